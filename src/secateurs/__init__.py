@@ -1,0 +1,71 @@
+"""Cut retrieved documents down to the sentences that answer the query.
+
+Verbatim sentences, with character offsets and scores, and an exact count of the LLM tokens saved:
+
+>>> from secateurs import Compressor
+>>> compressor = Compressor.from_pretrained()  # the bundled English and Chinese model, no network
+
+Importing this package loads neither torch nor a framework: names are resolved when they are first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from secateurs.compressor import Compressor
+    from secateurs.errors import CheckpointError, DeviceError, Error, MissingExtraError
+    from secateurs.policy import Neighbours, Policy, Threshold, TokenBudget, TopK
+    from secateurs.savings import Savings
+    from secateurs.text import Compression, Report, Sentence, Span
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Compressor": "compressor",
+    "Compression": "text",
+    "Report": "text",
+    "Sentence": "text",
+    "Span": "text",
+    "Savings": "savings",
+    "Policy": "policy",
+    "Threshold": "policy",
+    "TopK": "policy",
+    "TokenBudget": "policy",
+    "Neighbours": "policy",
+    "Error": "errors",
+    "CheckpointError": "errors",
+    "DeviceError": "errors",
+    "MissingExtraError": "errors",
+}
+
+__all__ = [
+    "CheckpointError",
+    "Compression",
+    "Compressor",
+    "DeviceError",
+    "Error",
+    "MissingExtraError",
+    "Neighbours",
+    "Policy",
+    "Report",
+    "Savings",
+    "Sentence",
+    "Span",
+    "Threshold",
+    "TokenBudget",
+    "TopK",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its module on first use."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,5 @@
+"""`python -m secateurs`: the command line."""
+
+from secateurs.cli import main
+
+main()

@@ -1,0 +1,242 @@
+"""The files of a checkpoint: where they are, and how they are read. Data only: no code of a checkpoint ever runs."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import tokenizers
+import torch
+
+from secateurs.errors import CheckpointError
+from secateurs.windows import Template, Tokenizer
+
+BUNDLED = "secateurs-xsmall"
+_FILES = [
+    "config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "*.safetensors*",
+]
+_UNKNOWN = ("<unk>", "[UNK]", "<|unk|>", "unk")
+
+
+def locate(model: str | Path | None = None, revision: str | None = None) -> Path:
+    """Return the folder of a checkpoint.
+
+    Args:
+        model: None or `"secateurs-xsmall"` for the bundled one (never touches the network), a folder, or a hub id.
+        revision: Branch, tag or commit on the hub.
+
+    Returns:
+        A folder on this machine.
+
+    Raises:
+        CheckpointError: There is no such folder and no such model on the hub, or the hub cannot be reached.
+    """
+    if model is None or model == BUNDLED:
+        return Path(str(files("secateurs"))) / "models" / "xsmall"
+    if not isinstance(model, (str, Path)):
+        raise TypeError(f"model must be a folder, a hub id or None, got {model!r}")
+    if Path(model).is_dir():
+        return Path(model)
+    if isinstance(model, Path) or not re.fullmatch(r"[\w.-]+/[\w.-]+", model):
+        raise CheckpointError(
+            f"no checkpoint at {str(model)!r}: it is neither a folder on this machine nor a hub id like 'owner/name'."
+        )
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(model, revision=revision, allow_patterns=_FILES))
+    except Exception as error:
+        reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
+        raise CheckpointError(
+            f"cannot get checkpoint {model!r} from the hub: {reason[0]} Check the name and the network, download it "
+            "elsewhere and pass its folder, or leave `model` out to use the bundled one."
+        ) from error
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Read `config.json` as plain data.
+
+    Raises:
+        CheckpointError: It is missing or is not a JSON object.
+    """
+    path = folder / "config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(f"no config.json in {folder}: that is not a checkpoint folder.") from None
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"cannot read {path}: {error}. Download the checkpoint again.") from None
+    if not isinstance(config, dict):
+        raise CheckpointError(f"{path} holds {type(config).__name__}, expected a JSON object.")
+    return config
+
+
+def need(config: Mapping[str, Any], key: str, kind: type, where: str) -> Any:
+    """Return a value of a config, or say which is missing or of the wrong type."""
+    value = config.get(key)
+    if kind is float and isinstance(value, int):
+        value = float(value)
+    if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
+        raise CheckpointError(f"{where}: {key!r} must be of type {kind.__name__}, got {value!r}.")
+    if isinstance(value, int) and not 0 <= value < 2**31:
+        raise CheckpointError(f"{where}: {key!r} is {value}, which no model has.")
+    return value
+
+
+@dataclass(frozen=True)
+class TensorFile:
+    """Tensors of a checkpoint by name, read from disk one at a time.
+
+    Attributes:
+        shapes: Shape of every tensor, whichever file it is in.
+    """
+
+    _home: Mapping[str, Any]
+    shapes: Mapping[str, tuple[int, ...]]
+
+    def read(self, name: str, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
+        """Return one tensor on the device in the dtype."""
+        tensor: torch.Tensor = self._home[name].get_tensor(name)
+        return tensor.to(device=device, dtype=dtype)
+
+
+@contextmanager
+def open_tensors(folder: Path) -> Iterator[TensorFile]:
+    """Open the safetensors of a checkpoint, one file or shards with an index.
+
+    Raises:
+        CheckpointError: There are none, a shard is missing, or a file is damaged.
+    """
+    home: dict[str, Any] = {}
+    with ExitStack() as stack:
+        for path in _weight_files(folder):
+            try:
+                handle = safetensors.safe_open(path, framework="pt")
+            except (OSError, safetensors.SafetensorError) as error:
+                raise CheckpointError(
+                    f"cannot read {path}: {error}. The file is damaged or the download did not finish (a Git LFS "
+                    "pointer has some 130 bytes). Download it again."
+                ) from None
+            opened = stack.enter_context(handle)
+            home.update(dict.fromkeys(opened.keys(), opened))
+        shapes = {name: tuple(handle.get_slice(name).get_shape()) for name, handle in home.items()}
+        yield TensorFile(home, shapes)
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    single = folder / "model.safetensors"
+    if single.is_file():
+        return [single]
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        return _shards(folder, index)
+    pickles = sorted(path.name for path in folder.glob("*.bin"))
+    if pickles:
+        raise CheckpointError(
+            f"{folder} holds only pickled weights ({', '.join(pickles)}), which can run code when they are loaded. "
+            "Convert them to model.safetensors, for example with safetensors.torch.save_file."
+        )
+    raise CheckpointError(f"no model.safetensors in {folder}. Download the checkpoint again.")
+
+
+def _shards(folder: Path, index: Path) -> list[Path]:
+    try:
+        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        raise CheckpointError(f"cannot read {index}: {error!r}. Download the checkpoint again.") from None
+    paths = [folder / str(name) for name in names]
+    for path in paths:
+        if path.name != str(path.relative_to(folder)):
+            raise CheckpointError(f"{index} names a shard outside the checkpoint's folder: {path}. Do not use it.")
+        if not path.is_file():
+            raise CheckpointError(f"{index} names {path.name}, which is not there. Download the checkpoint again.")
+    return paths
+
+
+def read_tokenizer(folder: Path) -> tokenizers.Tokenizer:
+    """Read `tokenizer.json`, the pipeline the model was trained with, exactly as it is.
+
+    Raises:
+        CheckpointError: It is missing or damaged.
+    """
+    path = folder / "tokenizer.json"
+    if not path.is_file():
+        raise CheckpointError(f"no tokenizer.json in {folder}. Download the checkpoint again, with all its files.")
+    try:
+        return tokenizers.Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises a bare Exception
+        raise CheckpointError(f"cannot read {path}: {error}. Download the checkpoint again.") from None
+
+
+def unknown_id(folder: Path, pipeline: tokenizers.Tokenizer) -> int:
+    """Return the id of the unknown token: what special tokens typed in a text are replaced by."""
+    names = [token for token in (_special_names(folder).get("unk_token"), *_UNKNOWN) if token]
+    for name in names:
+        found = pipeline.token_to_id(name)
+        if found is not None:
+            return int(found)
+    raise CheckpointError(f"the tokenizer in {folder} has no unknown token, tried {', '.join(names)}.")
+
+
+def pair_template(folder: Path, pipeline: tokenizers.Tokenizer) -> Template:
+    """Return the control tokens that the tokenizer puts around a pair of texts.
+
+    A tokenizer that adds none is given `[CLS] query [SEP] document [SEP]`, as OpenProvence does.
+
+    Raises:
+        CheckpointError: It adds none, and names no such tokens.
+    """
+    encoding = pipeline.encode("a", "a")
+    sides = encoding.sequence_ids
+    if None not in sides:
+        names = _special_names(folder)
+        first = pipeline.token_to_id(names.get("cls_token") or names.get("bos_token") or "")
+        last = pipeline.token_to_id(names.get("sep_token") or names.get("eos_token") or "")
+        if first is None or last is None:
+            raise CheckpointError(f"the tokenizer in {folder} names no token to open or separate a pair of texts.")
+        return Template((first,), (last,), (last,))
+    query = [index for index, side in enumerate(sides) if side == 0]
+    document = [index for index, side in enumerate(sides) if side == 1]
+    ids = encoding.ids
+    return Template(
+        tuple(ids[: query[0]]),
+        tuple(ids[query[-1] + 1 : document[0]]),
+        tuple(ids[document[-1] + 1 :]),
+        encoding.type_ids[document[0]],
+    )
+
+
+def make_tokenizer(folder: Path, pipeline: tokenizers.Tokenizer, rows: int) -> Tokenizer:
+    """Wrap a pipeline, after checking that the model has an embedding for each of its ids."""
+    size = pipeline.get_vocab_size(with_added_tokens=True)
+    if size > rows:
+        raise CheckpointError(
+            f"the tokenizer in {folder} has {size} tokens, but the model has embeddings for {rows} only: they do not "
+            "belong together. Download the checkpoint again."
+        )
+    return Tokenizer(pipeline, unknown_id(folder, pipeline))
+
+
+def _special_names(folder: Path) -> dict[str, str]:
+    names: dict[str, str] = {}
+    for name in ("special_tokens_map.json", "tokenizer_config.json"):
+        try:
+            found = json.loads((folder / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue  # both files are optional: tokenizer.json says what matters
+        for key, value in found.items() if isinstance(found, dict) else ():
+            text = value.get("content") if isinstance(value, dict) else value
+            if key.endswith("_token") and isinstance(text, str):
+                names[key] = text
+    return names

@@ -1,0 +1,256 @@
+"""The command line. Exit codes: 0 done, 1 a document came back as an error, 2 wrong use or bad input."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from enum import StrEnum
+from io import StringIO
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from secateurs.errors import Error
+from secateurs.savings import Savings
+from secateurs.text import Compression
+
+app = typer.Typer(
+    name="secateurs",
+    help="Cut retrieved documents down to the sentences that answer a query.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+class BadInputError(Exception):
+    """What the user gave cannot be used; the message says what and how to fix it."""
+
+
+class Format(StrEnum):
+    """Output formats."""
+
+    text = "text"
+    json = "json"
+    html = "html"
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False) -> None:
+    if version:
+        from secateurs import __version__
+
+        typer.echo(f"secateurs {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def compress(  # noqa: PLR0913 - a command's options are its interface
+    query: Annotated[str, typer.Argument(help="What the documents were retrieved for.")],
+    files: Annotated[
+        list[str] | None, typer.Argument(metavar="[FILE]...", help="Text files, UTF-8; - or none reads stdin.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Hub id or folder of a checkpoint. [default: bundled]")] = None,
+    threshold: Annotated[float | None, typer.Option(help="Keep sentences with at least this score, 0 to 1.")] = None,
+    top_k: Annotated[int | None, typer.Option(help="Keep at most this many sentences a document.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Keep at most this many LLM tokens a document.")] = None,
+    encoding: Annotated[str, typer.Option(help="tiktoken encoding that counts the tokens.")] = "o200k_base",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    format: Annotated[
+        Format, typer.Option(help="text for people, json for programs, html for a page.")
+    ] = Format.text,
+    output: Annotated[Path | None, typer.Option(help="Write to this file instead of standard output.")] = None,
+) -> None:
+    """Compress documents: keep the sentences that matter for QUERY, and say what that saves."""
+    from secateurs.checkpoints import BUNDLED
+    from secateurs.compressor import Compressor
+    from secateurs.policy import Threshold, combine
+
+    if not query.strip():
+        raise BadInputError("the query is blank: pass the user's question as the first argument")
+    combine(threshold=threshold, top_k=top_k, max_tokens=max_tokens, default=Threshold(0.0))  # before the model loads
+    _check_output(output)
+    sources = files or ["-"]
+    documents = [_read(source) for source in sources]
+    with _waiting("loading the model"):
+        compressor = Compressor.from_pretrained(model, device=device, encoding=encoding)
+    policy = combine(threshold=threshold, top_k=top_k, max_tokens=max_tokens, default=compressor.policy)
+    with _waiting("compressing"):
+        results = compressor.compress(query, documents, policy=policy)
+    total = sum((result.savings for result in results), Savings(0, 0, encoding))
+    items = list(zip(sources, results, strict=True))
+    if format is Format.text:
+        _show(items, total, f"{model or BUNDLED}, {policy!r}", output)
+    else:
+        shape = _json if format is Format.json else _html
+        _write(shape(query, model or BUNDLED, items, total), output)
+    failed = [source for source, result in items if result.status == "error"]
+    for source, result in items:
+        if result.status == "error":
+            _complain(f"{source} is returned whole: {result.reason}")
+    if failed:
+        raise typer.Exit(1)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit; the user never sees a traceback (set SECATEURS_DEBUG=1 for one)."""
+    import logging
+
+    # documents that failed are reported on stderr by the command itself
+    logging.getLogger("secateurs").addHandler(logging.NullHandler())
+    try:
+        code = app(arguments, standalone_mode=False)
+    except KeyboardInterrupt:
+        code = 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter complains at exit
+        code = 0
+    except Exception as error:
+        if os.environ.get("SECATEURS_DEBUG"):
+            raise
+        code = _explain(error)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _explain(error: Exception) -> int:
+    """Say in one line what is wrong, and return the exit code."""
+    if hasattr(error, "format_message"):  # wrong use, found by the option parser
+        _complain(f"{error.format_message()} See: secateurs --help")
+    elif isinstance(error, (BadInputError, Error, ValueError, TypeError, OSError)):
+        _complain(str(error))
+    elif type(error).__name__ == "Abort":
+        return 130
+    else:
+        _complain(f"unexpected {type(error).__name__}: {error}. Run again with SECATEURS_DEBUG=1 for details.")
+    return 2
+
+
+def _complain(message: str) -> None:
+    line = " ".join(message.split())
+    print(f"secateurs: {line}".encode("utf-8", "replace").decode(), file=sys.stderr)
+
+
+def _read(source: str) -> str:
+    try:
+        raw = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
+    except FileNotFoundError:
+        raise BadInputError(f"no such file: {source}") from None
+    except IsADirectoryError:
+        raise BadInputError(f"{source} is a directory: name the files in it, for example {source}/*.txt") from None
+    except OSError as error:
+        raise BadInputError(f"cannot read {source}: {error.strerror or error}") from None
+    name = "standard input" if source == "-" else source
+    if not raw:
+        raise BadInputError(f"{name} is empty: there is nothing to compress")
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BadInputError(
+            f"{name} is not UTF-8 (byte {error.start} is 0x{raw[error.start]:02x}): convert it first, "
+            f"for example with: iconv -f latin1 -t utf-8 {source}"
+        ) from None
+
+
+def _check_output(output: Path | None) -> None:
+    if output is None:
+        return
+    if output.is_dir():
+        raise BadInputError(f"--output {output} is a directory: name a file")
+    if not output.parent.is_dir():
+        raise BadInputError(f"--output {output}: there is no folder {output.parent}")
+
+
+def _write(text: str, output: Path | None) -> None:
+    data = text.encode("utf-8", "replace")
+    if output is not None:
+        output.write_bytes(data)
+        return
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def _waiting(what: str) -> AbstractContextManager[Any]:
+    console = Console(stderr=True)
+    return console.status(f"{what} ...") if console.is_terminal else nullcontext()
+
+
+def _json(query: str, model: str, items: Sequence[tuple[str, Compression]], total: Savings) -> str:
+    documents = [{"source": source, **result.to_dict()} for source, result in items]
+    answer = {"query": query, "model": model, "documents": documents, "savings": total.to_dict()}
+    return json.dumps(answer, ensure_ascii=False, indent=2) + "\n"
+
+
+def _html(query: str, model: str, items: Sequence[tuple[str, Compression]], total: Savings) -> str:
+    from secateurs.highlight import to_page
+
+    return to_page(query, items, total)
+
+
+def _show(items: Sequence[tuple[str, Compression]], total: Savings, how: str, output: Path | None) -> None:
+    """Print results for people."""
+    buffer = StringIO()
+    if output is None:
+        console = Console(highlight=False, width=None if sys.stdout.isatty() else 100)
+    else:
+        console = Console(file=buffer, highlight=False, width=100, no_color=True)
+    for source, result in items:
+        _show_document(console, source, result)
+    console.print(_savings_table(items, total))
+    exact = "" if total.exact else ", an approximation: the encoding could not be loaded"
+    console.print(Text(f"tokens: {total.encoding}{exact}; kept by {how}", style="dim"))
+    if output is not None:
+        _write(buffer.getvalue(), output)
+
+
+def _show_document(console: Console, source: str, result: Compression) -> None:
+    reason = f" ({result.reason})" if result.reason else ""
+    console.print(Text.assemble((_shown(source), "bold"), f": {result.status}{reason}"))
+    lines = Table.grid(padding=(0, 1))
+    lines.add_column(width=1)
+    lines.add_column(justify="right")
+    lines.add_column(overflow="fold")
+    for sentence in result.sentences:
+        style = "bold" if sentence.kept else "dim"
+        mark = Text("✓", style="bold green") if sentence.kept else Text("·", style="dim")
+        lines.add_row(mark, Text(f"{sentence.score:.3f}", style=style), Text(_shown(sentence.text), style=style))
+    console.print(lines)
+    for warning in result.warnings:
+        console.print(Text(f"warning: {warning}", style="yellow"))
+    console.print()
+
+
+def _savings_table(items: Sequence[tuple[str, Compression]], total: Savings) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("document", overflow="fold")
+    for name in ("sentences kept", "tokens before", "after", "saved"):
+        table.add_column(name, justify="right")
+    for source, result in items:
+        kept = f"{len(result.kept)} of {len(result.sentences)}"
+        table.add_row(_shown(source), kept, *_counts(result.savings))
+    if len(items) > 1:
+        kept = f"{sum(len(r.kept) for _, r in items)} of {sum(len(r.sentences) for _, r in items)}"
+        table.add_row("total", kept, *_counts(total), style="bold")
+    return table
+
+
+def _counts(savings: Savings) -> tuple[str, str, str]:
+    return f"{savings.before:,}", f"{savings.after:,}", f"{savings.saved:,} ({savings.saved_fraction:.0%})"
+
+
+def _shown(text: str) -> str:
+    """Return a text as it is safe to show: no control characters that a document could drive a terminal with."""
+    kept = (c if c in "\n\t" or c.isprintable() or c == "\u3000" else "\ufffd" for c in text.replace("\r\n", "\n"))
+    return "".join(kept).strip("\n ").expandtabs(4)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,428 @@
+"""The compressor: segment, score, decide, cut, count. The only file that knows all the steps.
+
+query, document
+  -> sentences        segment.py      spans that tile the document
+  -> windows          windows.py      each sentence tokenized once, packed behind the query
+  -> token scores     scorer.py       one forward pass for many windows of many documents
+  -> sentence scores  aggregate.py
+  -> keep flags       policy.py
+  -> Compression      text.py         the kept slices of the original, and what they save
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, cast
+
+import numpy as np
+
+from secateurs import checkpoints
+from secateurs.aggregate import fill_missing, mean_scores
+from secateurs.device import resolve_device, resolve_dtype
+from secateurs.policy import Policy, best_first, check_count, longest_fit
+from secateurs.savings import Savings, TokenCounter
+from secateurs.scorer import Scorer, WindowScores
+from secateurs.segment import Segmenter, check_tiling, get_segmenter
+from secateurs.text import Compression, Sentence, Span, Status
+from secateurs.windows import Ids, WindowPlan
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """A document on its way: its spans and windows, or why it will not be compressed."""
+
+    original: str
+    spans: tuple[Span, ...] = ()
+    plan: WindowPlan | None = None
+    failure: Exception | None = None
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """A document with sentence scores, before anything is cut."""
+
+    original: str
+    sentences: tuple[Sentence, ...]
+    ranking_score: float | None
+    warnings: tuple[str, ...]
+
+
+class Compressor:
+    """Cuts documents down to the sentences that matter for a query.
+
+    Make one with `from_pretrained` and share it: it is safe to call from many threads and tasks at once.
+
+    Args:
+        checkpoint: A loaded checkpoint.
+        segmenter: How documents are split: None for the default, a name, or a callable text -> (start, end) pairs.
+        policy: Which sentences stay by default; None for the checkpoint's own.
+        encoding: The tiktoken encoding in which savings are counted.
+
+    Example:
+        >>> compressor = Compressor.from_pretrained()
+        >>> result = compressor.compress("Who wrote it?", ["Ann wrote it in 1999. It rained that year."])[0]
+        >>> result.text
+        'Ann wrote it in 1999. '
+    """
+
+    def __init__(
+        self,
+        checkpoint: checkpoints.Checkpoint,
+        *,
+        segmenter: Segmenter | str | None = None,
+        policy: Policy | None = None,
+        encoding: str = "o200k_base",
+    ) -> None:
+        self._segment = get_segmenter(segmenter)
+        self._count = TokenCounter(encoding)
+        self.policy = checkpoint.default_policy if policy is None else _check_policy(policy)
+        self.encoding = encoding
+        self.checkpoint = checkpoint.path
+        self._default_policy = checkpoint.default_policy
+        self._loaded: checkpoints.Checkpoint | None = checkpoint
+        self._scorer: Scorer | None = Scorer(checkpoint.model)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        model: str | Path | None = None,
+        *,
+        revision: str | None = None,
+        device: str = "auto",
+        dtype: str = "auto",
+        family: str | None = None,
+        segmenter: Segmenter | str | None = None,
+        policy: Policy | None = None,
+        encoding: str = "o200k_base",
+    ) -> Self:
+        """Load a checkpoint.
+
+        Args:
+            model: Hub id or folder; None for the bundled English and Chinese model, which needs no network.
+            revision: Branch, tag or commit on the hub.
+            device: `"auto"`, `"cpu"`, `"mps"`, `"cuda"` or `"cuda:N"`.
+            dtype: `"auto"` (float32 on CPU and MPS, 16 bit on CUDA), `"float32"`, `"bfloat16"` or `"float16"`.
+            family: The checkpoint's layout, needed only where its config.json cannot tell.
+            segmenter: How documents are split; None for sentences, a language code to fix it, or a callable.
+            policy: Which sentences stay by default; None for the checkpoint's own threshold.
+            encoding: The tiktoken encoding in which savings are counted.
+
+        Returns:
+            A compressor, ready to use.
+
+        Raises:
+            CheckpointError: The checkpoint cannot be found or is not complete.
+            DeviceError: The device is unknown or not available.
+        """
+        get_segmenter(segmenter), TokenCounter(encoding)  # wrong arguments are found before a model is loaded
+        where = resolve_device(device)
+        precision = resolve_dtype(dtype, where)
+        path = checkpoints.locate(model, revision)
+        checkpoint = checkpoints.load(path, family=family, device=where, dtype=precision)
+        return cls(checkpoint, segmenter=segmenter, policy=policy, encoding=encoding)
+
+    def compress(
+        self,
+        query: str,
+        documents: Sequence[str],
+        *,
+        policy: Policy | None = None,
+        max_total_tokens: int | None = None,
+    ) -> list[Compression]:
+        """Compress documents for one query.
+
+        Args:
+            query: What the documents were retrieved for; not blank.
+            documents: The documents, as a list.
+            policy: Which sentences stay; None for this compressor's own.
+            max_total_tokens: LLM tokens to spend over all documents together, best sentences first.
+
+        Returns:
+            One result a document, in order. A document that fails comes back whole, with `status="error"`.
+
+        Raises:
+            ValueError: The query is blank, or a setting is out of range.
+            TypeError: An argument is of the wrong type.
+        """
+        _check_query(query)
+        _check_documents(documents)
+        return self._run([(query, document) for document in documents], policy, max_total_tokens)
+
+    def compress_pairs(
+        self,
+        pairs: Sequence[tuple[str, str]],
+        *,
+        policy: Policy | None = None,
+        max_total_tokens: int | None = None,
+    ) -> list[Compression]:
+        """Compress documents for many queries at once, batched together.
+
+        Args:
+            pairs: (query, document) pairs.
+            policy: Which sentences stay; None for this compressor's own.
+            max_total_tokens: LLM tokens to spend over all documents together, best sentences first.
+
+        Returns:
+            One result a pair, in order.
+
+        Raises:
+            ValueError: A query is blank, or a setting is out of range.
+            TypeError: An argument is of the wrong type.
+        """
+        return self._run(_check_pairs(pairs), policy, max_total_tokens)
+
+    async def acompress(
+        self,
+        query: str,
+        documents: Sequence[str],
+        *,
+        policy: Policy | None = None,
+        max_total_tokens: int | None = None,
+    ) -> list[Compression]:
+        """Do what `compress` does without blocking the event loop."""
+        return await asyncio.to_thread(
+            self.compress, query, documents, policy=policy, max_total_tokens=max_total_tokens
+        )
+
+    def close(self) -> None:
+        """Free the weights; the compressor cannot be used afterwards."""
+        self._loaded = self._scorer = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._loaded is None else str(self._loaded.model.device)
+        return f"Compressor({self.checkpoint.name!r}, {state}, policy={self.policy!r}, encoding={self.encoding!r})"
+
+    def _run(
+        self, pairs: Sequence[tuple[str, str]], policy: Policy | None, max_total_tokens: int | None
+    ) -> list[Compression]:
+        policy = self.policy if policy is None else _check_policy(policy)
+        if max_total_tokens is not None:
+            check_count(max_total_tokens, "max_total_tokens", least=0)
+        drafts = self._draft(pairs)
+        results = self._score(drafts)
+        decided = [self._guard(self._decide, scored, policy) for scored in results]
+        if max_total_tokens is not None:
+            decided = spend(decided, max_total_tokens, self._count)
+        return [self._guard(self._cut, item) for item in decided]
+
+    def _draft(self, pairs: Sequence[tuple[str, str]]) -> list[_Draft]:
+        """Segment and tokenize; each query once."""
+        if self._loaded is None:
+            raise RuntimeError(
+                "this Compressor is closed: its weights are freed. Load it again with from_pretrained."
+            )
+        tokenizer = self._loaded.tokenizer
+        queries: dict[str, Ids] = {}
+        for query, _ in pairs:
+            if query not in queries:
+                queries[query] = tokenizer.encode([query]).ids
+        return [self._draft_one(queries[query], document) for query, document in pairs]
+
+    def _draft_one(self, query: Ids, document: str) -> _Draft:
+        assert self._loaded is not None
+        try:
+            spans = tuple(check_tiling(self._segment(document), document))
+            if not document.strip():
+                return _Draft(document, spans)
+            tokens = self._loaded.tokenizer.encode([document[start:end] for start, end in spans])
+            return _Draft(document, spans, self._loaded.layout.plan(query, tokens))
+        except Exception as error:  # one document's failure is its own
+            return _Draft(document, failure=error)
+
+    def _score(self, drafts: Sequence[_Draft]) -> list[_Scored | Compression]:
+        """Run the windows of all documents together, and reduce them to sentence scores."""
+        scorer = self._scorer
+        if scorer is None:
+            raise RuntimeError("this Compressor was closed while it was used.")
+        windows = [window for draft in drafts if draft.plan for window in draft.plan.windows]
+        outcomes = iter(scorer.score(windows))
+        results: list[_Scored | Compression] = []
+        for draft in drafts:
+            mine = [next(outcomes) for _ in draft.plan.windows] if draft.plan else []
+            failure = draft.failure or next((item for item in mine if isinstance(item, Exception)), None)
+            if failure is not None:
+                results.append(self._failed(draft.original, failure))
+            else:
+                results.append(_reduce(draft, [item for item in mine if isinstance(item, WindowScores)]))
+        return results
+
+    def _decide(self, scored: _Scored, policy: Policy) -> _Scored:
+        """Mark the sentences that stay."""
+        if not scored.sentences or not scored.original.strip():
+            return scored
+        sentences = scored.sentences
+        flags = self._default_policy(sentences, self._count)
+        if policy != self._default_policy:
+            marked = [replace(s, kept=flag) for s, flag in zip(sentences, flags, strict=True)]
+            flags = policy(marked, self._count)
+        return replace(scored, sentences=_mark(sentences, flags))
+
+    def _cut(self, scored: _Scored) -> Compression:
+        """Slice the kept sentences out of the original, and count."""
+        original, sentences = scored.original, scored.sentences
+        before = self._count(original)
+        exact = self._count.exact(original)
+        whole = Compression(
+            original,
+            original,
+            _mark(sentences, [True] * len(sentences)),
+            Savings(before, before, self.encoding, exact),
+            "unchanged",
+            "nothing_cut",
+            scored.ranking_score,
+            scored.warnings,
+        )
+        if not original.strip():
+            return replace(whole, reason="blank")
+        if all(sentence.kept for sentence in sentences):
+            return whole
+        text = "".join(sentence.text for sentence in sentences if sentence.kept)
+        after = self._count(text)
+        if text and after >= before:
+            return replace(whole, reason="no_gain")
+        status: Status = "compressed" if text else "dropped"
+        reason = None if text else "nothing_passed"
+        savings = Savings(before, after, self.encoding, exact)
+        return replace(whole, text=text, sentences=sentences, savings=savings, status=status, reason=reason)
+
+    def _guard(self, step: Any, item: Any, *arguments: Any) -> Any:
+        """Run one step for one document; what goes wrong is that document's alone."""
+        if isinstance(item, Compression):
+            return item
+        try:
+            return step(item, *arguments)
+        except Exception as error:
+            return self._failed(item.original, error)
+
+    def _failed(self, original: str, error: Exception) -> Compression:
+        """Return a document whole, because something went wrong with it."""
+        reason = f"error: {type(error).__name__}: {error}"
+        _log.warning("a document of %d characters is returned whole: %s", len(original), reason)
+        try:
+            tokens, exact = self._count(original), self._count.exact(original)
+        except Exception:  # counting itself failed
+            tokens, exact = 0, False
+        sentence = Sentence(0, len(original), original, 0.0, kept=True)
+        savings = Savings(tokens, tokens, self.encoding, exact)
+        return Compression(original, original, (sentence,), savings, "error", reason)
+
+
+def spend(items: Sequence[_Scored | Compression], budget: int, count: TokenCounter) -> list[_Scored | Compression]:
+    """Keep the best of the kept sentences of all documents while their texts count at most `budget` LLM tokens.
+
+    Documents that are already decided (failed ones) are not cut; what they cost is spent first.
+
+    Args:
+        items: Documents with the sentences a policy kept.
+        budget: LLM tokens.
+        count: Counts the LLM tokens of a text.
+
+    Returns:
+        The documents with fewer sentences kept.
+    """
+    open_items = [(index, item) for index, item in enumerate(items) if isinstance(item, _Scored) and item.sentences]
+    places = [
+        (index, position, sentence)
+        for index, item in open_items
+        for position, sentence in enumerate(item.sentences)
+        if sentence.kept
+    ]
+    order = best_first([sentence for _, _, sentence in places])
+    spent = sum(item.savings.after for item in items if isinstance(item, Compression))
+
+    def chosen(some: Sequence[int]) -> dict[int, list[int]]:
+        by_document: dict[int, list[int]] = {}
+        for place in sorted(some):
+            by_document.setdefault(places[place][0], []).append(place)
+        return by_document
+
+    def cost(some: Sequence[int]) -> int:
+        texts = ("".join(places[place][2].text for place in mine) for mine in chosen(some).values())
+        return sum(map(count, texts))
+
+    fits = order[: longest_fit(order, budget - spent, cost)]
+    stays = {(places[place][0], places[place][1]) for place in fits}
+    result = list(items)
+    for index, item in open_items:
+        flags = [(index, position) in stays for position in range(len(item.sentences))]
+        result[index] = replace(item, sentences=_mark(item.sentences, flags))
+    return result
+
+
+def _reduce(draft: _Draft, windows: Sequence[WindowScores]) -> _Scored:
+    if draft.plan is None or not windows:  # blank, or nothing the encoder knows
+        scores = np.zeros(len(draft.spans))
+    else:
+        probabilities = np.concatenate([window.tokens for window in windows])
+        plan = draft.plan
+        scores = fill_missing(mean_scores(probabilities, plan.part_lengths, plan.part_sentences, len(draft.spans)))
+    sentences = tuple(
+        Sentence(start, end, draft.original[start:end], float(score), kept=True)
+        for (start, end), score in zip(draft.spans, scores, strict=True)
+    )
+    logits = [window.ranking for window in windows if window.ranking is not None]
+    ranking = _sigmoid(max(logits)) if logits else None
+    return _Scored(draft.original, sentences, ranking, draft.plan.warnings if draft.plan else ())
+
+
+def _mark(sentences: Sequence[Sentence], flags: Sequence[bool]) -> tuple[Sentence, ...]:
+    if len(flags) != len(sentences):
+        raise ValueError(f"the policy returned {len(flags)} flags for {len(sentences)} sentences")
+    return tuple(replace(sentence, kept=bool(flag)) for sentence, flag in zip(sentences, flags, strict=True))
+
+
+def _sigmoid(logit: float) -> float:
+    return 1.0 / (1.0 + math.exp(-logit)) if logit >= 0 else math.exp(logit) / (1.0 + math.exp(logit))
+
+
+def _check_policy(policy: object) -> Policy:
+    if not callable(policy):
+        raise TypeError(f"policy must be a policy such as Threshold(0.3) | TopK(1), got {policy!r}")
+    return cast("Policy", policy)  # any callable of the same signature will do
+
+
+def _check_query(query: object, where: str = "query") -> None:
+    if not isinstance(query, str):
+        raise TypeError(f"{where} must be a string, got {type(query).__name__}")
+    if not query.strip():
+        raise ValueError(f"{where} is blank ({query!r}): there is nothing to compress for. Pass the user's question.")
+
+
+def _check_documents(documents: object) -> None:
+    if isinstance(documents, (str, bytes)) or not isinstance(documents, Sequence):
+        raise TypeError(
+            f"documents must be a list of strings, got {type(documents).__name__}. For one document pass [document]."
+        )
+    for index, document in enumerate(documents):
+        if not isinstance(document, str):
+            raise TypeError(
+                f"documents[{index}] must be a string, got {type(document).__name__}. Decode or convert it first."
+            )
+
+
+def _check_pairs(pairs: object) -> list[tuple[str, str]]:
+    if isinstance(pairs, (str, bytes)) or not isinstance(pairs, Sequence):
+        raise TypeError(f"pairs must be a list of (query, document) pairs, got {type(pairs).__name__}")
+    for index, pair in enumerate(pairs):
+        if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2:
+            raise TypeError(f"pairs[{index}] must be a (query, document) pair, got {pair!r}")
+        _check_query(pair[0], f"the query of pairs[{index}]")
+        if not isinstance(pair[1], str):
+            raise TypeError(f"the document of pairs[{index}] must be a string, got {type(pair[1]).__name__}")
+    return [(pair[0], pair[1]) for pair in pairs]

@@ -1,0 +1,44 @@
+"""The exceptions of this package.
+
+```
+Exception
+├── Error                      anything of ours that is not a wrong argument
+│   ├── CheckpointError        a checkpoint is missing, incomplete, misshapen or of an unknown layout
+│   └── DeviceError            a device was asked for that this machine does not have
+├── ImportError
+│   └── MissingExtraError      a feature needs an extra that is not installed (also an Error)
+├── ValueError                 a wrong value of an argument
+└── TypeError                  a wrong type of an argument
+```
+
+Every message has four parts: what is wrong, with the value; what was expected; where; what to do.
+"""
+
+from __future__ import annotations
+
+
+class Error(Exception):
+    """Base of the errors that are not wrong arguments."""
+
+
+class CheckpointError(Error):
+    """A checkpoint cannot be loaded: files or tensors are missing, extra, misshapen, damaged or unknown."""
+
+
+class DeviceError(Error):
+    """The requested device is unknown or not available on this machine."""
+
+
+class MissingExtraError(Error, ImportError):
+    """A feature was used whose optional dependencies are not installed.
+
+    Args:
+        feature: What the caller wanted to use, as a noun.
+        extra: The extra of this distribution that brings it.
+    """
+
+    def __init__(self, feature: str, extra: str) -> None:
+        super().__init__(
+            f"{feature} needs packages that are not installed. Install them with: pip install 'secateurs[{extra}]'"
+        )
+        self.extra = extra

@@ -1,0 +1,157 @@
+"""What goes in and comes out, as plain data: spans, sentences and one document's result.
+
+Frozen dataclasses that know neither torch nor a framework. Every offset counts code points of the original
+document, half-open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+from secateurs.savings import Savings
+
+Status = Literal["compressed", "unchanged", "dropped", "error"]
+
+
+class Span(NamedTuple):
+    """A half-open range of code points in one document.
+
+    Example:
+        >>> "never lose an answer"[slice(*Span(6, 10))]
+        'lose'
+    """
+
+    start: int
+    end: int
+
+
+def merge_spans(spans: Iterable[tuple[int, int]]) -> tuple[Span, ...]:
+    """Join sorted spans that touch.
+
+    Args:
+        spans: Disjoint spans in source order, in code points.
+
+    Returns:
+        The fewest spans that cover the same characters.
+
+    Example:
+        >>> merge_spans([(0, 4), (4, 9), (12, 15)])
+        (Span(start=0, end=9), Span(start=12, end=15))
+    """
+    merged: list[Span] = []
+    for start, end in spans:
+        if merged and merged[-1].end == start:
+            merged[-1] = Span(merged[-1].start, end)
+        else:
+            merged.append(Span(start, end))
+    return tuple(merged)
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One sentence of a document, what the model thought of it, and whether it stayed.
+
+    Attributes:
+        start: First code point in the original document.
+        end: One past the last code point.
+        text: `original[start:end]`, white space included.
+        score: Relevance to the query, a probability in [0, 1].
+        kept: Whether the sentence is part of the compressed text.
+    """
+
+    start: int
+    end: int
+    text: str
+    score: float
+    kept: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Compression:
+    """One document after compression.
+
+    Attributes:
+        text: What to send to the LLM: the kept sentences, verbatim and in source order.
+        original: The document as it came in.
+        sentences: All sentences; together they tile `original` without gap or overlap.
+        savings: LLM tokens before and after.
+        status: `"compressed"`, `"unchanged"` (then `text == original`), `"dropped"` (then `text == ""`) or
+            `"error"` (then `text == original`).
+        reason: Why: None for `"compressed"`; `"nothing_cut"`, `"no_gain"` or `"blank"` for `"unchanged"`;
+            `"nothing_passed"` for `"dropped"`; `"error: ..."` for `"error"`.
+        ranking_score: Relevance of the whole document, a probability in [0, 1] (sigmoid of the ranking head's
+            logit, best window); None where the checkpoint has no ranking head or the model was not asked.
+        warnings: `"query_shortened"` (the query was cut to three quarters of the window), `"sentence_split"`
+            (a sentence was scored in parts because it is longer than half a window).
+    """
+
+    text: str
+    original: str
+    sentences: tuple[Sentence, ...]
+    savings: Savings
+    status: Status
+    reason: str | None = None
+    ranking_score: float | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def kept(self) -> tuple[Sentence, ...]:
+        """The sentences that stayed, in source order."""
+        return tuple(sentence for sentence in self.sentences if sentence.kept)
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """The kept ranges of `original`, neighbours merged."""
+        return merge_spans((sentence.start, sentence.end) for sentence in self.kept)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as JSON types only (without `original`, which is the caller's own).
+
+        Example:
+            >>> sorted(Compression("", "", (), Savings(0, 0), "unchanged", "blank").to_dict())
+            ['ranking_score', 'reason', 'savings', 'sentences', 'spans', 'status', 'text', 'warnings']
+        """
+        return {
+            "status": self.status,
+            "reason": self.reason,
+            "warnings": list(self.warnings),
+            "ranking_score": self.ranking_score,
+            "text": self.text,
+            "spans": [[start, end] for start, end in self.spans],
+            "sentences": [
+                {"start": s.start, "end": s.end, "text": s.text, "score": s.score, "kept": s.kept}
+                for s in self.sentences
+            ],
+            "savings": self.savings.to_dict(),
+        }
+
+    def to_html(self) -> str:
+        """Return an HTML fragment that shows the document, kept sentences marked and cut ones dimmed."""
+        from secateurs.highlight import to_html
+
+        return to_html(self)
+
+    def _repr_html_(self) -> str:
+        """Show the document in a notebook cell."""
+        return self.to_html()
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one call of an adapter did.
+
+    Attributes:
+        query: The query the documents were compressed for.
+        compressions: One result for each document that came in, in order; empty if the call failed as a whole.
+        savings: Their sum.
+        dropped_ids: Ids of the documents that were left out (None where a document had no id).
+        error: What went wrong with the call as a whole, else None.
+    """
+
+    query: str
+    compressions: Sequence[Compression]
+    savings: Savings
+    dropped_ids: Sequence[str | None] = field(default=())
+    error: str | None = None
