@@ -198,17 +198,15 @@ def _html(query: str, model: str, items: Sequence[tuple[str, Compression]], tota
 def _show(items: Sequence[tuple[str, Compression]], total: Savings, how: str, output: Path | None) -> None:
     """Print results for people."""
     buffer = StringIO()
-    if output is None:
-        console = Console(highlight=False, width=None if sys.stdout.isatty() else 100)
-    else:
-        console = Console(file=buffer, highlight=False, width=100, no_color=True)
+    terminal = output is None and sys.stdout.isatty()
+    console = Console(highlight=False) if terminal else Console(file=buffer, highlight=False, width=100)
     for source, result in items:
         _show_document(console, source, result)
     console.print(_savings_table(items, total))
     exact = "" if total.exact else ", an approximation: the encoding could not be loaded"
     console.print(Text(f"tokens: {total.encoding}{exact}; kept by {how}", style="dim"))
-    if output is not None:
-        _write(buffer.getvalue(), output)
+    if not terminal:
+        _write("".join(f"{line.rstrip()}\n" for line in buffer.getvalue().splitlines()), output)
 
 
 def _show_document(console: Console, source: str, result: Compression) -> None:

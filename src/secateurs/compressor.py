@@ -67,10 +67,11 @@ class Compressor:
         encoding: The tiktoken encoding in which savings are counted.
 
     Example:
+        >>> from secateurs import Threshold
         >>> compressor = Compressor.from_pretrained()
-        >>> result = compressor.compress("Who wrote it?", ["Ann wrote it in 1999. It rained that year."])[0]
-        >>> result.text
-        'Ann wrote it in 1999. '
+        >>> document = "Ann Lee wrote it in 1999. It rained that year."
+        >>> compressor.compress("Who wrote it?", [document], policy=Threshold(0.5))[0].text
+        'Ann Lee wrote it in 1999. '
     """
 
     def __init__(

@@ -1,0 +1,17 @@
+"""LangChain adapters; need langchain-core, nothing more of LangChain.
+
+    retriever = CompressingRetriever(retriever=vectorstore.as_retriever())
+    documents = retriever.invoke("Who wrote The Killing of a Sacred Deer?")
+
+`SecateursCompressor` alone is a `BaseDocumentCompressor`, for `ContextualCompressionRetriever` and its like.
+"""
+
+from secateurs.adapter import raise_missing
+
+try:
+    from secateurs.langchain.compressor import SecateursCompressor
+    from secateurs.langchain.retriever import CompressingRetriever
+except ModuleNotFoundError as error:
+    raise_missing(error, "langchain_core", feature="secateurs.langchain", extra="langchain")
+
+__all__ = ["CompressingRetriever", "SecateursCompressor"]

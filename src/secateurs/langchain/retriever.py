@@ -1,0 +1,69 @@
+"""A retriever that compresses what another one finds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
+from langchain_core.documents import BaseDocumentCompressor, Document
+from langchain_core.retrievers import BaseRetriever, RetrieverLike
+from pydantic import ConfigDict, Field, field_validator
+
+from secateurs.langchain.compressor import SecateursCompressor
+from secateurs.policy import check_count
+
+
+class CompressingRetriever(BaseRetriever):
+    """Retrieves with another retriever and compresses its documents; needs langchain-core only.
+
+    Attributes:
+        retriever: Any retriever, or any Runnable from a query to a list of documents.
+        compressor: What compresses them; the default is `SecateursCompressor()`.
+        k: Return at most the first `k` compressed documents; None for all. `invoke(query, k=...)` overrides it.
+
+    Example:
+        >>> from langchain_core.documents import Document
+        >>> from langchain_core.runnables import RunnableLambda
+        >>> found = RunnableLambda(lambda query: [Document("Ann wrote it in 1999. It rained that year.")])
+        >>> retriever = CompressingRetriever(retriever=found, compressor=SecateursCompressor(threshold=0.5))
+        >>> retriever.invoke("Who wrote it?")[0].page_content
+        'Ann wrote it in 1999. '
+    """
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+    retriever: RetrieverLike
+    compressor: BaseDocumentCompressor = Field(default_factory=SecateursCompressor)
+    k: int | None = None
+
+    @field_validator("k", mode="before")
+    @classmethod
+    def _check_k(cls, value: int | None) -> int | None:
+        if value is not None:
+            check_count(value, "k", least=1)
+        return value
+
+    def _get_relevant_documents(
+        self, query: str, *, run_manager: CallbackManagerForRetrieverRun, k: int | None = None, **kwargs: Any
+    ) -> list[Document]:
+        k = self.k if k is None else self._check_k(k)
+        found = self.retriever.invoke(query, config={"callbacks": run_manager.get_child()}, **kwargs)
+        if not found:
+            return []
+        callbacks = run_manager.get_child()
+        return list(self.compressor.compress_documents(found, query, callbacks=callbacks))[:k]
+
+    async def _aget_relevant_documents(
+        self,
+        query: str,
+        *,
+        run_manager: AsyncCallbackManagerForRetrieverRun,
+        k: int | None = None,
+        **kwargs: Any,
+    ) -> list[Document]:
+        k = self.k if k is None else self._check_k(k)
+        found = await self.retriever.ainvoke(query, config={"callbacks": run_manager.get_child()}, **kwargs)
+        if not found:
+            return []
+        callbacks = run_manager.get_child()
+        return list(await self.compressor.acompress_documents(found, query, callbacks=callbacks))[:k]

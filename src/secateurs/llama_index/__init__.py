@@ -1,0 +1,17 @@
+"""LlamaIndex adapters; need llama-index-core, nothing more of LlamaIndex.
+
+    engine = index.as_query_engine(node_postprocessors=[SecateursPostprocessor()])
+    print(engine.query("Who wrote The Killing of a Sacred Deer?"))
+
+What each call kept, dropped and saved goes out as a `SecateursReportEvent`.
+"""
+
+from secateurs.adapter import raise_missing
+
+try:
+    from secateurs.llama_index.events import SecateursReportEvent
+    from secateurs.llama_index.postprocessor import SecateursPostprocessor
+except ModuleNotFoundError as error:
+    raise_missing(error, "llama_index.core", feature="secateurs.llama_index", extra="llama-index")
+
+__all__ = ["SecateursPostprocessor", "SecateursReportEvent"]

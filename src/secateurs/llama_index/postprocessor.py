@@ -1,0 +1,166 @@
+"""The node postprocessor for LlamaIndex."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from os import PathLike, fspath
+from typing import Any, Self
+
+from llama_index.core.callbacks import CBEventType, EventPayload
+from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRankStartEvent
+from llama_index.core.postprocessor.types import BaseNodePostprocessor
+from llama_index.core.schema import NodeWithScore, QueryBundle
+from llama_index_instrumentation import get_dispatcher
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FieldSerializationInfo,
+    PrivateAttr,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
+from pydantic.json_schema import SkipJsonSchema
+
+from secateurs.adapter import CompressorLike, OnError, OnReport, Outcome, Runner, Settings
+from secateurs.llama_index.events import SecateursReportEvent
+from secateurs.llama_index.nodes import rewrite, text_of
+
+_dispatcher = get_dispatcher(__name__)
+
+
+class SecateursPostprocessor(BaseNodePostprocessor):
+    """Cuts nodes down to the sentences that matter for the query; works as it is, with the bundled model.
+
+    New nodes come back around copies, in order, with id, score, relationships, embedding and offsets; a node in
+    which nothing passed is left out. `metadata["secateurs"]` says what was kept and saved, and is kept out of the
+    LLM's prompt and of the embedding text. Nodes without text of their own (images, multimodal, blank) pass as they
+    are and are not in the report; so do all nodes when there is no query, or with `on_error="keep"` on a failure.
+
+    The report goes out as a `SecateursReportEvent` between the `ReRankStartEvent` and the `ReRankEndEvent`.
+
+    `compressor` and `on_report` are not serialized and not pickled: what is rebuilt loads the same checkpoint and
+    reports to nobody. A copy shares them.
+
+    Attributes: see `secateurs.adapter.Settings`.
+
+    Example:
+        >>> from llama_index.core.schema import NodeWithScore, TextNode
+        >>> node = NodeWithScore(node=TextNode(text="Ann wrote it in 1999. It rained that year."), score=0.8)
+        >>> postprocessor = SecateursPostprocessor(threshold=0.5)
+        >>> postprocessor.postprocess_nodes([node], query_str="Who wrote it?")[0].text
+        'Ann wrote it in 1999. '
+    """
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, strict=True)
+
+    compressor: SkipJsonSchema[CompressorLike | None] = Field(default=None, exclude=True, repr=False)
+    model: str | None = None
+    device: str = "auto"
+    threshold: float | None = None
+    top_k: int | None = None
+    max_tokens: int | None = None
+    on_error: OnError = "keep"
+    encoding: str = "o200k_base"
+    on_report: SkipJsonSchema[OnReport | None] = Field(default=None, exclude=True, repr=False)
+
+    _runner: Runner = PrivateAttr(default_factory=Runner)
+
+    @classmethod
+    def class_name(cls) -> str:
+        """Return the name under which the postprocessor is serialized."""
+        return "SecateursPostprocessor"
+
+    def _postprocess_nodes(
+        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
+    ) -> list[NodeWithScore]:
+        settings = Settings.of(self)
+        with self._traced(nodes, query_bundle, settings) as call:
+            call.finish(self._runner.run(settings, call.query, call.texts, call.ids))
+        return call.result
+
+    @_dispatcher.span  # only abstract methods get their span by themselves
+    async def _apostprocess_nodes(
+        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
+    ) -> list[NodeWithScore]:
+        settings = Settings.of(self)
+        with self._traced(nodes, query_bundle, settings) as call:
+            call.finish(await self._runner.arun(settings, call.query, call.texts, call.ids))
+        return call.result
+
+    @contextmanager
+    def _traced(
+        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None, settings: Settings
+    ) -> Iterator[_Call]:
+        """Announce a call and its end, whatever happens in between."""
+        call = _Call(nodes, query_bundle)
+        name, many = settings.model_name, len(nodes)
+        _dispatcher.event(ReRankStartEvent(query=query_bundle, nodes=nodes, top_n=many, model_name=name))
+        payload: dict[str, Any] = {
+            EventPayload.NODES: nodes,
+            EventPayload.MODEL_NAME: name,
+            EventPayload.QUERY_STR: call.query,
+            EventPayload.TOP_K: many,
+        }
+        try:
+            with self.callback_manager.event(CBEventType.RERANKING, payload=payload) as event:
+                yield call
+                event.on_end(payload={EventPayload.NODES: call.result})
+        finally:
+            _dispatcher.event(ReRankEndEvent(nodes=call.result))
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _accept_path(cls, value: object) -> object:
+        return fspath(value) if isinstance(value, PathLike) else value
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        Settings.of(self)
+        return self
+
+    @field_serializer("model", "encoding")
+    def _portable(self, value: object, info: FieldSerializationInfo) -> Any:
+        return Settings.of(self).portable()[info.field_name]
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Not the parent's: it pickles every field to see whether it can, and drops with a warning what cannot.
+        state = BaseModel.__getstate__(self)
+        portable = {**state["__dict__"], **Settings.of(self).portable()}
+        del portable["callback_manager"]  # belongs to the process, like its handlers
+        return {**state, "__dict__": portable}
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        shared = {id(one): one for one in (self.compressor, self.on_report, self.callback_manager)}
+        return super().__deepcopy__({**(memo or {}), **shared})
+
+
+class _Call:
+    """One call: the nodes, which of them have text to compress, and what becomes of them."""
+
+    def __init__(self, nodes: Sequence[NodeWithScore], query_bundle: QueryBundle | None) -> None:
+        found = [text_of(scored.node) for scored in nodes]
+        self.query = "" if query_bundle is None else query_bundle.query_str
+        self.texts = [text for text in found if text is not None]
+        self.ids = [scored.node.id_ for scored, text in zip(nodes, found, strict=True) if text is not None]
+        self.result = list(nodes)
+        self._has_text = [text is not None for text in found]
+
+    def finish(self, outcome: Outcome) -> None:
+        """Send the report out, then put the compressed nodes in place."""
+        _dispatcher.event(SecateursReportEvent(report=outcome.report))
+        outcome.check()
+        if not outcome.report.compressions:
+            return
+        compressions = iter(outcome.report.compressions)
+        rewritten = []
+        for scored, has_text in zip(self.result, self._has_text, strict=True):
+            compression = next(compressions) if has_text else None
+            if compression is None:
+                rewritten.append(scored)
+            elif compression.status != "dropped":
+                node = rewrite(scored.node, compression.text, outcome.metadata(compression))
+                rewritten.append(scored.model_copy(update={"node": node}))
+        self.result = rewritten

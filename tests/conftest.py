@@ -1,0 +1,71 @@
+"""Fixtures shared by all tests: nothing here or in the tests reaches a network."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import tiktoken
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from tiny import tiny_checkpoint
+
+from secateurs import Compressor
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only this machine answers."""
+    connect = socket.socket.connect
+
+    def local_only(self: socket.socket, address: object) -> None:
+        host = address[0] if isinstance(address, tuple) else address
+        if self.family != socket.AF_UNIX and host not in ("127.0.0.1", "::1", "localhost"):
+            raise OSError(f"a test tried to reach {address!r}")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", local_only)
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny checkpoint in the published layout."""
+    return tiny_checkpoint(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_folder: Path) -> Compressor:
+    """A compressor on the tiny checkpoint."""
+    return Compressor.from_pretrained(tiny_folder, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def bundled() -> Iterator[Compressor]:
+    """The bundled model."""
+    with Compressor.from_pretrained(device="cpu") as compressor:
+        yield compressor
+
+
+@pytest.fixture(scope="session")
+def reference_encodings() -> dict[str, tiktoken.Encoding]:
+    """tiktoken's own encodings, from the rank files that llama-index-core ships for itself."""
+    spec = importlib.util.find_spec("llama_index.core")
+    if spec is None or not spec.submodule_search_locations:
+        pytest.skip("llama-index-core, whose copy of the rank files these counts are compared with, is not installed")
+    folder = Path(spec.submodule_search_locations[0]) / "_static" / "tiktoken_cache"
+    before = os.environ.get("TIKTOKEN_CACHE_DIR")
+    os.environ["TIKTOKEN_CACHE_DIR"] = str(folder)
+    try:
+        return {name: tiktoken.get_encoding(name) for name in ("o200k_base", "cl100k_base")}
+    finally:
+        os.environ.pop("TIKTOKEN_CACHE_DIR")
+        if before is not None:
+            os.environ["TIKTOKEN_CACHE_DIR"] = before

@@ -1,0 +1,64 @@
+"""The README and the docstrings say what is true: every example runs, every output is the real one."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import os
+import pkgutil
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import secateurs
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.M | re.S)
+OPTIONAL = ("langchain", "llama_index", "train", "evaluate", "annotate", "serve", "ray", "mcp", "bench", "bulk")
+
+
+def modules() -> list[str]:
+    found = (module.name for module in pkgutil.walk_packages(secateurs.__path__, "secateurs."))
+    return ["secateurs", *(name for name in found if name.split(".")[1] not in (*OPTIONAL, "__main__"))]
+
+
+@pytest.mark.parametrize("name", modules())
+def test_docstring_examples_run(name):
+    """The examples in docstrings give what they say."""
+    result = doctest.testmod(importlib.import_module(name))
+    assert result.failed == 0
+
+
+def test_the_readmes_python_runs(monkeypatch, tmp_path):
+    """Every Python block of the README runs, in order, in one namespace."""
+    monkeypatch.chdir(ROOT)
+    namespace: dict[str, object] = {}
+    python = [code for kind, code in BLOCKS if kind == "python"]
+    assert python
+    for code in python:
+        exec(compile(code, "README.md", "exec"), namespace)
+
+
+def test_the_readmes_output_is_the_real_output():
+    """The command on the first screen prints exactly what the README shows, to the digit."""
+    command = re.search(r"secateurs compress (\"[^\"]+\") (\S+)", README)
+    shown = next(code for kind, code in BLOCKS if kind == "text")
+    done = subprocess.run(
+        [sys.executable, "-m", "secateurs", "compress", command.group(1).strip('"'), command.group(2)],
+        cwd=ROOT,
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+        check=True,
+    )
+    printed = [line.rstrip() for line in done.stdout.decode().rstrip().splitlines()]
+    assert printed == [line.rstrip() for line in shown.rstrip().splitlines()]
+
+
+def test_links_to_files_lead_somewhere():
+    """Every relative link of the README names a file of the repository."""
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target

@@ -1,0 +1,207 @@
+"""Policies: what they keep, how they combine, how they read and write."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from secateurs import Neighbours, Policy, Sentence, Threshold, TokenBudget, TopK
+from secateurs.policy import combine, longest_fit
+from secateurs.savings import TokenCounter
+
+count = len  # a character is a token: simple, exact and additive
+
+
+def sentences(*scores: float, kept: bool = True, texts: list[str] | None = None) -> list[Sentence]:
+    texts = texts or [f"s{index}. " for index in range(len(scores))]
+    built, at = [], 0
+    for text, score in zip(texts, scores, strict=True):
+        built.append(Sentence(at, at + len(text), text, score, kept))
+        at += len(text)
+    return built
+
+
+scores = st.lists(st.floats(0, 1), min_size=1, max_size=12)
+simple = st.one_of(
+    st.floats(0, 1).map(Threshold),
+    st.tuples(st.floats(0, 1), st.sampled_from(["drop", "best", "original"])).map(lambda a: Threshold(*a)),
+    st.integers(1, 5).map(TopK),
+    st.tuples(st.integers(0, 3), st.integers(0, 3)).map(lambda a: Neighbours(*a)),
+)
+unlimited = st.recursive(
+    simple,
+    lambda inner: st.tuples(inner, inner, st.booleans()).map(lambda a: a[0] | a[1] if a[2] else a[0] & a[1]),
+    max_leaves=5,
+)
+policies = st.one_of(
+    unlimited,
+    st.tuples(unlimited, st.integers(0, 60)).map(lambda a: a[0] & TokenBudget(a[1])),
+    st.just(TokenBudget(9)),
+)
+
+
+def test_threshold_is_inclusive():
+    """A score equal to the threshold passes."""
+    assert Threshold(0.5)(sentences(0.5, 0.4999, 0.9), count) == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("when_empty", "kept"), [("drop", [False] * 3), ("best", [False, True, False]), ("original", [True] * 3)]
+)
+def test_when_nothing_passes_the_caller_decides(when_empty, kept):
+    """An empty result is dropped, or keeps the best sentence, or the whole document."""
+    assert Threshold(0.9, when_empty)(sentences(0.1, 0.3, 0.2), count) == kept
+
+
+def test_ties_go_to_the_earlier_sentence():
+    """TopK takes the earlier of equals."""
+    assert TopK(2)(sentences(0.3, 0.7, 0.7, 0.7), count) == [False, True, True, False]
+
+
+@given(scores, st.integers(0, 80))
+def test_a_budget_is_never_exceeded_and_keeps_the_best(values, n):
+    """The kept text counts at most n, and no kept sentence is worse than a cut one."""
+    document = sentences(*values)
+    flags = TokenBudget(n)(document, count)
+    kept = [s for s, flag in zip(document, flags, strict=True) if flag]
+    cut = [s for s, flag in zip(document, flags, strict=True) if not flag]
+    assert count("".join(s.text for s in kept)) <= n
+    assert not kept or not cut or min(s.score for s in kept) >= max(s.score for s in cut)
+
+
+@given(st.lists(st.integers(1, 9), max_size=40), st.integers(0, 120))
+def test_longest_fit_is_the_naive_answer(costs, n):
+    """Doubling and halving finds what counting one by one finds."""
+    naive = 0
+    while naive < len(costs) and sum(costs[: naive + 1]) <= n:
+        naive += 1
+    assert longest_fit(costs, n, sum) == naive
+
+
+def test_a_budget_counts_real_tokens():
+    """With tiktoken's counts the kept text is counted as a whole."""
+    document = sentences(0.9, 0.8, 0.1, texts=["The mill was built in 1842. ", "Ann Lee built it. ", "It rained."])
+    flags = TokenBudget(15)(document, TokenCounter())
+    assert flags == [True, True, False]
+
+
+def test_a_neighbour_gives_a_kept_sentence_its_context():
+    """The sentence before stays with the one that leans on it."""
+    policy = Threshold(0.5) | Neighbours(before=1)
+    assert policy(sentences(0.1, 0.2, 0.9, 0.1), count) == [False, True, True, False]
+
+
+def test_a_kept_sentence_keeps_its_heading():
+    """The heading over a kept sentence stays, others do not."""
+    texts = ["# One\n", "Text. ", "More. ", "## Two\n", "Text. ", "Last."]
+    policy = Threshold(0.5) | Neighbours(before=0)
+    flags = policy(sentences(0.1, 0.1, 0.1, 0.1, 0.1, 0.9, texts=texts), count)
+    assert flags == [False, False, False, True, False, True]
+
+
+def test_neighbours_alone_extend_the_default():
+    """Alone, Neighbours starts from what the default policy kept."""
+    document = [*sentences(0.1, 0.2, kept=False), Sentence(8, 12, "s2. ", 0.9, True)]
+    assert Neighbours(before=1)(document, count) == [False, True, True]
+
+
+def test_neighbours_are_limited_by_a_budget():
+    """What neighbours add counts against the budget like everything else."""
+    policy = (Threshold(0.5) | Neighbours(before=1)) & TokenBudget(4)
+    assert policy(sentences(0.1, 0.2, 0.9), count) == [False, False, True]
+
+
+def test_a_budget_inside_or_is_refused():
+    """A budget that could be exceeded is an error, wherever it hides."""
+    for build in (
+        lambda: TokenBudget(5) | TopK(1),
+        lambda: TopK(1) | (Threshold(0.1) & TokenBudget(5)),
+        lambda: Policy.parse("TopK(1) | TokenBudget(3)"),
+    ):
+        with pytest.raises(ValueError, match="TokenBudget"):
+            build()
+
+
+@given(policies)
+def test_repr_is_the_source(policy):
+    """Parsing what a policy prints gives the policy back."""
+    assert Policy.parse(repr(policy)) == policy
+
+
+@given(policies, scores)
+def test_any_policy_gives_one_flag_a_sentence(policy, values):
+    """Every combination decides every sentence."""
+    flags = policy(sentences(*values), count)
+    assert len(flags) == len(values)
+    assert all(isinstance(flag, bool) for flag in flags)
+
+
+@given(scores, st.floats(0, 1), st.integers(1, 5))
+def test_or_adds_and_and_limits(values, t, k):
+    """`|` keeps what either keeps, `&` what both keep."""
+    document = sentences(*values)
+    one, other = Threshold(t)(document, count), TopK(k)(document, count)
+    assert (Threshold(t) | TopK(k))(document, count) == [a or b for a, b in zip(one, other, strict=True)]
+    assert (Threshold(t) & TopK(k))(document, count) == [a and b for a, b in zip(one, other, strict=True)]
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.1, math.nan, math.inf])
+def test_thresholds_outside_the_unit_interval_are_refused(value):
+    """A threshold is a probability."""
+    with pytest.raises(ValueError, match="threshold must be in"):
+        Threshold(value)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: Threshold("0.5"),
+        lambda: Threshold(True),
+        lambda: TopK(1.5),
+        lambda: TokenBudget("9"),
+        lambda: Threshold(0.5) | 3,
+    ],
+)
+def test_wrong_types_are_refused(build):
+    """A setting of the wrong type is a TypeError."""
+    with pytest.raises(TypeError):
+        build()
+
+
+@pytest.mark.parametrize(
+    "build", [lambda: TopK(0), lambda: TokenBudget(-1), lambda: Neighbours(-1), lambda: Threshold(0.1, "keep")]
+)
+def test_settings_out_of_range_are_refused(build):
+    """A count below its least value is a ValueError."""
+    with pytest.raises(ValueError, match="must be"):
+        build()
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "",
+        "Threshold(",
+        "__import__('os')",
+        "Threshold(2)",
+        "Threshold(0.5) + TopK(1)",
+        "TopK()",
+        "TopK(x=1)",
+        "Threshold(0.5).t",
+        "Threshold(*[1])",
+    ],
+)
+def test_sources_that_are_no_policy_are_refused(source):
+    """Nothing but policies is read, and nothing is evaluated."""
+    with pytest.raises(ValueError):
+        Policy.parse(source)
+
+
+def test_plain_settings_combine_with_and():
+    """threshold, top_k and max_tokens limit each other."""
+    default = Threshold(0.2)
+    assert combine(threshold=None, top_k=None, max_tokens=None, default=default) == default
+    assert combine(threshold=0.4, top_k=2, max_tokens=9, default=default) == Threshold(0.4) & TopK(2) & TokenBudget(9)

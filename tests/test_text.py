@@ -1,0 +1,71 @@
+"""The data that goes out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import FrozenInstanceError
+
+import pytest
+
+from secateurs import Compression, MissingExtraError, Report, Savings, Sentence, Span
+from secateurs.highlight import describe, to_page
+from secateurs.text import merge_spans
+
+SENTENCES = (
+    Sentence(0, 5, "One. ", 0.9, True),
+    Sentence(5, 10, "Two. ", 0.8, True),
+    Sentence(10, 16, "Three.", 0.1, False),
+)
+RESULT = Compression("One. Two. ", "One. Two. Three.", SENTENCES, Savings(8, 5), "compressed", ranking_score=0.7)
+
+
+def test_spans_are_the_merged_kept_ranges():
+    """Kept neighbours make one span."""
+    assert RESULT.spans == (Span(0, 10),)
+    assert RESULT.kept == SENTENCES[:2]
+    assert merge_spans([]) == ()
+    assert merge_spans([(0, 1), (2, 3), (3, 4)]) == (Span(0, 1), Span(2, 4))
+
+
+def test_results_are_frozen():
+    """Nobody changes a result."""
+    with pytest.raises(FrozenInstanceError):
+        RESULT.text = "other"
+
+
+def test_the_dictionary_has_the_contracts_keys_and_json_types():
+    """to_dict survives a round trip through JSON."""
+    data = RESULT.to_dict()
+    assert json.loads(json.dumps(data)) == data
+    assert list(data) == [
+        "status", "reason", "warnings", "ranking_score", "text", "spans", "sentences", "savings"
+    ]  # fmt: skip
+    assert list(data["sentences"][0]) == ["start", "end", "text", "score", "kept"]
+    assert list(data["savings"]) == ["before", "after", "saved", "saved_fraction", "encoding", "exact"]
+
+
+def test_one_line_says_what_happened():
+    """describe() is for logs and headings."""
+    assert describe(RESULT) == "compressed: 2 of 3 sentences kept, 8 -> 5 tokens, 38% saved"
+
+
+def test_pages_escape_names_and_queries():
+    """Neither a query nor a file name can forge a tag, and a lone surrogate breaks nothing."""
+    odd = Compression("\ud800", "\ud800", (Sentence(0, 1, "\ud800", 0.0, True),), Savings(1, 1), "error", "error: x")
+    page = to_page("<b>?", [("<i>.txt", RESULT), ("odd", odd)], Savings(8, 5))
+    assert "<b>?" not in page
+    assert "<i>" not in page
+    page.encode("utf-8")
+
+
+def test_reports_hold_results():
+    """A report is plain data."""
+    report = Report("q", [RESULT], RESULT.savings, ["a", None])
+    assert report.error is None
+
+
+def test_a_missing_extra_names_the_pip_line():
+    """The error says what to type."""
+    error = MissingExtraError("the LangChain adapter", "langchain")
+    assert isinstance(error, ImportError)
+    assert "pip install 'secateurs[langchain]'" in str(error)
