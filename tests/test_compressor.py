@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -364,6 +367,115 @@ def test_a_large_document_is_compressed_in_bounded_memory(tmp_path):
     assert result.status != "error", result.reason
     assert result.sentences[-1].end == 10_000_000
     assert _peak_gigabytes() < 4
+
+
+async def test_concurrent_calls_share_forward_passes(tiny_folder, monkeypatch):
+    """Many calls at once need fewer forward passes than calls."""
+    compressor = Compressor.from_pretrained(tiny_folder)
+    scorer = compressor._scorer
+    passes: list[int] = []
+    forward = scorer._forward
+
+    def slow(windows):
+        passes.append(len(windows))
+        time.sleep(0.05)
+        return forward(windows)
+
+    monkeypatch.setattr(scorer, "_forward", slow)
+    calls = [compressor.acompress(f"who {n}?", ["The mill. The Moon."], policy=Threshold(0.0)) for n in range(12)]
+    results = await asyncio.gather(*calls)
+    assert sum(passes) == 12
+    assert len(passes) < 8
+    monkeypatch.undo()
+    for n, (result,) in enumerate(results):
+        alone = compressor.compress(f"who {n}?", ["The mill. The Moon."], policy=Threshold(0.0))[0]
+        assert np.allclose([s.score for s in result.sentences], [s.score for s in alone.sentences], atol=1e-5)
+
+
+async def test_a_cancelled_call_stops_scoring(tiny_folder, monkeypatch):
+    """Cancelling acompress leaves windows unscored, and the compressor usable."""
+    compressor = Compressor.from_pretrained(tiny_folder)
+    scorer = compressor._scorer
+    scorer._shared._budget = 1
+    passes: list[int] = []
+    forward = scorer._forward
+
+    def slow(windows):
+        passes.append(len(windows))
+        time.sleep(0.02)
+        return forward(windows)
+
+    monkeypatch.setattr(scorer, "_forward", slow)
+    call = asyncio.create_task(compressor.acompress("who?", ["The mill. The Moon. " * 400]))
+    while not passes:
+        await asyncio.sleep(0.01)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    await asyncio.sleep(0.1)
+    seen = len(passes)
+    await asyncio.sleep(0.1)
+    assert len(passes) == seen
+    assert compressor.compress("who?", ["The mill."])[0].status != "error"
+
+
+def test_the_same_document_twice_is_scored_once(tiny, monkeypatch):
+    """Identical pairs share one forward pass and get equal results."""
+    windows: list[int] = []
+    score = tiny._scorer.score
+    monkeypatch.setattr(tiny._scorer, "score", lambda w, **k: windows.append(len(w)) or score(w, **k))
+    results = tiny.compress("who?", ["The mill. The Moon."] * 5)
+    assert windows == [1]
+    assert len(set(results)) == 1
+
+
+def test_a_compressor_pickles_as_what_to_load(tiny_folder):
+    """A pickle holds no weights and gives a working compressor with the same settings."""
+    compressor = Compressor.from_pretrained(tiny_folder, policy=TopK(1), encoding="cl100k_base", segmenter="lines")
+    data = pickle.dumps(compressor)
+    assert len(data) < 2000
+    clone = pickle.loads(data)
+    assert (clone.policy, clone.encoding, clone.checkpoint) == (TopK(1), "cl100k_base", tiny_folder)
+    assert clone.compress("who?", ["a mill\na moon"]) == compressor.compress("who?", ["a mill\na moon"])
+
+
+def test_use_after_a_fork_is_an_error_and_never_hangs(tiny_folder):
+    """A forked child is told what to do instead."""
+    code = f"""
+import os, sys
+from secateurs import Compressor
+c = Compressor.from_pretrained({str(tiny_folder)!r})
+c.compress("who?", ["The mill."])
+if os.fork() == 0:
+    try:
+        c.compress("who?", ["The mill."])
+    except RuntimeError as error:
+        print(error)
+    sys.stdout.flush()
+    os._exit(0)
+os.wait()
+"""
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=60)
+    assert "spawn" in done.stdout
+
+
+def test_a_panic_of_a_library_is_one_documents_error(tiny_folder):
+    """What a Rust library throws past Exception is kept to its document; an interrupt is not."""
+
+    class PanicException(BaseException):
+        """What pyo3 raises."""
+
+    def segmenter(text):
+        if "bad" in text:
+            raise PanicException("called unwrap on None")
+        if "stop" in text:
+            raise KeyboardInterrupt
+        return [(0, len(text))]
+
+    compressor = Compressor.from_pretrained(tiny_folder, segmenter=segmenter)
+    assert [r.status for r in compressor.compress("who?", ["good", "bad"])][1] == "error"
+    with pytest.raises(KeyboardInterrupt):
+        compressor.compress("who?", ["good", "stop"])
 
 
 def test_results_are_json_and_html(bundled):

@@ -1,25 +1,42 @@
-"""From token scores to sentence scores; numpy only.
+"""From token scores to sentence scores: one rule a family; numpy only.
 
-A sentence is scored in one part or, if it is longer than half a window, in several. `part_sentences` names the
-sentence of each part, in order; `part_lengths` counts its encoder tokens.
+A token's score is its log-odds to be relevant, `log(p / (1 - p))`. A sentence is scored in one part or, if it is too
+long for a window, in several. `part_sentences` names the sentence of each part, in order; `part_lengths` counts its
+encoder tokens. A rule gives one score a sentence, NaN where a sentence has no token.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
+Scores = NDArray[np.float64]
+Rule = Callable[[Floats, Ints, Ints, int], Scores]
 
 
-def mean_scores(
-    probabilities: Floats, part_lengths: Ints, part_sentences: Ints, sentences: int
-) -> NDArray[np.float64]:
-    """Average token probabilities into sentence scores: the plain mean of the means of a sentence's parts.
+def probability(log_odds: NDArray[np.floating]) -> Scores:
+    """Turn log-odds into probabilities, without overflow.
+
+    Shape:
+        Any, and the same back.
+
+    Example:
+        >>> probability(np.array([-1000.0, 0.0, 1000.0])).tolist()
+        [0.0, 0.5, 1.0]
+    """
+    small = np.exp(-np.abs(log_odds.astype(np.float64)))
+    return np.where(log_odds >= 0, 1.0, small) / (1.0 + small)
+
+
+def mean_scores(log_odds: Floats, part_lengths: Ints, part_sentences: Ints, sentences: int) -> Scores:
+    """Average token probabilities: the plain mean of the means of a sentence's parts.
 
     Args:
-        probabilities: Probability of each document token, windows one after another.
+        log_odds: Log-odds of each document token, windows one after another.
         part_lengths: Encoder tokens of each part; none is 0.
         part_sentences: Sentence index of each part, never falling.
         sentences: Number of sentences.
@@ -28,20 +45,19 @@ def mean_scores(
         One score a sentence in [0, 1]; NaN where a sentence has no part.
 
     Shape:
-        probabilities: (tokens,), part_lengths and part_sentences: (parts,), result: (sentences,).
+        log_odds: (tokens,), part_lengths and part_sentences: (parts,), result: (sentences,).
 
     Source:
         OpenProvence: fragment means, then their unweighted mean.
 
     Example:
-        >>> mean_scores(np.float32([0, 1, 1]), np.array([2, 1]), np.array([0, 0]), 2).tolist()
+        >>> mean_scores(np.float32([-99, 99, 99]), np.array([2, 1]), np.array([0, 0]), 2).tolist()
         [0.75, nan]
     """
     scores = np.full(sentences, np.nan)
     if not len(part_lengths):
         return scores
-    starts = np.concatenate(([0], np.cumsum(part_lengths)[:-1]))
-    part_means = np.add.reduceat(probabilities.astype(np.float64), starts) / part_lengths
+    part_means = np.add.reduceat(probability(log_odds), _starts(part_lengths)) / part_lengths
     totals = np.bincount(part_sentences, weights=part_means, minlength=sentences)
     counts = np.bincount(part_sentences, minlength=sentences)
     seen = counts > 0
@@ -49,7 +65,80 @@ def mean_scores(
     return scores
 
 
-def fill_missing(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+def vote_scores(log_odds: Floats, part_lengths: Ints, part_sentences: Ints, sentences: int) -> Scores:
+    """Score the rule "keep if the share of tokens with p > T exceeds T" for every T at once.
+
+    With the n probabilities sorted downwards, p(1) >= p(2) >= ..., the share exceeds T exactly if some k of them
+    exceed T and k/n exceeds T: if T is below h, the largest min(p(k), k/n). (For papers instead of tokens that is
+    the h-index.) The score is the next number below h, so that `score >= T` says `T < h`. Parts vote together.
+
+    Args:
+        log_odds: Log-odds of each document token, windows one after another.
+        part_lengths: Encoder tokens of each part; none is 0.
+        part_sentences: Sentence index of each part, never falling.
+        sentences: Number of sentences.
+
+    Returns:
+        One score a sentence in [0, 1); NaN where a sentence has no part.
+
+    Shape:
+        log_odds: (tokens,), part_lengths and part_sentences: (parts,), result: (sentences,).
+
+    Source:
+        Provence (Chirkova et al. 2025), sentence rounding; h-index (Hirsch 2005).
+
+    Example:
+        >>> vote_scores(np.float32([99, 99, -99, -99]), np.array([3, 1]), np.array([0, 0]), 1).round(6).tolist()
+        [0.5]
+    """
+    scores = np.full(sentences, np.nan)
+    if not len(part_lengths):
+        return scores
+    owners = np.repeat(part_sentences, part_lengths)
+    probabilities = probability(log_odds)
+    falling = probabilities[np.lexsort((-probabilities, owners))]
+    counts = np.bincount(owners, minlength=sentences)
+    sizes = counts[counts > 0]
+    starts = _starts(sizes)
+    ranks = np.arange(1, len(owners) + 1) - np.repeat(starts, sizes)
+    h = np.maximum.reduceat(np.minimum(falling, ranks / np.repeat(sizes, sizes)), starts)
+    scores[counts > 0] = np.nextafter(h, 0.0)
+    return scores
+
+
+def head_scores(log_odds: Floats, part_lengths: Ints, part_sentences: Ints, sentences: int) -> Scores:
+    """Score a head that reads the mean vector of a sentence: the sigmoid of the mean log-odds of its tokens.
+
+    The head is linear, so what it says of a mean vector is the mean of what it says of the vectors. Of a sentence
+    in several parts the best part counts, as in the reference, which joins what its windows select.
+
+    Args:
+        log_odds: Log-odds of each document token, windows one after another.
+        part_lengths: Encoder tokens of each part; none is 0.
+        part_sentences: Sentence index of each part, never falling.
+        sentences: Number of sentences.
+
+    Returns:
+        One score a sentence in [0, 1]; NaN where a sentence has no part.
+
+    Shape:
+        log_odds: (tokens,), part_lengths and part_sentences: (parts,), result: (sentences,).
+
+    Source:
+        OpenSearch semantic-highlighter-v1.
+
+    Example:
+        >>> head_scores(np.float32([-2, 2, 99]), np.array([2, 1]), np.array([0, 1]), 2).tolist()
+        [0.5, 1.0]
+    """
+    scores = np.full(sentences, np.nan)
+    if len(part_lengths):
+        means = np.add.reduceat(log_odds.astype(np.float64), _starts(part_lengths)) / part_lengths
+        np.fmax.at(scores, part_sentences, probability(means))
+    return scores
+
+
+def fill_missing(scores: Scores) -> Scores:
     """Give a sentence without a token the score of the one before it, else of the first one after it.
 
     Args:
@@ -68,3 +157,7 @@ def fill_missing(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     known = np.flatnonzero(~np.isnan(scores))
     before = np.searchsorted(known, np.arange(len(scores)), side="right") - 1
     return scores[known[np.maximum(before, 0)]]
+
+
+def _starts(lengths: Ints) -> Ints:
+    return np.cumsum(lengths) - lengths

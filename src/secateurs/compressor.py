@@ -14,17 +14,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import threading
 from collections.abc import Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
 
 from secateurs import checkpoints
-from secateurs.aggregate import fill_missing, mean_scores
+from secateurs.aggregate import Rule, fill_missing
+from secateurs.arguments import check_documents, check_pairs, check_policy, check_query
 from secateurs.device import resolve_device, resolve_dtype
+from secateurs.errors import own_failure
 from secateurs.policy import Policy, best_first, check_count, longest_fit
 from secateurs.savings import Savings, TokenCounter
 from secateurs.scorer import Scorer, WindowScores
@@ -33,6 +39,7 @@ from secateurs.text import Compression, Sentence, Span, Status
 from secateurs.windows import Ids, WindowPlan
 
 _log = logging.getLogger(__name__)
+_CALLS_AT_ONCE = 16  # of acompress; they wait for each other's batches more than they work
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,7 @@ class _Draft:
     original: str
     spans: tuple[Span, ...] = ()
     plan: WindowPlan | None = None
-    failure: Exception | None = None
+    failure: BaseException | None = None
 
 
 @dataclass(frozen=True)
@@ -84,12 +91,21 @@ class Compressor:
     ) -> None:
         self._segment = get_segmenter(segmenter)
         self._count = TokenCounter(encoding)
-        self.policy = checkpoint.default_policy if policy is None else _check_policy(policy)
+        self.policy = checkpoint.default_policy if policy is None else check_policy(policy)
         self.encoding = encoding
         self.checkpoint = checkpoint.path
         self._default_policy = checkpoint.default_policy
+        self._rule = checkpoint.family.rule
         self._loaded: checkpoints.Checkpoint | None = checkpoint
         self._scorer: Scorer | None = Scorer(checkpoint.model)
+        self._threads: Executor | None = None
+        self._recipe: dict[str, Any] = {
+            "model": str(checkpoint.path),
+            "device": str(checkpoint.model.device),
+            "dtype": str(checkpoint.model.dtype).removeprefix("torch."),
+            "family": checkpoint.family.name,
+        }
+        self._segmenter = segmenter
 
     @classmethod
     def from_pretrained(
@@ -123,12 +139,21 @@ class Compressor:
             CheckpointError: The checkpoint cannot be found or is not complete.
             DeviceError: The device is unknown or not available.
         """
-        get_segmenter(segmenter), TokenCounter(encoding)  # wrong arguments are found before a model is loaded
+        checkpoints.check_family(family)  # wrong arguments are found before a model is loaded
+        get_segmenter(segmenter), TokenCounter(encoding)
         where = resolve_device(device)
         precision = resolve_dtype(dtype, where)
         path = checkpoints.locate(model, revision)
         checkpoint = checkpoints.load(path, family=family, device=where, dtype=precision)
-        return cls(checkpoint, segmenter=segmenter, policy=policy, encoding=encoding)
+        compressor = cls(checkpoint, segmenter=segmenter, policy=policy, encoding=encoding)
+        compressor._recipe = {
+            "model": model,
+            "revision": revision,
+            "device": device,
+            "dtype": dtype,
+            "family": family,
+        }
+        return compressor
 
     def compress(
         self,
@@ -153,8 +178,8 @@ class Compressor:
             ValueError: The query is blank, or a setting is out of range.
             TypeError: An argument is of the wrong type.
         """
-        _check_query(query)
-        _check_documents(documents)
+        check_query(query)
+        check_documents(documents)
         return self._run([(query, document) for document in documents], policy, max_total_tokens)
 
     def compress_pairs(
@@ -178,7 +203,7 @@ class Compressor:
             ValueError: A query is blank, or a setting is out of range.
             TypeError: An argument is of the wrong type.
         """
-        return self._run(_check_pairs(pairs), policy, max_total_tokens)
+        return self._run(check_pairs(pairs), policy, max_total_tokens)
 
     async def acompress(
         self,
@@ -189,13 +214,31 @@ class Compressor:
         max_total_tokens: int | None = None,
     ) -> list[Compression]:
         """Do what `compress` does without blocking the event loop."""
-        return await asyncio.to_thread(
-            self.compress, query, documents, policy=policy, max_total_tokens=max_total_tokens
-        )
+        check_query(query)
+        check_documents(documents)
+        pairs = [(query, document) for document in documents]
+        cancelled = threading.Event()
+        if self._threads is None:
+            # Not the loop's own: calls that wait for each other's batches must not keep the user's from running.
+            self._threads = ThreadPoolExecutor(_CALLS_AT_ONCE, thread_name_prefix="secateurs")
+        run = partial(copy_context().run, self._run, pairs, policy, max_total_tokens, cancelled)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, run)
+        except asyncio.CancelledError:
+            cancelled.set()  # what has not been scored yet never will be
+            raise
 
     def close(self) -> None:
         """Free the weights; the compressor cannot be used afterwards."""
         self._loaded = self._scorer = None
+        if self._threads is not None:
+            self._threads.shutdown(wait=False)
+            self._threads = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what to load, never the weights."""
+        settings = {"segmenter": self._segmenter, "policy": self.policy, "encoding": self.encoding}
+        return _load, (type(self), {**self._recipe, **settings})
 
     def __enter__(self) -> Self:
         return self
@@ -210,14 +253,18 @@ class Compressor:
         return f"Compressor({self.checkpoint.name!r}, {state}, policy={self.policy!r}, encoding={self.encoding!r})"
 
     def _run(
-        self, pairs: Sequence[tuple[str, str]], policy: Policy | None, max_total_tokens: int | None
+        self,
+        pairs: Sequence[tuple[str, str]],
+        policy: Policy | None,
+        max_total_tokens: int | None,
+        cancelled: threading.Event | None = None,
     ) -> list[Compression]:
-        policy = self.policy if policy is None else _check_policy(policy)
+        policy = self.policy if policy is None else check_policy(policy)
         if max_total_tokens is not None:
             check_count(max_total_tokens, "max_total_tokens", least=0)
-        drafts = self._draft(pairs)
-        results = self._score(drafts)
-        decided = [self._guard(self._decide, scored, policy) for scored in results]
+        once = list(dict.fromkeys(pairs))  # a document that was retrieved twice is scored once
+        scored = dict(zip(once, self._score(self._draft(once), cancelled), strict=True))
+        decided = [self._guard(self._decide, scored[pair], policy) for pair in pairs]
         if max_total_tokens is not None:
             decided = spend(decided, max_total_tokens, self._count)
         return [self._guard(self._cut, item) for item in decided]
@@ -228,11 +275,11 @@ class Compressor:
             raise RuntimeError(
                 "this Compressor is closed: its weights are freed. Load it again with from_pretrained."
             )
-        tokenizer = self._loaded.tokenizer
+        checkpoint = self._loaded
         queries: dict[str, Ids] = {}
         for query, _ in pairs:
             if query not in queries:
-                queries[query] = tokenizer.encode([query]).ids
+                queries[query] = checkpoint.encode_query(query)
         return [self._draft_one(queries[query], document) for query, document in pairs]
 
     def _draft_one(self, query: Ids, document: str) -> _Draft:
@@ -241,26 +288,27 @@ class Compressor:
             spans = tuple(check_tiling(self._segment(document), document))
             if not document.strip():
                 return _Draft(document, spans)
-            tokens = self._loaded.tokenizer.encode([document[start:end] for start, end in spans])
+            tokens = self._loaded.encode_sentences([document[start:end] for start, end in spans])
             return _Draft(document, spans, self._loaded.layout.plan(query, tokens))
-        except Exception as error:  # one document's failure is its own
-            return _Draft(document, failure=error)
+        except BaseException as error:
+            return _Draft(document, failure=own_failure(error))  # one document's failure is its own
 
-    def _score(self, drafts: Sequence[_Draft]) -> list[_Scored | Compression]:
+    def _score(self, drafts: Sequence[_Draft], cancelled: threading.Event | None) -> list[_Scored | Compression]:
         """Run the windows of all documents together, and reduce them to sentence scores."""
         scorer = self._scorer
         if scorer is None:
             raise RuntimeError("this Compressor was closed while it was used.")
         windows = [window for draft in drafts if draft.plan for window in draft.plan.windows]
-        outcomes = iter(scorer.score(windows))
+        outcomes = iter(scorer.score(windows, cancelled=cancelled))
         results: list[_Scored | Compression] = []
         for draft in drafts:
             mine = [next(outcomes) for _ in draft.plan.windows] if draft.plan else []
-            failure = draft.failure or next((item for item in mine if isinstance(item, Exception)), None)
+            failure = draft.failure or next((item for item in mine if isinstance(item, BaseException)), None)
             if failure is not None:
                 results.append(self._failed(draft.original, failure))
             else:
-                results.append(_reduce(draft, [item for item in mine if isinstance(item, WindowScores)]))
+                scores = [item for item in mine if isinstance(item, WindowScores)]
+                results.append(self._guard(_reduce, draft, scores, self._rule))
         return results
 
     def _decide(self, scored: _Scored, policy: Policy) -> _Scored:
@@ -308,20 +356,25 @@ class Compressor:
             return item
         try:
             return step(item, *arguments)
-        except Exception as error:
-            return self._failed(item.original, error)
+        except BaseException as error:
+            return self._failed(item.original, own_failure(error))
 
-    def _failed(self, original: str, error: Exception) -> Compression:
+    def _failed(self, original: str, error: BaseException) -> Compression:
         """Return a document whole, because something went wrong with it."""
         reason = f"error: {type(error).__name__}: {error}"
         _log.warning("a document of %d characters is returned whole: %s", len(original), reason)
         try:
             tokens, exact = self._count(original), self._count.exact(original)
-        except Exception:  # counting itself failed
-            tokens, exact = 0, False
-        sentence = Sentence(0, len(original), original, 0.0, kept=True)
+        except BaseException as failure:
+            own_failure(failure)
+            tokens, exact = 0, False  # counting itself failed
+        sentences = (Sentence(0, len(original), original, 0.0, kept=True),) if original else ()
         savings = Savings(tokens, tokens, self.encoding, exact)
-        return Compression(original, original, (sentence,), savings, "error", reason)
+        return Compression(original, original, sentences, savings, "error", reason)
+
+
+def _load(kind: type[Compressor], settings: dict[str, Any]) -> Compressor:
+    return kind.from_pretrained(settings.pop("model"), **settings)
 
 
 def spend(items: Sequence[_Scored | Compression], budget: int, count: TokenCounter) -> list[_Scored | Compression]:
@@ -366,13 +419,12 @@ def spend(items: Sequence[_Scored | Compression], budget: int, count: TokenCount
     return result
 
 
-def _reduce(draft: _Draft, windows: Sequence[WindowScores]) -> _Scored:
+def _reduce(draft: _Draft, windows: Sequence[WindowScores], rule: Rule) -> _Scored:
     if draft.plan is None or not windows:  # blank, or nothing the encoder knows
         scores = np.zeros(len(draft.spans))
     else:
-        probabilities = np.concatenate([window.tokens for window in windows])
-        plan = draft.plan
-        scores = fill_missing(mean_scores(probabilities, plan.part_lengths, plan.part_sentences, len(draft.spans)))
+        tokens = np.concatenate([window.tokens for window in windows])
+        scores = fill_missing(rule(tokens, draft.plan.part_lengths, draft.plan.part_sentences, len(draft.spans)))
     sentences = tuple(
         Sentence(start, end, draft.original[start:end], float(score), kept=True)
         for (start, end), score in zip(draft.spans, scores, strict=True)
@@ -390,40 +442,3 @@ def _mark(sentences: Sequence[Sentence], flags: Sequence[bool]) -> tuple[Sentenc
 
 def _sigmoid(logit: float) -> float:
     return 1.0 / (1.0 + math.exp(-logit)) if logit >= 0 else math.exp(logit) / (1.0 + math.exp(logit))
-
-
-def _check_policy(policy: object) -> Policy:
-    if not callable(policy):
-        raise TypeError(f"policy must be a policy such as Threshold(0.3) | TopK(1), got {policy!r}")
-    return cast("Policy", policy)  # any callable of the same signature will do
-
-
-def _check_query(query: object, where: str = "query") -> None:
-    if not isinstance(query, str):
-        raise TypeError(f"{where} must be a string, got {type(query).__name__}")
-    if not query.strip():
-        raise ValueError(f"{where} is blank ({query!r}): there is nothing to compress for. Pass the user's question.")
-
-
-def _check_documents(documents: object) -> None:
-    if isinstance(documents, (str, bytes)) or not isinstance(documents, Sequence):
-        raise TypeError(
-            f"documents must be a list of strings, got {type(documents).__name__}. For one document pass [document]."
-        )
-    for index, document in enumerate(documents):
-        if not isinstance(document, str):
-            raise TypeError(
-                f"documents[{index}] must be a string, got {type(document).__name__}. Decode or convert it first."
-            )
-
-
-def _check_pairs(pairs: object) -> list[tuple[str, str]]:
-    if isinstance(pairs, (str, bytes)) or not isinstance(pairs, Sequence):
-        raise TypeError(f"pairs must be a list of (query, document) pairs, got {type(pairs).__name__}")
-    for index, pair in enumerate(pairs):
-        if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2:
-            raise TypeError(f"pairs[{index}] must be a (query, document) pair, got {pair!r}")
-        _check_query(pair[0], f"the query of pairs[{index}]")
-        if not isinstance(pair[1], str):
-            raise TypeError(f"the document of pairs[{index}] must be a string, got {type(pair[1]).__name__}")
-    return [(pair[0], pair[1]) for pair in pairs]

@@ -4,7 +4,8 @@
 Exception
 ├── Error                      anything of ours that is not a wrong argument
 │   ├── CheckpointError        a checkpoint is missing, incomplete, misshapen or of an unknown layout
-│   └── DeviceError            a device was asked for that this machine does not have
+│   ├── DeviceError            a device was asked for that this machine does not have
+│   └── OverloadedError        more is waiting to be scored than the limit allows
 ├── ImportError
 │   └── MissingExtraError      a feature needs an extra that is not installed (also an Error)
 ├── ValueError                 a wrong value of an argument
@@ -15,6 +16,9 @@ Every message has four parts: what is wrong, with the value; what was expected; 
 """
 
 from __future__ import annotations
+
+from asyncio import CancelledError
+from concurrent.futures import CancelledError as CallCancelledError
 
 
 class Error(Exception):
@@ -27,6 +31,10 @@ class CheckpointError(Error):
 
 class DeviceError(Error):
     """The requested device is unknown or not available on this machine."""
+
+
+class OverloadedError(Error):
+    """More encoder tokens are waiting to be scored than the limit allows; try again later."""
 
 
 class MissingExtraError(Error, ImportError):
@@ -42,3 +50,16 @@ class MissingExtraError(Error, ImportError):
             f"{feature} needs packages that are not installed. Install them with: pip install 'secateurs[{extra}]'"
         )
         self.extra = extra
+
+
+def own_failure(error: BaseException) -> BaseException:
+    """Return an error that may be kept to one document; raise again what must always pass.
+
+    Rust libraries (tokenizers, tiktoken, sentencex) report their own bugs as exceptions that are no `Exception`.
+
+    Raises:
+        BaseException: The error, if it is an interrupt, an exit or a cancellation.
+    """
+    if isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit, CancelledError, CallCancelledError)):
+        raise error
+    return error

@@ -1,11 +1,12 @@
 """Windows in, scores out: batches by token budget, precision, memory back-off, threads.
 
-Windows of all documents of a call are sorted by length and cut into batches of a bounded number of tokens. A batch
-that fails is halved until the one window that fails is alone; only its document is lost.
+Windows of all documents, and of all callers at the time, go in batches of a bounded number of tokens, like lengths
+together. A batch that fails is halved until the one window that fails is alone; only its document is lost.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,8 +16,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from secateurs.batching import SharedBatches
 from secateurs.device import token_budget
-from secateurs.model import Batch, Pruner, Scores
+from secateurs.encoders import Batch
+from secateurs.errors import own_failure
+from secateurs.model import Pruner, Scores
 from secateurs.windows import Window
 
 
@@ -25,7 +29,7 @@ class WindowScores:
     """Scores of one window.
 
     Attributes:
-        tokens: Probability of each document token.
+        tokens: Log-odds of each document token to be relevant.
         ranking: Ranking logit; None without a ranking head.
 
     Shape:
@@ -37,62 +41,78 @@ class WindowScores:
 
 
 class Scorer:
-    """Runs a model over windows; safe to call from many threads at once.
+    """Runs a model over windows; safe to call from many threads at once, whose windows then share forward passes.
 
     Args:
         model: The model, on its device.
         budget: Encoder tokens of one forward pass; chosen for the device when None.
+        limit: Encoder tokens that may wait to be scored, over all callers.
     """
 
-    def __init__(self, model: Pruner, budget: int | None = None) -> None:
+    def __init__(self, model: Pruner, budget: int | None = None, limit: int = 20_000_000) -> None:
         self.model = model
         self.budget = token_budget(model.device) if budget is None else budget
+        self._process = os.getpid()
         # One forward pass at a time: threads that share the cores or the GPU's memory only slow each other down.
-        # Taken for each batch, so that a small request need not wait for the whole of a large one.
-        self._running = threading.Lock()
+        self._shared: SharedBatches[Window, WindowScores | BaseException] = SharedBatches(
+            self._run, budget=self.budget, limit=limit
+        )
 
-    def score(self, windows: Sequence[Window]) -> list[WindowScores | Exception]:
+    def score(
+        self, windows: Sequence[Window], *, cancelled: threading.Event | None = None
+    ) -> list[WindowScores | BaseException]:
         """Score windows.
 
         Args:
             windows: Windows of any number of documents.
+            cancelled: When set, windows that have not been scored yet never will be.
 
         Returns:
             One result a window, in the order given: its scores, or what went wrong with this window alone.
-        """
-        results: list[WindowScores | Exception | None] = [None] * len(windows)
-        order = sorted(range(len(windows)), key=lambda index: len(windows[index]), reverse=True)
-        waiting = list(reversed(_cut(order, windows, self.budget)))
-        while waiting:
-            indices = waiting.pop()
-            outcome = self._attempt([windows[index] for index in indices])
-            if not isinstance(outcome, Exception):
-                for index, scores in zip(indices, outcome, strict=True):
-                    results[index] = scores
-            elif len(indices) == 1:
-                results[indices[0]] = outcome
-            else:
-                middle = len(indices) // 2
-                waiting += [indices[middle:], indices[:middle]]
-        return [_finite(result) for result in results if result is not None]
 
-    def _attempt(self, windows: Sequence[Window]) -> list[WindowScores] | Exception:
+        Raises:
+            OverloadedError: Too much is waiting to be scored already.
+            RuntimeError: The process was forked after the model was loaded.
+        """
+        if os.getpid() != self._process:
+            # torch's threads do not survive a fork: the next parallel operation would wait for them for ever
+            raise RuntimeError(
+                "this Compressor was loaded before the process forked, and its threads are gone. Load it in the "
+                "child process, or start processes with the 'spawn' method."
+            )
+        return self._shared(windows, cancelled=cancelled)
+
+    def _run(self, windows: Sequence[Window]) -> list[WindowScores | BaseException]:
+        """Score one batch; where it fails, halve it until what fails is alone."""
+        results: list[WindowScores | BaseException] = []
+        waiting = [windows]
+        while waiting:
+            some = waiting.pop()
+            outcome = self._attempt(some)
+            if not isinstance(outcome, BaseException):
+                results += map(_finite, outcome)
+            elif len(some) == 1:
+                results.append(outcome)
+            else:
+                middle = len(some) // 2
+                waiting += [some[middle:], some[:middle]]
+        return results
+
+    def _attempt(self, windows: Sequence[Window]) -> list[WindowScores] | BaseException:
         try:
             return self._forward(windows)
-        except torch.OutOfMemoryError as error:
-            failure: Exception = error
-        except Exception as error:
-            return error.with_traceback(None)
-        # Outside the except block, so that the failed pass's tensors are no longer referenced by its traceback.
-        failure = failure.with_traceback(None)
-        torch.cuda.empty_cache()
+        except BaseException as error:
+            # without the traceback, so that the failed pass's tensors are no longer referenced
+            failure = own_failure(error).with_traceback(None)
+        if isinstance(failure, torch.OutOfMemoryError):
+            torch.cuda.empty_cache()
         return failure
 
     def _forward(self, windows: Sequence[Window]) -> list[WindowScores]:
         lengths = [len(window) for window in windows]
         ids = np.concatenate([window.ids for window in windows]).astype(np.int64)
         types = np.concatenate([_types(window) for window in windows])
-        with self._running, torch.inference_mode():
+        with torch.inference_mode():
             both = torch.from_numpy(np.stack((ids, types))).to(self.model.device, non_blocking=True)
             scores = self.model(Batch.of(both[0], both[1], lengths))
             return _split(windows, lengths, scores)
@@ -108,6 +128,10 @@ def _split(windows: Sequence[Window], lengths: Sequence[int], scores: Scores) ->
     tokens = _to_numpy(scores.tokens)
     if tokens.shape != (sum(lengths),):
         raise RuntimeError(f"the model returned {tokens.shape} token scores for {sum(lengths)} tokens")
+    if scores.ranking is not None and scores.ranking.shape != (len(windows),):
+        raise RuntimeError(
+            f"the model returned {tuple(scores.ranking.shape)} ranking logits for {len(windows)} windows"
+        )
     ranking = [None] * len(windows) if scores.ranking is None else _to_numpy(scores.ranking).tolist()
     firsts = np.cumsum([0, *lengths[:-1]])
     return [
@@ -121,21 +145,7 @@ def _to_numpy(tensor: Tensor) -> NDArray[np.float32]:
     return array
 
 
-def _cut(order: Sequence[int], windows: Sequence[Window], budget: int) -> list[list[int]]:
-    batches: list[list[int]] = []
-    size = 0
-    for index in order:
-        if not batches or size + len(windows[index]) > budget:
-            batches.append([])
-            size = 0
-        batches[-1].append(index)
-        size += len(windows[index])
-    return batches
-
-
-def _finite(result: WindowScores | Exception) -> WindowScores | Exception:
-    if isinstance(result, Exception):
-        return result
+def _finite(result: WindowScores) -> WindowScores | BaseException:
     ranking = 0.0 if result.ranking is None else result.ranking
     if np.isfinite(result.tokens).all() and np.isfinite(ranking):
         return result

@@ -107,16 +107,17 @@ class Tokenizer:
     Args:
         tokenizer: The checkpoint's own pipeline (`tokenizer.json`).
         unknown_id: The id that stands for special tokens typed in a text.
+        control_ids: Ids of control tokens that the pipeline itself may not mark as special.
     """
 
-    def __init__(self, tokenizer: tokenizers.Tokenizer, unknown_id: int) -> None:
+    def __init__(self, tokenizer: tokenizers.Tokenizer, unknown_id: int, control_ids: Sequence[int] = ()) -> None:
         tokenizer.no_truncation()
         tokenizer.no_padding()
         self._tokenizer = tokenizer
         self._unknown_id = unknown_id
         added = tokenizer.get_added_tokens_decoder()
-        special = [index for index, token in added.items() if token.special and index != unknown_id]
-        self._special = np.array(sorted(special), dtype=np.int32)
+        special = {index for index, token in added.items() if token.special} | set(control_ids)
+        self._special = np.array(sorted(special - {unknown_id}), dtype=np.int32)
 
     def encode(self, texts: Sequence[str]) -> Tokens:
         """Tokenize each text on its own, without control tokens.
@@ -146,10 +147,12 @@ class Layout:
     Attributes:
         template: Its control tokens.
         max_length: Encoder tokens of a window, control tokens included.
+        part_of_window: Encoder tokens a sentence may have before it is cut into parts, as a share of the window.
     """
 
     template: Template
     max_length: int
+    part_of_window: float = 0.5
 
     @property
     def query_limit(self) -> int:
@@ -158,8 +161,8 @@ class Layout:
 
     @property
     def part_limit(self) -> int:
-        """Encoder tokens a sentence may have before it is cut into parts: half the window."""
-        return self.max_length // 2
+        """Encoder tokens a sentence may have before it is cut into parts; never more than a window has room for."""
+        return int(self.max_length * self.part_of_window)
 
     def plan(self, query: Ids, sentences: Tokens) -> WindowPlan:
         """Pack the sentences of one document behind the query.

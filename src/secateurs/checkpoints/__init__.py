@@ -3,39 +3,51 @@
 `locate` finds the folder, `load` reads it. Only data is read (`config.json`, `tokenizer.json`, safetensors); code
 that lies beside it, `auto_map` entries and pickles are never touched. Every parameter of the model must be in the
 file with its shape, and every tensor of the file must be used.
+
+Each published layout is a `Family` (family.py) in a file of its own. To add one:
+
+1. Write `checkpoints/<name>.py` with a `FAMILY`: how its config is read, what its tensors are called, how query and
+   sentences are laid out, and which rule of aggregate.py makes sentence scores of token scores. `xprovence.py` is a
+   short example, `openprovence.py` one with several backbones (backbones.py has readers and tables for BERT,
+   XLM-RoBERTa, DeBERTa-v3 and ModernBERT).
+2. Add it to `FAMILIES` below.
+3. Add a tiny checkpoint of it to `tests/checkpoints`: every law tested there then holds for it, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from secateurs.checkpoints import openprovence
+from secateurs.checkpoints import openprovence, opensearch, provence, xprovence
 from secateurs.checkpoints.backbones import IGNORED, rename, rename_back
+from secateurs.checkpoints.family import Blueprint, Family, Published, RawConfig
 from secateurs.checkpoints.files import (
-    BUNDLED,
     TensorFile,
-    locate,
     make_tokenizer,
     open_tensors,
     pair_template,
     read_config,
     read_tokenizer,
 )
+from secateurs.checkpoints.hub import BUNDLED, locate
 from secateurs.errors import CheckpointError
 from secateurs.model import Pruner
-from secateurs.policy import Policy, Threshold
-from secateurs.windows import Layout, Tokenizer
+from secateurs.policy import Policy
+from secateurs.windows import Ids, Layout, Tokenizer, Tokens
 
-__all__ = ["BUNDLED", "FAMILIES", "Checkpoint", "load", "locate"]
+__all__ = ["BUNDLED", "FAMILIES", "Checkpoint", "Family", "Published", "check_family", "load", "locate"]
 
-FAMILIES = ("openprovence",)
-_BY_MODEL_TYPE = {"open_provence": "openprovence"}
+FAMILIES: Mapping[str, Family] = {
+    family.name: family for family in (openprovence.FAMILY, provence.FAMILY, xprovence.FAMILY, opensearch.FAMILY)
+}
 _SHORTEST_WINDOW = 16
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -52,11 +64,19 @@ class Checkpoint:
     """
 
     path: Path
-    family: str
+    family: Family
     model: Pruner
     tokenizer: Tokenizer
     layout: Layout
     default_policy: Policy
+
+    def encode_query(self, query: str) -> Ids:
+        """Tokenize a query the way the family wants it."""
+        return self.tokenizer.encode([self.family.query(query)]).ids
+
+    def encode_sentences(self, sentences: Sequence[str]) -> Tokens:
+        """Tokenize the sentences of one document, each on its own, the way the family wants them."""
+        return self.tokenizer.encode(self.family.sentences(sentences))
 
 
 def load(path: Path, *, family: str | None, device: torch.device, dtype: torch.dtype) -> Checkpoint:
@@ -73,84 +93,131 @@ def load(path: Path, *, family: str | None, device: torch.device, dtype: torch.d
 
     Raises:
         CheckpointError: Anything is missing, extra, misshapen, damaged or unknown.
+        ValueError: `family` is not one.
     """
     config = read_config(path)
-    family = detect(config, family, path)
-    where = str(path / "config.json")
-    shape = openprovence.backbone(config, where).read(openprovence.base_config(config), where)
-    window = min(openprovence.max_length(config, where), shape.max_tokens)
-    if window < _SHORTEST_WINDOW:
-        raise CheckpointError(f"{where}: a window of {window} tokens is too short to hold a query and a sentence.")
-    pipeline = read_tokenizer(path)
-    tokenizer = make_tokenizer(path, pipeline, shape.vocab_size)
+    layout = detect(config, family, path)
     with open_tensors(path) as tensors:
-        table = openprovence.names(config, where, tensors.shapes)
-        sources = _sources(path, tensors, table)
-        labels = tensors.shapes.get(sources.get("ranking.classifier.weight", ""), (0,))[0]
-        _check_layers(path, sources, shape.layers)
-        with torch.device("meta"):
-            model = Pruner(shape, labels)
-        _check(path, model, sources, tensors, table)
-        state = {ours: tensors.read(theirs, device, dtype) for ours, theirs in sources.items()}
-    for name in ("pruning.weight", "pruning.bias"):
-        if not torch.isfinite(state[name]).all():
-            raise CheckpointError(f"{path}: tensor {sources[name]!r} holds values that are not finite numbers.")
-    model.load_state_dict(state, strict=True, assign=True)
-    return Checkpoint(
-        path,
-        family,
-        model.eval().requires_grad_(False),
-        tokenizer,
-        Layout(pair_template(path, pipeline), window),
-        Threshold(openprovence.default_threshold(config)),
-    )
+        blueprint = layout.read(config, str(path / "config.json"), tensors.shapes)
+        pipeline = read_tokenizer(path)
+        tokenizer = make_tokenizer(path, pipeline, blueprint.shape.vocab_size)
+        model = _fill(path, layout, blueprint, tensors, device, dtype)
+    template = layout.template(pair_template(path, pipeline))
+    if template.document_type >= blueprint.shape.type_vocab_size:
+        template = replace(template, document_type=0)  # the model knows one type, whatever the tokenizer says
+    if "NC" in layout.licence:
+        _log.warning("%s: weights of this family are licensed %s: not for commercial use.", path, layout.licence)
+    window = Layout(template, _window(path, blueprint), layout.part_of_window)
+    return Checkpoint(path, layout, model, tokenizer, window, blueprint.default_policy)
 
 
-def detect(config: Mapping[str, Any], family: str | None, path: Path) -> str:
-    """Return the family of a checkpoint from its raw config, or the one the caller named."""
+def check_family(family: str | None) -> None:
+    """Check the name of a family, or say which ones there are."""
     if family is not None and family not in FAMILIES:
         raise ValueError(f"unknown family {family!r}: use {', '.join(map(repr, FAMILIES))}, or None to detect it.")
-    found = _BY_MODEL_TYPE.get(str(config.get("model_type")))
-    if family or found:
-        return str(family or found)
-    raise CheckpointError(
-        f"{path / 'config.json'}: model_type {config.get('model_type')!r} is none of the layouts this package runs "
-        f"({', '.join(_BY_MODEL_TYPE)}). If it is one of the families {', '.join(FAMILIES)}, name it with `family`."
-    )
 
 
-def _sources(path: Path, tensors: TensorFile, table: Mapping[str, str]) -> dict[str, str]:
+def detect(config: RawConfig, family: str | None, path: Path) -> Family:
+    """Return the family of a checkpoint from its raw config, or the one the caller named."""
+    check_family(family)
+    kind = str(config.get("model_type"))
+    where = path / "config.json"
+    found = next((item for item in FAMILIES.values() if item.detected and item.model_type == kind), None)
+    if family is None and found is not None:
+        return found
+    if family is None:
+        known = ", ".join(f"{item.model_type} ({item.name})" for item in FAMILIES.values() if item.detected)
+        raise CheckpointError(
+            f"{where}: model_type {config.get('model_type')!r} is none of the layouts this package runs: {known}. "
+            f"If you know its layout, name it with `family`: {', '.join(FAMILIES)} (bert: a sentence highlighter of "
+            "OpenSearch looks like any BERT classifier, so it loads only by name)."
+        )
+    if found is not None and found.name != family:
+        raise CheckpointError(
+            f"{where}: model_type {kind!r} is of family {found.name!r}, not {family!r}: leave it out."
+        )
+    return FAMILIES[family]
+
+
+def _window(path: Path, blueprint: Blueprint) -> int:
+    window = min(blueprint.max_length, blueprint.shape.max_tokens)
+    if window < _SHORTEST_WINDOW:
+        raise CheckpointError(
+            f"{path / 'config.json'}: a window of {window} tokens is too short to hold a query and a sentence."
+        )
+    return window
+
+
+def _fill(
+    path: Path,
+    family: Family,
+    blueprint: Blueprint,
+    tensors: TensorFile,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> Pruner:
+    """Build the model and give every parameter its tensor, or say which ones do not fit."""
+    sources = _sources(path, tensors, blueprint.names, family)
+    _check_layers(path, sources, blueprint.shape.layers)
+    with torch.device("meta"):
+        model = Pruner(blueprint.shape, _ranking_labels(sources, tensors, required=family.ranked))
+    _check(path, model, sources, tensors, blueprint.names)
+    try:
+        state = {ours: tensors.read(theirs, device, dtype) for ours, theirs in sources.items()}
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from None
+    model.load_state_dict(state, strict=True, assign=True)
+    return model.eval().requires_grad_(False)
+
+
+def _sources(path: Path, tensors: TensorFile, table: Mapping[str, str], family: Family) -> dict[str, str]:
+    """Return which tensor of the file is which parameter."""
     sources: dict[str, str] = {}
     unknown = []
     for theirs in tensors.shapes:
         ours = rename(theirs, table)
         if ours is not None and ours not in sources:
             sources[ours] = theirs
-        elif not IGNORED.fullmatch(theirs) and not theirs.startswith(openprovence.IGNORED_PREFIX):
+        elif not IGNORED.fullmatch(theirs) and not family.ignored.fullmatch(theirs):
             unknown.append(theirs)
     if unknown:
         raise CheckpointError(
-            f"{path}: the model has no place for {_list(unknown)}. It belongs to another layout or architecture."
+            f"{path}: the model has no place for {_list(unknown)}. It belongs to another layout or architecture than "
+            f"{family.name!r}: use a checkpoint whose tensors fit its config.json."
         )
     return sources
 
 
+def _ranking_labels(sources: Mapping[str, str], tensors: TensorFile, *, required: bool) -> int:
+    """Return the rows of the ranking classifier; 0 for a checkpoint without a ranking head."""
+    for name in ("ranking.classifier.weight", "ranking.classifier.bias"):
+        shape = tensors.shapes.get(sources.get(name, ""), ())
+        if shape:
+            return shape[0]
+    return int(required or any(name.startswith("ranking.") for name in sources))
+
+
 def _check_layers(path: Path, sources: Mapping[str, str], layers: int) -> None:
-    found = {name.split(".")[2] for name in sources if name.startswith("encoder.layers.")}
+    found = {int(name.split(".")[2]) for name in sources if name.startswith("encoder.layers.")}
     if len(found) != layers:
-        raise CheckpointError(f"{path}: config.json says {layers} layers, the file holds {len(found)}.")
+        raise CheckpointError(
+            f"{path}: config.json says {layers} layers, the file holds {len(found)}: they do not belong together. "
+            "Download the checkpoint again."
+        )
 
 
 def _check(
     path: Path, model: Pruner, sources: Mapping[str, str], tensors: TensorFile, table: Mapping[str, str]
 ) -> None:
+    """Compare names and shapes of the model with those of the file."""
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     missing = [rename_back(name, table) for name in expected if name not in sources]
     extra = [theirs for ours, theirs in sources.items() if ours not in expected]
     if missing or extra:
         parts = [f"lacks {_list(missing)}"] * bool(missing) + [f"has no use for {_list(extra)}"] * bool(extra)
         raise CheckpointError(
-            f"{path}: the file {' and '.join(parts)}. It is incomplete or not what config.json says."
+            f"{path}: the file {' and '.join(parts)}. It is incomplete or not what config.json says: download the "
+            "checkpoint again."
         )
     wrong = [
         f"{sources[name]} is {tensors.shapes[sources[name]]}, expected {shape}"
@@ -158,7 +225,10 @@ def _check(
         if tensors.shapes[sources[name]] != shape
     ]
     if wrong:
-        raise CheckpointError(f"{path}: tensors of the wrong shape: {_list(wrong)}.")
+        raise CheckpointError(
+            f"{path}: tensors of the wrong shape: {_list(wrong)}. They belong to another layout or architecture: "
+            "use a checkpoint whose tensors fit its config.json."
+        )
 
 
 def _list(names: list[str], most: int = 5) -> str:

@@ -6,16 +6,17 @@ A backbone is a reader of its `config.json` fields and a table of tensor names. 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from secateurs.checkpoints.files import need
+from secateurs.encoders import ACTIVATIONS, EncoderConfig
 from secateurs.errors import CheckpointError
-from secateurs.model import ACTIVATIONS, EncoderConfig
 
-_BERT_LAYER = {
+BERT_LAYERS = {
     "encoder.layer.{i}.attention.self.query": "encoder.layers.{i}.query",
     "encoder.layer.{i}.attention.self.key": "encoder.layers.{i}.key",
     "encoder.layer.{i}.attention.self.value": "encoder.layers.{i}.value",
@@ -31,15 +32,27 @@ _BERT_LAYER = {
 }
 
 BERT_NAMES = {
-    **{f"bert.{theirs}": ours for theirs, ours in _BERT_LAYER.items()},
+    **{f"bert.{theirs}": ours for theirs, ours in BERT_LAYERS.items()},
     "bert.pooler.dense": "ranking.dense",
     "classifier": "ranking.classifier",
 }
 
+ROBERTA_NAMES = {f"roberta.{theirs}": ours for theirs, ours in BERT_LAYERS.items()}
+
 XLM_ROBERTA_NAMES = {
-    **{f"roberta.{theirs}": ours for theirs, ours in _BERT_LAYER.items()},
+    **ROBERTA_NAMES,
     "classifier.dense": "ranking.dense",
     "classifier.out_proj": "ranking.classifier",
+}
+
+DEBERTA_NAMES = {
+    **{
+        f"deberta.{theirs}" + "_proj" * (".self." in theirs): ours
+        for theirs, ours in BERT_LAYERS.items()
+        if "position" not in theirs and "type" not in theirs
+    },
+    "deberta.encoder.rel_embeddings": "encoder.distances",
+    "deberta.encoder.LayerNorm": "encoder.distance_norm",
 }
 
 MODERNBERT_NAMES = {
@@ -117,9 +130,9 @@ def read_bert(config: Mapping[str, Any], where: str) -> EncoderConfig:
         **_common(config, where),
         kind="post-norm",
         activation=_activation(config, "hidden_act", where),
-        epsilon=need(config, "layer_norm_eps", float, where),
+        epsilon=_epsilon(config, "layer_norm_eps", where),
         max_tokens=need(config, "max_position_embeddings", int, where),
-        type_vocab_size=need(config, "type_vocab_size", int, where),
+        type_vocab_size=_positive(config, "type_vocab_size", where),
     )
 
 
@@ -130,16 +143,63 @@ def read_xlm_roberta(config: Mapping[str, Any], where: str) -> EncoderConfig:
         **_common(config, where),
         kind="post-norm",
         activation=_activation(config, "hidden_act", where),
-        epsilon=need(config, "layer_norm_eps", float, where),
+        epsilon=_epsilon(config, "layer_norm_eps", where),
         max_tokens=need(config, "max_position_embeddings", int, where) - first,
-        type_vocab_size=need(config, "type_vocab_size", int, where),
+        type_vocab_size=_positive(config, "type_vocab_size", where),
         first_position=first,
     )
 
 
+def read_deberta(config: Mapping[str, Any], where: str) -> EncoderConfig:
+    """Read the config of a DeBERTa-v3 encoder (`deberta-v2` in transformers); its other variants are refused."""
+    wrong = _not_deberta_v3(config)
+    if wrong:
+        raise CheckpointError(f"{where}: only the encoder of DeBERTa-v3 is supported, but {'; '.join(wrong)}.")
+    positions = need(config, "max_position_embeddings", int, where)
+    reach = config.get("max_relative_positions", -1)
+    return EncoderConfig(
+        **_common(config, where),
+        kind="disentangled",
+        activation=_activation(config, "hidden_act", where),
+        epsilon=_epsilon(config, "layer_norm_eps", where),
+        max_tokens=positions,
+        buckets=_buckets(config, where),
+        max_distance=reach if isinstance(reach, int) and reach > 0 else positions,
+        ranking_activation=_activation(config, "pooler_hidden_act", where),
+    )
+
+
+def _not_deberta_v3(config: Mapping[str, Any]) -> list[str]:
+    expected: dict[str, object] = {
+        "relative_attention": True,
+        "share_att_key": True,
+        "position_biased_input": False,
+        "norm_rel_ebd": "layer_norm",
+        "type_vocab_size": 0,
+        "conv_kernel_size": 0,
+        "embedding_size": config.get("hidden_size"),
+    }
+    defaults = {key: expected[key] for key in ("conv_kernel_size", "embedding_size")}  # absent in most files
+    held = defaults | dict(config)
+    wrong = [
+        f"{key} is {held.get(key)!r}, expected {value!r}" for key, value in expected.items() if held.get(key) != value
+    ]
+    kinds = config.get("pos_att_type")
+    listed = kinds if isinstance(kinds, list) else str(kinds).split("|")
+    if sorted(map(str, listed)) != ["c2p", "p2c"]:
+        wrong.append(f"pos_att_type is {kinds!r}, expected ['p2c', 'c2p']")
+    return wrong
+
+
+def _buckets(config: Mapping[str, Any], where: str) -> int:
+    buckets = need(config, "position_buckets", int, where)
+    if buckets < 4:
+        raise CheckpointError(f"{where}: 'position_buckets' is {buckets}, expected at least 4.")
+    return int(buckets)
+
+
 def read_modernbert(config: Mapping[str, Any], where: str) -> EncoderConfig:
     """Read the config of a ModernBERT encoder, as transformers 4 or 5 writes it."""
-    rope = config.get("rope_parameters") or {}
     pooling = config.get("classifier_pooling", "cls")
     if pooling not in ("cls", "mean"):
         raise CheckpointError(f"{where}: 'classifier_pooling' must be 'cls' or 'mean', got {pooling!r}.")
@@ -148,12 +208,12 @@ def read_modernbert(config: Mapping[str, Any], where: str) -> EncoderConfig:
         **_common(config, where),
         kind="pre-norm",
         activation=_activation(config, "hidden_activation", where),
-        epsilon=need(config, "norm_eps", float, where),
+        epsilon=_epsilon(config, "norm_eps", where),
         max_tokens=need(config, "max_position_embeddings", int, where),
         local_window=need(config, "local_attention", int, where) // 2,
-        global_every=need(config, "global_attn_every_n_layers", int, where),
-        global_theta=float(config.get("global_rope_theta") or rope["full_attention"]["rope_theta"]),
-        local_theta=float(config.get("local_rope_theta") or rope["sliding_attention"]["rope_theta"]),
+        global_every=_positive(config, "global_attn_every_n_layers", where),
+        global_theta=_theta(config, "global_rope_theta", "full_attention", where),
+        local_theta=_theta(config, "local_rope_theta", "sliding_attention", where),
         attention_bias=bool(config.get("attention_bias", False)),
         mlp_bias=bool(config.get("mlp_bias", False)),
         norm_bias=bool(config.get("norm_bias", False)),
@@ -161,6 +221,18 @@ def read_modernbert(config: Mapping[str, Any], where: str) -> EncoderConfig:
         ranking_bias=bool(config.get("classifier_bias", False)),
         ranking_activation=_activation(config, "classifier_activation", where),
     )
+
+
+def _theta(config: Mapping[str, Any], key: str, layers: str, where: str) -> float:
+    """Return a rotary base: a field of its own in transformers 4, an entry of a table in 5."""
+    if config.get(key) is None:
+        table = config.get("rope_parameters")
+        entry = table.get(layers) if isinstance(table, dict) else None
+        config, key = (entry if isinstance(entry, dict) else {}), "rope_theta"
+    theta = float(need(config, key, float, where))
+    if not 1.0 < theta < math.inf:
+        raise CheckpointError(f"{where}: the rotary base {key!r} is {theta}, expected more than 1.")
+    return theta
 
 
 def _common(config: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -171,8 +243,8 @@ def _common(config: Mapping[str, Any], where: str) -> dict[str, Any]:
         "layers": "num_hidden_layers",
         "heads": "num_attention_heads",
     }
-    common: dict[str, int] = {ours: need(config, theirs, int, where) for ours, theirs in fields.items()}
-    if not common["heads"] or common["hidden_size"] % common["heads"]:
+    common = {ours: _positive(config, theirs, where) for ours, theirs in fields.items()}
+    if common["hidden_size"] % common["heads"]:
         raise CheckpointError(
             f"{where}: hidden_size {common['hidden_size']} cannot be divided among {common['heads']} attention heads."
         )
@@ -181,9 +253,23 @@ def _common(config: Mapping[str, Any], where: str) -> dict[str, Any]:
 
 def _activation(config: Mapping[str, Any], key: str, where: str) -> str:
     name = config.get(key, "gelu")
-    if name not in ACTIVATIONS:
+    if not isinstance(name, str) or name not in ACTIVATIONS:
         raise CheckpointError(f"{where}: {key!r} is {name!r}, expected one of {', '.join(ACTIVATIONS)}.")
-    return str(name)
+    return name
+
+
+def _positive(config: Mapping[str, Any], key: str, where: str) -> int:
+    value = int(need(config, key, int, where))
+    if value < 1:
+        raise CheckpointError(f"{where}: {key!r} is {value}, expected at least 1.")
+    return value
+
+
+def _epsilon(config: Mapping[str, Any], key: str, where: str) -> float:
+    value = float(need(config, key, float, where))
+    if not 0.0 < value < 1.0:
+        raise CheckpointError(f"{where}: {key!r} is {value}, expected a small positive number.")
+    return value
 
 
 BACKBONES: dict[str, Backbone] = {

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -18,50 +16,7 @@ import torch
 from secateurs.errors import CheckpointError
 from secateurs.windows import Template, Tokenizer
 
-BUNDLED = "secateurs-xsmall"
-_FILES = [
-    "config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "*.safetensors*",
-]
 _UNKNOWN = ("<unk>", "[UNK]", "<|unk|>", "unk")
-
-
-def locate(model: str | Path | None = None, revision: str | None = None) -> Path:
-    """Return the folder of a checkpoint.
-
-    Args:
-        model: None or `"secateurs-xsmall"` for the bundled one (never touches the network), a folder, or a hub id.
-        revision: Branch, tag or commit on the hub.
-
-    Returns:
-        A folder on this machine.
-
-    Raises:
-        CheckpointError: There is no such folder and no such model on the hub, or the hub cannot be reached.
-    """
-    if model is None or model == BUNDLED:
-        return Path(str(files("secateurs"))) / "models" / "xsmall"
-    if not isinstance(model, (str, Path)):
-        raise TypeError(f"model must be a folder, a hub id or None, got {model!r}")
-    if Path(model).is_dir():
-        return Path(model)
-    if isinstance(model, Path) or not re.fullmatch(r"[\w.-]+/[\w.-]+", model):
-        raise CheckpointError(
-            f"no checkpoint at {str(model)!r}: it is neither a folder on this machine nor a hub id like 'owner/name'."
-        )
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(snapshot_download(model, revision=revision, allow_patterns=_FILES))
-    except Exception as error:
-        reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
-        raise CheckpointError(
-            f"cannot get checkpoint {model!r} from the hub: {reason[0]} Check the name and the network, download it "
-            "elsewhere and pass its folder, or leave `model` out to use the bundled one."
-        ) from error
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -106,9 +61,24 @@ class TensorFile:
     shapes: Mapping[str, tuple[int, ...]]
 
     def read(self, name: str, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
-        """Return one tensor on the device in the dtype."""
-        tensor: torch.Tensor = self._home[name].get_tensor(name)
-        return tensor.to(device=device, dtype=dtype)
+        """Return one tensor on the device in the dtype.
+
+        Raises:
+            CheckpointError: It holds whole numbers (a quantized checkpoint), or values that are not finite.
+        """
+        stored: torch.Tensor = self._home[name].get_tensor(name)
+        if not stored.is_floating_point():
+            raise CheckpointError(
+                f"tensor {name!r} is of {stored.dtype}, expected floating point: quantized weights are not supported."
+            )
+        tensor = stored.to(dtype=dtype)
+        extremes = torch.stack(torch.aminmax(tensor)) if tensor.numel() else tensor  # NaN is the extreme of both
+        if not torch.isfinite(extremes).all():
+            raise CheckpointError(
+                f"tensor {name!r} holds values that are not finite numbers in {dtype}. If the file is sound, they "
+                "are too large for that precision: use dtype='float32'. Otherwise download it again."
+            )
+        return tensor.to(device=device)
 
 
 @contextmanager
@@ -152,16 +122,15 @@ def _weight_files(folder: Path) -> list[Path]:
 
 def _shards(folder: Path, index: Path) -> list[Path]:
     try:
-        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+        names = sorted({str(name) for name in json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()})
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise CheckpointError(f"cannot read {index}: {error!r}. Download the checkpoint again.") from None
-    paths = [folder / str(name) for name in names]
-    for path in paths:
-        if path.name != str(path.relative_to(folder)):
-            raise CheckpointError(f"{index} names a shard outside the checkpoint's folder: {path}. Do not use it.")
-        if not path.is_file():
-            raise CheckpointError(f"{index} names {path.name}, which is not there. Download the checkpoint again.")
-    return paths
+    for name in names:
+        if name in ("", ".", "..") or set(name) & set("/\\:"):
+            raise CheckpointError(f"{index} names a shard outside the checkpoint's folder: {name}. Do not use it.")
+        if not (folder / name).is_file():
+            raise CheckpointError(f"{index} names {name}, which is not there. Download the checkpoint again.")
+    return [folder / name for name in names]
 
 
 def read_tokenizer(folder: Path) -> tokenizers.Tokenizer:
@@ -208,6 +177,8 @@ def pair_template(folder: Path, pipeline: tokenizers.Tokenizer) -> Template:
         return Template((first,), (last,), (last,))
     query = [index for index, side in enumerate(sides) if side == 0]
     document = [index for index, side in enumerate(sides) if side == 1]
+    if not query or not document:
+        raise CheckpointError(f"the tokenizer in {folder} makes no token of the letter a: it cannot be right.")
     ids = encoding.ids
     return Template(
         tuple(ids[: query[0]]),
@@ -218,14 +189,21 @@ def pair_template(folder: Path, pipeline: tokenizers.Tokenizer) -> Template:
 
 
 def make_tokenizer(folder: Path, pipeline: tokenizers.Tokenizer, rows: int) -> Tokenizer:
-    """Wrap a pipeline, after checking that the model has an embedding for each of its ids."""
-    size = pipeline.get_vocab_size(with_added_tokens=True)
-    if size > rows:
+    """Wrap a pipeline, after checking that the model has an embedding for each of its ids.
+
+    Args:
+        folder: The checkpoint, for its lists of special tokens.
+        pipeline: Its tokenizer.
+        rows: Rows of the embedding table.
+    """
+    largest = max(pipeline.get_vocab(with_added_tokens=True).values(), default=-1)
+    if largest >= rows:
         raise CheckpointError(
-            f"the tokenizer in {folder} has {size} tokens, but the model has embeddings for {rows} only: they do not "
-            "belong together. Download the checkpoint again."
+            f"the tokenizer in {folder} has ids up to {largest}, but the model has {rows} embeddings only: they do "
+            "not belong together. Download the checkpoint again."
         )
-    return Tokenizer(pipeline, unknown_id(folder, pipeline))
+    control = (pipeline.token_to_id(name) for name in _special_names(folder).values())
+    return Tokenizer(pipeline, unknown_id(folder, pipeline), [index for index in control if index is not None])
 
 
 def _special_names(folder: Path) -> dict[str, str]:

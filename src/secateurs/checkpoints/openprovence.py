@@ -4,57 +4,77 @@ A complete sequence-classification model under `ranking_model.` and a token head
 is described by `base_model_config`. Sentences are tokenized one by one, nothing is put between them; a sentence's
 score is the mean of its tokens' probabilities.
 
+Not copied from the reference: ranges shifted by a title, a context looked for inside the query, windows one token
+too long with four control tokens, and silent random weights.
+
 Source: github.com/hotchpotch/open_provence (MIT).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import re
 
-from secateurs.checkpoints.backbones import BACKBONES, Backbone
+from secateurs.aggregate import mean_scores
+from secateurs.checkpoints.backbones import BACKBONES
+from secateurs.checkpoints.family import Blueprint, Family, Published, RawConfig, Shapes
 from secateurs.checkpoints.files import need
 from secateurs.errors import CheckpointError
+from secateurs.policy import Threshold
 
 DEFAULT_THRESHOLD = 0.1
 DEFAULT_MAX_LENGTH = 512
 _HEAD = {"pruning_head.classifier": "pruning", "pruning_head": "pruning"}
-# Written by one training option; the reference never reads them when it scores.
-IGNORED_PREFIX = "pruning_head.pooling_weights."
 
 
-def backbone(config: Mapping[str, Any], where: str) -> Backbone:
-    """Return the kind of encoder a checkpoint holds."""
+def _read(config: RawConfig, where: str, present: Shapes) -> Blueprint:
     base = config.get("base_model_config")
     kind = base.get("model_type") if isinstance(base, dict) else None
-    if kind not in BACKBONES:
+    if not isinstance(base, dict) or not isinstance(kind, str) or kind not in BACKBONES:
         raise CheckpointError(
             f"{where}: 'base_model_config' must describe the backbone with a 'model_type' of "
             f"{', '.join(BACKBONES)}, got {kind!r}."
         )
-    return BACKBONES[kind]
+    backbone = BACKBONES[kind]
+    # Older checkpoints lack the prefix, all of them or none.
+    prefix = "ranking_model." if any(name.startswith("ranking_model.") for name in present) else ""
+    return Blueprint(
+        shape=backbone.read(base, where),
+        names={**{prefix + theirs: ours for theirs, ours in backbone.names.items()}, **_HEAD},
+        max_length=_max_length(config, where),
+        default_policy=Threshold(_threshold(config, where)),
+    )
 
 
-def base_config(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the backbone's own config; the label count is the outer one's, where it is given."""
-    return dict(config["base_model_config"])
-
-
-def names(config: Mapping[str, Any], where: str, present: Mapping[str, tuple[int, ...]]) -> dict[str, str]:
-    """Return the table of tensor names, with or without the prefix that older checkpoints lack."""
-    legacy = not any(name.startswith("ranking_model.") for name in present)
-    prefix = "" if legacy else "ranking_model."
-    return {**{prefix + theirs: ours for theirs, ours in backbone(config, where).names.items()}, **_HEAD}
-
-
-def max_length(config: Mapping[str, Any], where: str) -> int:
-    """Return the window the checkpoint was made for, in encoder tokens."""
+def _max_length(config: RawConfig, where: str) -> int:
     return DEFAULT_MAX_LENGTH if config.get("max_length") is None else int(need(config, "max_length", int, where))
 
 
-def default_threshold(config: Mapping[str, Any]) -> float:
+def _threshold(config: RawConfig, where: str) -> float:
     """Return the checkpoint's own threshold; the key is misspelt in the layout, the right spelling is accepted."""
     for key in ("default_threadshold", "default_threshold"):
         if config.get(key) is not None:
-            return float(config[key])
+            value = float(need(config, key, float, where))
+            if not 0.0 <= value <= 1.0:
+                raise CheckpointError(f"{where}: {key!r} is {value}, expected a probability in [0, 1].")
+            return value
     return DEFAULT_THRESHOLD
+
+
+FAMILY = Family(
+    name="openprovence",
+    model_type="open_provence",
+    licence="MIT",
+    read=_read,
+    rule=mean_scores,
+    ranked=False,
+    part_of_window=0.5,
+    # Written by one training option; the reference never reads them when it scores.
+    ignored=re.compile(r"pruning_head\.pooling_weights\..*"),
+    published=(
+        Published("hotchpotch/open-provence-reranker-xsmall-v1", "30M", "English, Japanese", 512, 0.1),
+        Published("hotchpotch/open-provence-reranker-v1", "130M", "English, Japanese", 512, 0.1),
+        Published("hotchpotch/open-provence-reranker-v1-gte-modernbert-base", "149M", "English", 512, 0.1),
+        Published("hotchpotch/open-provence-reranker-large-v1", "310M", "English, Japanese", 512, 0.1),
+        Published("zilliz/semantic-highlight-bilingual-v1", "0.6B", "English, Chinese", 8192, 0.1),
+    ),
+)

@@ -1,0 +1,102 @@
+"""What a family of checkpoints is: the one type every family file fills in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from secateurs.aggregate import Rule
+from secateurs.encoders import EncoderConfig
+from secateurs.policy import Policy
+from secateurs.windows import Template
+
+RawConfig = Mapping[str, Any]
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """What the files of one checkpoint say, in our terms.
+
+    Attributes:
+        shape: The encoder's shape.
+        names: Tensor names of the file to ours; a name stands for its `.weight` and `.bias`, `{i}` for a layer.
+        max_length: Window the checkpoint was made for, in encoder tokens.
+        default_policy: What it keeps unless told otherwise.
+    """
+
+    shape: EncoderConfig
+    names: Mapping[str, str]
+    max_length: int
+    default_policy: Policy
+
+
+@dataclass(frozen=True)
+class Published:
+    """A checkpoint of the family on the hub.
+
+    Attributes:
+        id: Hub id.
+        parameters: Number of parameters, for people.
+        languages: Languages it was trained on, for people.
+        window: Encoder tokens of a window.
+        threshold: Its default threshold.
+    """
+
+    id: str
+    parameters: str
+    languages: str
+    window: int
+    threshold: float
+
+
+def as_they_are(sentences: Sequence[str]) -> list[str]:
+    """Return the sentences as they stand, white space included; nothing joins them."""
+    return list(sentences)
+
+
+def spaced(sentences: Sequence[str]) -> list[str]:
+    r"""Return the sentences stripped, with one space before each but the first.
+
+    Example:
+        >>> spaced(["It rains. ", "It pours.\n"])
+        ['It rains.', ' It pours.']
+    """
+    return [" " * (index > 0) + sentence.strip() for index, sentence in enumerate(sentences)]
+
+
+@dataclass(frozen=True)
+class Family:
+    """A layout in which checkpoints are published, and how its models are run.
+
+    Attributes:
+        name: What `family=` calls it.
+        model_type: `model_type` in its `config.json`.
+        licence: Licence of the published weights.
+        read: Reads a checkpoint's raw config, its place for messages, and the shapes of the tensors in its file.
+        rule: From token scores to sentence scores.
+        published: Checkpoints on the hub.
+        detected: Whether `model_type` is enough to know the family; otherwise the caller must name it.
+        ranked: Whether a checkpoint must have a ranking head.
+        template: Changes the tokenizer's own pair template where the family does not use it.
+        query: Changes a query before it is tokenized.
+        sentences: Changes the sentences of a document before each is tokenized: what joins them stands here.
+        part_of_window: Encoder tokens a sentence may have before it is scored in parts, as a share of the window.
+        ignored: Tensors that may stand in the file without being used.
+    """
+
+    name: str
+    model_type: str
+    licence: str
+    read: Callable[[RawConfig, str, Shapes], Blueprint]
+    rule: Rule
+    published: tuple[Published, ...] = ()
+    detected: bool = True
+    ranked: bool = True
+    template: Callable[[Template], Template] = lambda template: template
+    query: Callable[[str], str] = lambda query: query
+    sentences: Callable[[Sequence[str]], list[str]] = as_they_are
+    part_of_window: float = 1.0
+    ignored: re.Pattern[str] = re.compile("(?!)")  # nothing

@@ -1,0 +1,136 @@
+"""The encoders agree with transformers' own classes, and with themselves however windows are laid out."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from build import KINDS, LOCAL, POSITIONS, Reference, build
+from reference import load_cpu
+
+from secateurs.aggregate import probability
+from secateurs.attention import attend_by_window, attend_padded, distance_buckets
+from secateurs.checkpoints import Checkpoint
+from secateurs.encoders import Batch
+from secateurs.model import Pruner
+from secateurs.scorer import Scorer
+from secateurs.windows import Window
+
+DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)]
+TOLERANCE = 1e-5
+LENGTHS = (1, 2, 3, LOCAL // 2, LOCAL // 2 + 1, LOCAL, LOCAL + 2, 40, POSITIONS - 1, POSITIONS)
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def made(request, tmp_path_factory) -> tuple[str, Checkpoint, Reference]:
+    """A tiny checkpoint of a kind, loaded by us, and the class that made it."""
+    folder = tmp_path_factory.mktemp(request.param)
+    run = build(request.param, folder)
+    return request.param, load_cpu(folder, "opensearch" if request.param == "opensearch" else None), run
+
+
+@cache
+def windows(lengths: tuple[int, ...], document_type: int) -> list[Window]:
+    """Return random windows of some lengths, half of each of the second type."""
+    generator = np.random.default_rng(3)
+    made = []
+    for length in lengths:
+        ids = generator.integers(4, 90, size=length).astype(np.int32)
+        made.append(Window(ids, length // 2, length - length // 2, document_type))
+    return made
+
+
+def on(model: Pruner, device: str) -> Pruner:
+    """Return the model on a device, or skip."""
+    if device == "cuda" and not torch.cuda.is_available():
+        pytest.skip("this machine has no CUDA device")
+    return model.to(device)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_every_encoder_agrees_with_the_class_of_transformers(made, device) -> None:
+    """Every token's probability and every window's ranking logit, from one token to a full position table."""
+    kind, checkpoint, run = made
+    scorer = Scorer(on(checkpoint.model, device), budget=100)
+    some = windows(LENGTHS, checkpoint.layout.template.document_type)
+    for window, scores in zip(some, scorer.score(some), strict=True):
+        ids = torch.from_numpy(window.ids.astype(np.int64))
+        types = (torch.arange(len(ids)) >= window.start).long() * window.document_type
+        probabilities, logit = run(ids, types)
+        found = probability(scores.tokens)
+        np.testing.assert_allclose(found, probabilities[window.start :].numpy(), rtol=0, atol=TOLERANCE)
+        assert (scores.ranking is None) == (logit is None), kind
+        if logit is not None:
+            assert scores.ranking == pytest.approx(float(logit), abs=1e-4)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("attend", [attend_by_window, attend_padded])
+def test_a_window_scores_the_same_alone_packed_and_padded(made, attend, device) -> None:
+    """Windows of one batch know nothing of each other, with or without padding between them."""
+    _, checkpoint, _ = made
+    model = on(checkpoint.model, device)
+    lengths = (POSITIONS, 1, 40, 40, LOCAL + 2, 2)
+    ids = [torch.from_numpy(window.ids.astype(np.int64)).to(device) for window in windows(lengths, 0)]
+    batch = Batch.of(torch.cat(ids), torch.zeros(sum(lengths), dtype=torch.int64, device=device), lengths)
+    with torch.inference_mode():
+        together = torch.split(model.encoder(batch, attend(lengths)), lengths)
+        for one, hidden in zip(ids, together, strict=True):
+            alone = Batch.of(one, torch.zeros_like(one), (len(one),))
+            expected = model.encoder(alone, attend_by_window((len(one),)))
+            found, wanted = (torch.softmax(model.pruning(vectors), -1) for vectors in (hidden, expected))
+            torch.testing.assert_close(found, wanted, rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_scores_do_not_depend_on_batch_mates_or_order(made, device) -> None:
+    """A hundred windows of mixed lengths score the same alone, in any batch and in any order."""
+    _, checkpoint, _ = made
+    model = on(checkpoint.model, device)
+    generator = np.random.default_rng(5)
+    some = windows(tuple(int(n) for n in generator.integers(2, POSITIONS + 1, size=100)), 0)
+    alone = Scorer(model, budget=1).score(some)
+    order = generator.permutation(len(some))
+    for budget in (97, 1000, 100_000):
+        shuffled = Scorer(model, budget=budget).score([some[index] for index in order])
+        for index, scores in zip(order, shuffled, strict=True):
+            np.testing.assert_allclose(
+                probability(scores.tokens), probability(alone[index].tokens), rtol=0, atol=TOLERANCE
+            )
+            assert (scores.ranking or 0.0) == pytest.approx(alone[index].ranking or 0.0, abs=TOLERANCE * 10)
+
+
+def test_the_window_is_the_position_table(made) -> None:
+    """A checkpoint's longest window has exactly one position for each of its tokens."""
+    kind, checkpoint, _ = made
+    assert checkpoint.layout.max_length == POSITIONS == checkpoint.model.config.max_tokens
+    one_more = windows((POSITIONS + 1,), 0)
+    result = Scorer(checkpoint.model).score(one_more)[0]
+    has_table = kind not in ("openprovence-modernbert", "provence")
+    assert isinstance(result, Exception) == has_table
+
+
+def test_distance_buckets_are_those_of_transformers() -> None:
+    """The bucket of every distance, for the published sizes and for small ones."""
+    from transformers.models.deberta_v2.modeling_deberta_v2 import make_log_bucket_position
+
+    for buckets, most, longest in [(256, 512, 512), (16, 256, 256), (16, 96, 96), (4, 64, 64)]:
+        distance = torch.arange(1 - longest, longest)
+        expected = make_log_bucket_position(distance, buckets, most).long() + buckets
+        assert distance_buckets(longest, buckets, most).tolist() == expected.clamp(0, 2 * buckets - 1).tolist()
+
+
+def test_modernbert_as_transformers_4_wrote_it_is_the_same_model(tmp_path: Path) -> None:
+    """Rotary bases stand in two fields in one version and in a table in the next."""
+    build("openprovence-modernbert", tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+    new = load_cpu(tmp_path).model.config
+    base = config["base_model_config"]
+    base.pop("rope_parameters")
+    base |= {"global_rope_theta": 160000.0, "local_rope_theta": 10000.0}
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    assert load_cpu(tmp_path).model.config == new
