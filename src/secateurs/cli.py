@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from enum import StrEnum
+from importlib import import_module
 from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,6 +30,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+# Commands whose rooms are imported only when they are called: name, and what the list of commands says of it.
+_ROOMS = {
+    "evaluate": "Measure checkpoints and peers on labelled data.",
+    "train": "Train a pruner.",
+    "annotate": "Label records with an LLM that reasons first.",
+}
 
 
 class BadInputError(Exception):
@@ -106,8 +115,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     # documents that failed are reported on stderr by the command itself
     logging.getLogger("secateurs").addHandler(logging.NullHandler())
+    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = app(arguments, standalone_mode=False)
+        _register(words)
+        code = app(words, standalone_mode=False)
     except KeyboardInterrupt:
         code = 130
     except BrokenPipeError:
@@ -118,6 +129,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         code = _explain(error)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _register(words: Sequence[str]) -> None:
+    """Make the rooms' commands known: the one that is called in full, the others by name only."""
+    called = next((word for word in words if not word.startswith("-")), None)
+    known = {command.name for command in app.registered_commands}
+    for name, summary in _ROOMS.items():
+        if name == called:
+            room = import_module(f"secateurs.{name}.command")
+            app.registered_commands = [command for command in app.registered_commands if command.name != name]
+            app.command(name)(getattr(room, name))
+        elif name not in known:
+            app.command(name, help=summary)(_not_imported)
+
+
+def _not_imported() -> None:
+    """Stand for a command in the list of commands."""
 
 
 def _explain(error: Exception) -> int:

@@ -1,0 +1,15 @@
+"""How a model is measured: `secateurs evaluate`.
+
+records.py      labelled data, streamed
+sample.py       the dev sample and its halves
+systems.py      what can be measured; peers.py and embeddings.py: the others
+ladder.py       one record at every threshold: counts
+measure.py      systems x files -> ladders
+metrics.py      the metrics, small functions with their source
+figures.py      ladders -> sums -> figures
+thresholds.py   where thresholds are chosen, and how
+bootstrap.py    intervals, paired by record
+assess.py       runs -> results
+report.py       JSON, Markdown, tables; plot.py: the picture
+command.py      the command line's entry
+"""

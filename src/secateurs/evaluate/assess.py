@@ -1,0 +1,211 @@
+"""From runs to results: at the default, at a threshold fixed on other data, at the oracle, each with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from secateurs.evaluate import thresholds
+from secateurs.evaluate.bootstrap import Interval, differences, intervals, resampled, resampled_mean
+from secateurs.evaluate.figures import (
+    Figures,
+    calibration,
+    figures,
+    mean_figures,
+    swept_evidence,
+    swept_f1,
+    swept_savings,
+    table,
+)
+from secateurs.evaluate.ladder import Ladder, Outcome
+from secateurs.evaluate.measure import FileRun, SystemRun
+
+LABELS = {
+    "default": "default: what the system keeps unless told otherwise",
+    "given": "given: a threshold named beforehand",
+    "fixed": "fixed: best mean F1 on the calibration halves, one threshold for all files",
+    "calibrated": "calibrated: the highest threshold that keeps 95 % of the evidence whole on the calibration halves",
+    "oracle": "oracle: best F1 on the very records it is reported on; an upper bound, not a figure a user can have",
+}
+_POINTS = 100
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to report.
+
+    Attributes:
+        records: `"report"` for the report halves, `"all"` for both.
+        threshold: A threshold fixed beforehand; None to choose one on the calibration halves.
+        calibrate: Report the calibrated threshold, too.
+        resamples: Bootstrap resamples; 0 for no intervals.
+        seed: Of the bootstrap.
+    """
+
+    records: str = "report"
+    threshold: float | None = None
+    calibrate: bool = False
+    resamples: int = 1000
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Group:
+    """The figures of a file, of a language, or the mean over files.
+
+    Attributes:
+        records: How many.
+        threshold: Where they were cut; None for a default that is no threshold, and for a mean of several.
+        figures: The figures.
+        intervals: Bootstrap intervals of them; empty without resamples.
+        samples: The resampled figures, for paired differences.
+    """
+
+    records: int
+    threshold: float | None
+    figures: Figures
+    intervals: dict[str, Interval | None] = field(default_factory=dict)
+    samples: Sequence[Figures] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """All groups at one kind of threshold.
+
+    Attributes:
+        label: A key of LABELS.
+        mean: Mean over files.
+        files: By file.
+        languages: By language: the mean over files of their records in it.
+        difference: Intervals of the mean's difference from the first system's; empty for that one.
+    """
+
+    label: str
+    mean: Group
+    files: dict[str, Group]
+    languages: dict[str, Group]
+    difference: dict[str, Interval | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point of a curve, mean over files."""
+
+    threshold: float
+    evidence_kept: float
+    tokens_saved: float
+    f1: float
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """All results of one system.
+
+    Attributes:
+        name: The system.
+        failed: Documents that could not be scored; they count as kept whole.
+        fixed: The threshold with the best mean F1 on the calibration halves.
+        calibrated: The highest one that keeps 95 % of the evidence there.
+        calibration_error: By file, and under `""` over all sentences; None where scores are no probabilities.
+        settings: By label.
+        curve: Points by rising threshold.
+    """
+
+    name: str
+    failed: int
+    fixed: float
+    calibrated: float
+    calibration_error: dict[str, float | None]
+    settings: dict[str, Setting]
+    curve: tuple[Point, ...]
+
+
+def assess(run: SystemRun, plan: Plan, reference: Assessment | None = None) -> Assessment:
+    """Make all results of one system.
+
+    Args:
+        run: Its ladders.
+        plan: What to report.
+        reference: The first system, which the others are compared with.
+    """
+    chosen_on = [file.ladders for file in run.half("calibration").files]
+    reported = run.half(plan.records)
+    fixed, calibrated = thresholds.best_f1(chosen_on), thresholds.calibrated(chosen_on)
+    wanted: dict[str, float | None] = {"default": None} if _has_default(reported) else {}
+    wanted |= {"fixed": fixed} if plan.threshold is None else {"given": plan.threshold}
+    wanted |= {"calibrated": calibrated} if plan.calibrate else {}
+    wanted |= {"oracle": None}
+    settings = {}
+    for label, threshold in wanted.items():
+        against = reference.settings.get(label) if reference else None
+        settings[label] = _setting(reported, label, threshold, plan, against)
+    return Assessment(run.name, run.failed, fixed, calibrated, _errors(reported), settings, curve(reported))
+
+
+def _errors(run: SystemRun) -> dict[str, float | None]:
+    """Return the calibration error by file, and over all sentences under the empty name."""
+    groups = {file.name: list(file.ladders) for file in run.files}
+    groups[""] = [ladder for ladders in groups.values() for ladder in ladders]
+    return {name: calibration(ladders) if run.probabilities else None for name, ladders in groups.items()}
+
+
+def _has_default(run: SystemRun) -> bool:
+    return all(ladder.default is not None for file in run.files for ladder in file.ladders)
+
+
+def _setting(run: SystemRun, label: str, threshold: float | None, plan: Plan, reference: Setting | None) -> Setting:
+    files = {file.name: _group(file.ladders, label, threshold, plan) for file in run.files}
+    mean = _mean_group(list(files.values()), threshold)
+    languages = {}
+    for lang in sorted({lang for file in run.files for lang in file.langs}):
+        parts = [
+            files[file.name] if set(file.langs) == {lang} else _group(_of(file, lang), label, threshold, plan)
+            for file in run.files
+            if lang in file.langs
+        ]
+        languages[lang] = _mean_group(parts, threshold)
+    against = differences(mean.samples, reference.mean.samples) if reference and mean.samples else {}
+    return Setting(label, mean, files, languages, against)
+
+
+def _of(file: FileRun, lang: str) -> list[Ladder]:
+    return [ladder for ladder, its in zip(file.ladders, file.langs, strict=True) if its == lang]
+
+
+def _group(ladders: Sequence[Ladder], label: str, threshold: float | None, plan: Plan) -> Group:
+    if label == "oracle":
+        threshold = thresholds.best_f1([ladders])
+    rows = table(ladders, _outcomes(ladders, threshold))
+    samples = resampled(rows, plan.resamples, plan.seed) if plan.resamples else []
+    ranges = intervals(samples) if samples else {}
+    return Group(len(ladders), threshold, figures(rows.sum(axis=0).tolist()), ranges, samples)
+
+
+def _outcomes(ladders: Sequence[Ladder], threshold: float | None) -> list[Outcome]:
+    if threshold is not None:
+        return [ladder.at(threshold) for ladder in ladders]
+    return [ladder.default for ladder in ladders if ladder.default is not None]
+
+
+def _mean_group(groups: Sequence[Group], threshold: float | None) -> Group:
+    samples = resampled_mean([group.samples for group in groups])
+    ranges = intervals(samples) if samples else {}
+    mean = mean_figures([group.figures for group in groups])
+    return Group(sum(group.records for group in groups), threshold, mean, ranges, samples)
+
+
+def curve(run: SystemRun) -> tuple[Point, ...]:
+    """Return evidence kept, tokens saved and F1 at many thresholds: means over the files that hold evidence."""
+    files = [file.ladders for file in run.files if any(ladder.spans for ladder in file.ladders)]
+    levels = [ladder.levels for ladders in files for ladder in ladders]
+    if not levels:
+        return ()
+    flat = np.concatenate(levels)
+    at = np.unique(np.quantile(flat, np.linspace(0.0, 1.0, _POINTS + 1), method="lower"))
+    kept, saved, f1 = (
+        np.mean([sweep(ladders, at) for ladders in files], axis=0)
+        for sweep in (swept_evidence, swept_savings, swept_f1)
+    )
+    return tuple(Point(*map(float, values)) for values in zip(at, kept, saved, f1, strict=True))

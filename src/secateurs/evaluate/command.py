@@ -1,0 +1,193 @@
+"""`secateurs evaluate`: measure checkpoints and peers on labelled data."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from secateurs import __version__
+from secateurs.checkpoints import BUNDLED
+from secateurs.errors import MissingExtraError
+from secateurs.evaluate.assess import Assessment, Plan, assess
+from secateurs.evaluate.measure import Load, SystemRun, file_hash, file_names, find_files, measure, sampled, whole
+from secateurs.evaluate.report import Report, show, to_json, to_markdown
+from secateurs.evaluate.sample import encoder_length
+from secateurs.evaluate.systems import CheckpointSystem, ScoreSystem, System
+from secateurs.policy import check_count, check_threshold
+from secateurs.savings import TokenCounter
+
+if TYPE_CHECKING:
+    from secateurs.evaluate.embeddings import Encoder
+
+PEERS = "bm25, embedding, embedding=ENCODER, llama-index, llama-index=ENCODER, first"
+_PICTURE = "evaluation.png"
+
+Make = Callable[[], System]
+
+
+class Records(StrEnum):
+    """Which records are reported on."""
+
+    report = "report"
+    all = "all"
+
+
+def evaluate(  # noqa: PLR0913 - a command's options are its interface
+    data: Annotated[
+        list[Path], typer.Argument(help="JSONL, JSONL.gz or Parquet files, or folders of them.", metavar="DATA...")
+    ],
+    model: Annotated[
+        list[str] | None, typer.Option(help="Hub id or folder of a checkpoint; may be repeated. [default: bundled]")
+    ] = None,
+    peers: Annotated[str, typer.Option(help=f"What to measure beside, comma-separated: {PEERS}.")] = "",
+    output: Annotated[Path | None, typer.Option(help="Folder for the JSON, the Markdown and the picture.")] = None,
+    all_records: Annotated[
+        bool, typer.Option("--all/--sample", help="Whole files, or the dev sample of each.")
+    ] = False,
+    records: Annotated[
+        Records, typer.Option(help="Report on the records no threshold was chosen on, or on all.")
+    ] = Records.report,
+    threshold: Annotated[
+        float | None, typer.Option(help="A threshold fixed beforehand; else one is chosen on the calibration halves.")
+    ] = None,
+    calibrate: Annotated[
+        bool, typer.Option(help="Report the threshold that keeps 95 % of the evidence, too.")
+    ] = False,
+    resamples: Annotated[int, typer.Option(help="Bootstrap resamples; 0 for no intervals.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
+    encoding: Annotated[str, typer.Option(help="tiktoken encoding that counts the tokens.")] = "o200k_base",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+) -> None:
+    """Measure how much evidence survives, and how many tokens that saves, on labelled DATA."""
+    if threshold is not None:
+        check_threshold(threshold)
+    check_count(resamples, "--resamples", least=0)
+    plan = Plan(str(records), threshold, calibrate, resamples, seed)
+    paths = find_files(data)
+    if output is not None:
+        _check_output(output)
+    count = TokenCounter(encoding)
+    makers = [*_models(model, encoding, device), *_peers(peers, count, device)]
+    load: Load = whole if all_records else sampled(encoder_length())
+    assessments: list[Assessment] = []
+    for name, make in makers:
+        run = _measure(name, make, paths, load, count)
+        if not run.half(plan.records).files:
+            raise ValueError("no records to report on: a half of each file is reported. Try --records all.")
+        assessments.append(assess(run, plan, assessments[0] if assessments else None))
+    names = file_names(paths)
+    hashes = {names[path]: file_hash(path) for path in paths}
+    report = Report(__version__, hashes, not all_records, encoding, plan, assessments)
+    show(report, Console(highlight=False, width=None if sys.stdout.isatty() else 110))
+    if output is not None:
+        write(report, output)
+    failed = [f"{item.name}: {item.failed}" for item in assessments if item.failed]
+    if failed:
+        typer.echo(f"secateurs: documents that could not be scored, and count as kept whole: {failed}", err=True)
+        raise typer.Exit(1)
+
+
+def write(report: Report, output: Path) -> None:
+    """Write `evaluation.json`, `evaluation.md` and `evaluation.png` into a folder.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed; the other two are written all the same.
+    """
+    from secateurs.evaluate.plot import draw
+
+    output.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(to_json(report), ensure_ascii=False, indent=1)
+    (output / "evaluation.json").write_text(text + "\n", encoding="utf-8")
+    (output / "evaluation.md").write_text(to_markdown(report, _PICTURE), encoding="utf-8")
+    draw(report.systems, output / _PICTURE, records=report.records)
+
+
+def _check_output(output: Path) -> None:
+    """Find out what is wrong before an hour of measuring, not after it."""
+    if output.exists() and not output.is_dir():
+        raise ValueError(f"--output {output} is a file: name a folder")
+    _need("matplotlib", "the picture", "evaluate")
+
+
+def _need(module: str, feature: str, extra: str) -> None:
+    if find_spec(module) is None:
+        raise MissingExtraError(feature, extra)
+
+
+def _models(models: Sequence[str] | None, encoding: str, device: str) -> list[tuple[str, Make]]:
+    return [(_short(model), _checkpoint(model, encoding, device)) for model in models or [BUNDLED]]
+
+
+def _checkpoint(model: str, encoding: str, device: str) -> Make:
+    def make() -> System:
+        from secateurs.compressor import Compressor
+
+        compressor = Compressor.from_pretrained(model, device=device, encoding=encoding)
+        return CheckpointSystem(_short(model), compressor)
+
+    return make
+
+
+def _short(model: str) -> str:
+    """Name a folder by its last part, so that reports do not depend on the machine."""
+    return Path(model).resolve().name if Path(model).is_dir() else model
+
+
+def _peers(peers: str, count: TokenCounter, device: str) -> list[tuple[str, Make]]:
+    from secateurs.device import resolve_device
+
+    @cache
+    def encoder(name: str) -> Encoder:
+        """Load an encoder once, whichever peers use it."""
+        from secateurs.evaluate.embeddings import Encoder
+
+        return Encoder(name or None, device=str(resolve_device(device)))
+
+    wanted = [peer.strip() for peer in peers.split(",") if peer.strip()]
+    return [(_label(peer), _peer(peer, count, encoder)) for peer in wanted]
+
+
+def _label(peer: str) -> str:
+    kind, _, encoder = peer.partition("=")
+    return f"{kind} ({_short(encoder)})" if encoder else kind
+
+
+def _peer(peer: str, count: TokenCounter, encoder: Callable[[str], Encoder]) -> Make:
+    from secateurs.evaluate.peers import keep_first, keyword_overlap
+
+    kind, _, model = peer.partition("=")
+    name = _label(peer)
+    if peer == "bm25":
+        _need("bm25s", "the peer bm25", "evaluate")
+        return lambda: ScoreSystem(name, keyword_overlap)
+    if peer == "first":
+        return lambda: ScoreSystem(name, keep_first)
+    if kind not in ("embedding", "llama-index"):
+        raise ValueError(f"unknown peer {peer!r}: --peers takes {PEERS}, comma-separated.")
+    if kind == "llama-index":
+        _need("llama_index", "the peer llama-index", "llama-index")
+
+    def make() -> System:
+        from secateurs.evaluate.embeddings import LlamaIndexSystem, SimilaritySystem
+
+        given = encoder(model)
+        return SimilaritySystem(name, given) if kind == "embedding" else LlamaIndexSystem(name, given, count)
+
+    return make
+
+
+def _measure(name: str, make: Make, paths: Sequence[Path], load: Load, count: TokenCounter) -> SystemRun:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(name, total=None)
+        return measure(make(), paths, load=load, count=count, tick=lambda done: progress.advance(task, done))

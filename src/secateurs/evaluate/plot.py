@@ -1,0 +1,99 @@
+"""The picture: evidence kept against tokens saved, one curve a system."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from secateurs.errors import MissingExtraError
+from secateurs.evaluate.assess import Assessment, Point
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Okabe and Ito's colours, safe for colour-blind readers; the line style tells systems apart in grey, too.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
+
+
+def draw(systems: Sequence[Assessment], path: Path, *, records: str) -> None:
+    """Draw the curves into a PNG or SVG file.
+
+    Args:
+        systems: The results, one curve each; a dot marks where a system cuts by default.
+        path: The file; its suffix says which.
+        records: Which records were measured, for the title.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError:
+        raise MissingExtraError("the picture", "evaluate") from None
+    figure = Figure(figsize=(8, 5.4), dpi=150, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    for index, item in enumerate(systems):
+        _curve(axes, item, index)
+    defaults = [mark.tokens_saved for mark in map(_default, systems) if mark is not None]
+    axes.set_xlim(min([0.0, *(100 * saved - 3 for saved in defaults if saved < 0)]), 100)
+    axes.set_ylim(0, 101)
+    axes.set_xlabel("LLM tokens saved (%)")
+    axes.set_ylabel("evidence spans kept whole (%)")
+    axes.set_title(f"Evidence kept against tokens saved\nmean over files, {records}", loc="left", fontsize=11)
+    axes.grid(color="0.9", linewidth=0.8)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    axes.legend(loc="lower left", frameon=False, title="● default of the system", alignment="left")
+    figure.savefig(path)
+
+
+def _default(item: Assessment) -> Point | None:
+    """Return where a system cuts by default; None where it has no default."""
+    if "default" not in item.settings:
+        return None
+    mean = item.settings["default"].mean.figures
+    if mean.tokens_saved is None or mean.evidence_kept is None:
+        return None
+    return Point(0.0, mean.evidence_kept, mean.tokens_saved, 0.0)
+
+
+def _curve(axes: Axes, item: Assessment, index: int) -> None:
+    """Draw one system: its curve, its name beside it, and a dot at its default."""
+    colour = _COLOURS[index % len(_COLOURS)]
+    style: Any = _STYLES[index % len(_STYLES)]
+    front = _front(item.curve)
+    x = [100 * point.tokens_saved for point in front]
+    y = [100 * point.evidence_kept for point in front]
+    axes.plot(x, y, color=colour, linestyle=style, linewidth=2.4 if index == 0 else 1.6, label=item.name)
+    mark = _default(item)
+    if mark is not None:
+        place = (100 * mark.tokens_saved, 100 * mark.evidence_kept)
+        axes.plot(*place, "o", color=colour, markersize=8, zorder=5, clip_on=False)
+    level = 88 - 9 * index  # staggered, so that labels do not stand on one another
+    near = min(range(len(y)), key=lambda place: abs(y[place] - level)) if y else None
+    if near is not None:
+        axes.annotate(
+            item.name,
+            (x[near], y[near]),
+            xytext=(6, 5) if index == 0 else (-6, -5),  # the first above its curve, the others below theirs
+            textcoords="offset points",
+            horizontalalignment="left" if index == 0 else "right",
+            verticalalignment="bottom" if index == 0 else "top",
+            color=colour,
+            fontsize=9,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.75},
+        )
+
+
+def _front(curve: Sequence[Point]) -> list[Point]:
+    """Return the points that no other point of the curve beats both ways."""
+    best: list[Point] = []
+    for point in sorted(curve, key=lambda point: (-point.tokens_saved, -point.evidence_kept)):
+        if not best or point.evidence_kept > best[-1].evidence_kept:
+            best.append(point)
+    return best

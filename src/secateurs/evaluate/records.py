@@ -1,0 +1,200 @@
+"""Labelled data, one record at a time: evidence JSONL(.gz), and OpenProvence's columns from JSONL or Parquet.
+
+A file is streamed; no more than one of its records (or one row group of a Parquet file) is in memory.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, cast
+
+from secateurs.errors import MissingExtraError
+from secateurs.text import Span
+
+_ROWS_AT_ONCE = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A query, a document, and which of its characters answer the query.
+
+    Attributes:
+        id: Unique within its file.
+        lang: Language code; `"?"` where the data does not say.
+        query: The query.
+        context: The document.
+        evidence: Spans that answer, in code points of `context`, sorted and disjoint; `()` for a document
+            without an answer.
+        ambiguous: The labels may be wrong or are not complete; left out of strict scoring.
+    """
+
+    id: str
+    lang: str
+    query: str
+    context: str
+    evidence: tuple[Span, ...]
+    ambiguous: bool = False
+
+
+class BadRecordError(ValueError):
+    """A record cannot be used; the message names the file and the line, and says what was expected."""
+
+
+def read_records(path: Path) -> Iterator[Record]:
+    """Read the records of one file, in order.
+
+    Args:
+        path: `*.jsonl`, `*.jsonl.gz`, `*.json.gz` or `*.parquet`. A row is either `{id, lang, query, context,
+            evidence}` or OpenProvence's `{query, texts, context_spans, context_spans_relevance}`, which makes one
+            record of every text.
+
+    Yields:
+        Record: One after another.
+
+    Raises:
+        BadRecordError: A record is not as described; the message says where and why.
+        MissingExtraError: A Parquet file is read without pyarrow.
+
+    Source:
+        The column names of OpenProvence's data sets (hotchpotch/open_provence).
+    """
+    rows = _parquet(path) if path.suffix == ".parquet" else _jsonl(path)
+    for number, row in rows:
+        where = f"{path}, {'row' if path.suffix == '.parquet' else 'line'} {number}"
+        if "texts" in row:
+            yield from _open_provence(row, where, f"{path.name}:{number}")
+        else:
+            yield _evidence(row, where, f"{path.name}:{number}")
+
+
+def _jsonl(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    opener = gzip.open if path.suffix == ".gz" else open
+    with cast("IO[str]", opener(path, "rt", encoding="utf-8")) as lines:
+        number = 0
+        try:
+            for number, line in enumerate(lines, start=1):
+                if line.strip():
+                    yield number, _parse(line, f"{path}, line {number}")
+        except (UnicodeDecodeError, gzip.BadGzipFile, EOFError) as error:
+            raise BadRecordError(
+                f"{path}, after line {number}: {error}. Expected UTF-8 text, one JSON object a line"
+                " (gzip if the name ends in .gz). Is the file complete?"
+            ) from None
+
+
+def _parse(line: str, where: str) -> Mapping[str, Any]:
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        raise BadRecordError(f"{where}: not JSON ({error}). Expected one JSON object a line.") from None
+    if not isinstance(row, dict):
+        raise BadRecordError(f"{where}: holds {type(row).__name__}, expected a JSON object.")
+    return row
+
+
+def _parquet(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    try:
+        from pyarrow import parquet  # type: ignore[import-untyped]  # it ships no types
+    except ModuleNotFoundError:
+        raise MissingExtraError("reading Parquet", "evaluate") from None
+    number = 0
+    with parquet.ParquetFile(path) as file:
+        known = {"id", "lang", "query", "context", "evidence", "ambiguous"}
+        known |= {"texts", "context_spans", "context_spans_relevance"}
+        columns = [name for name in file.schema_arrow.names if name in known]
+        for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=columns):
+            for row in batch.to_pylist():
+                number += 1
+                yield number, row
+
+
+def _evidence(row: Mapping[str, Any], where: str, fallback: str) -> Record:
+    query = _text(row, "query", where)
+    context = _text(row, "context", where)
+    spans = _spans(row.get("evidence"), len(context), f"{where}: 'evidence'")
+    return _record(row, query, context, spans, where, str(_or(row.get("id"), fallback)))
+
+
+def _open_provence(row: Mapping[str, Any], where: str, fallback: str) -> Iterator[Record]:
+    query = _text(row, "query", where)
+    texts = _items(row.get("texts"), f"{where}: 'texts'")
+    spans = _items(row.get("context_spans"), f"{where}: 'context_spans'")
+    marks = _items(row.get("context_spans_relevance"), f"{where}: 'context_spans_relevance'")
+    if not len(texts) == len(spans) == len(marks):
+        raise BadRecordError(
+            f"{where}: {len(texts)} texts, {len(spans)} context_spans and {len(marks)} context_spans_relevance;"
+            " expected one list of spans and one of relevances a text."
+        )
+    name = str(_or(row.get("id"), fallback))
+    for index, (context, ranges, relevance) in enumerate(zip(texts, spans, marks, strict=True)):
+        place = f"{where}: text {index}"
+        if not isinstance(context, str):
+            raise BadRecordError(f"{place}: is {context!r}, expected a string.")
+        pairs = _spans(ranges, len(context), f"{place}: 'context_spans'")
+        flags = _relevance(relevance, len(pairs), f"{place}: 'context_spans_relevance'")
+        kept = [pair for pair, flag in zip(pairs, flags, strict=True) if flag == 1]
+        yield _record(row, query, context, kept, where, f"{name}#{index}", unsure=-1 in flags)
+
+
+def _record(
+    row: Mapping[str, Any],
+    query: str,
+    context: str,
+    spans: Sequence[Span],
+    where: str,
+    name: str,
+    *,
+    unsure: bool = False,
+) -> Record:
+    lang = _or(row.get("lang"), "?")
+    if not isinstance(lang, str):
+        raise BadRecordError(f"{where}: 'lang' is {lang!r}, expected a language code.")
+    return Record(name, lang, query, context, tuple(spans), unsure or bool(row.get("ambiguous")))
+
+
+def _text(row: Mapping[str, Any], key: str, where: str) -> str:
+    value = row.get(key)
+    if not isinstance(value, str):
+        raise BadRecordError(
+            f"{where}: {key!r} is {'missing' if value is None else repr(value)[:60]}, expected a string. A record has"
+            " query, context and evidence, or query, texts, context_spans and context_spans_relevance."
+        )
+    if key == "query" and not value.strip():
+        raise BadRecordError(f"{where}: the query is blank. Every record needs one.")
+    return value
+
+
+def _items(value: object, where: str) -> Sequence[Any]:
+    if not isinstance(value, list):
+        raise BadRecordError(f"{where} is {'missing' if value is None else repr(value)[:60]}, expected a list.")
+    return value
+
+
+def _spans(value: object, length: int, where: str) -> list[Span]:
+    """Check spans: pairs of whole numbers, in range, not empty, sorted and disjoint."""
+    spans: list[Span] = []
+    for pair in _items(value, where):
+        good = isinstance(pair, (list, tuple)) and len(pair) == 2 and all(type(item) is int for item in pair)
+        last = spans[-1].end if spans else 0
+        if not good or not last <= pair[0] < pair[1] <= length:
+            raise BadRecordError(
+                f"{where} holds {pair!r}, expected [start, end) in code points with {last} <= start < end <= {length}"
+                " (sorted, disjoint, inside the text)."
+            )
+        spans.append(Span(*pair))
+    return spans
+
+
+def _relevance(value: object, length: int, where: str) -> list[int]:
+    flags = list(_items(value, where))
+    if len(flags) != length or any(flag not in (-1, 0, 1) for flag in flags):
+        raise BadRecordError(f"{where} is {flags!r}, expected {length} of 0, 1 or -1 (unknown), one a span.")
+    return [int(flag) for flag in flags]
+
+
+def _or(value: Any, fallback: str) -> Any:
+    return fallback if value is None else value

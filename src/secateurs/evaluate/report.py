@@ -1,0 +1,249 @@
+"""Results as JSON, as Markdown and as Rich tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from secateurs.evaluate.assess import LABELS, Assessment, Group, Plan, Setting
+from secateurs.evaluate.bootstrap import Interval
+from secateurs.evaluate.figures import NAMES
+
+# figure -> heading; every table shows these, JSON has all
+_SHOWN = {
+    "precision": "P",
+    "recall": "R",
+    "f1": "F1",
+    "f2": "F2",
+    "query_f1": "F1 a query",
+    "average_precision": "AP",
+    "top_one": "top-1",
+    "evidence_kept": "evidence kept",
+    "tokens_saved": "tokens saved",
+    "kept_share": "text kept",
+    "false_keep": "falsely kept",
+}
+_FILES_ONLY = ("f2", "query_f1", "kept_share")  # too wide for a terminal
+_WITH_INTERVAL = ("f1", "evidence_kept", "tokens_saved")
+_COMPARED = ("f1", "evidence_kept", "tokens_saved", "average_precision")
+_EXPLAINED = """\
+P, R, F1 and F2 are of sentences, micro: counts summed over the records of a file; a sentence is right if it overlaps
+evidence. "F1 a query", AP (average precision) and top-1 (the best-scored sentence is a right one) are means over the
+records with an answer. Evidence kept: share of the evidence spans that survive whole. Tokens saved: share of the LLM
+tokens ({encoding}). Text kept: mean share of characters; falsely kept: the same on documents without an answer. ECE:
+expected calibration error over sentences. A mean is over files. Brackets: 95 % bootstrap interval, {resamples}
+resamples of the records within each file, thresholds held."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that is written out.
+
+    Attributes:
+        version: Of this package.
+        data: sha256 of each file, by its name.
+        sample: Whether dev samples were measured, not whole files.
+        encoding: The tiktoken encoding of the LLM tokens.
+        plan: What was asked for.
+        systems: The results; the first is the one the others are compared with.
+    """
+
+    version: str
+    data: dict[str, str]
+    sample: bool
+    encoding: str
+    plan: Plan
+    systems: Sequence[Assessment]
+
+    @property
+    def records(self) -> str:
+        """Say which records are reported on."""
+        which = "report halves" if self.plan.records == "report" else "all records"
+        return f"{which} of the {'dev sample' if self.sample else 'whole files'}"
+
+
+def to_json(report: Report) -> dict[str, Any]:
+    """Return the results as JSON types."""
+    return {
+        "secateurs": report.version,
+        "records": report.records,
+        "sample": report.sample,
+        "encoding": report.encoding,
+        "resamples": report.plan.resamples,
+        "seed": report.plan.seed,
+        "data": report.data,
+        "settings": LABELS,
+        "systems": [_system(item) for item in report.systems],
+    }
+
+
+def _system(item: Assessment) -> dict[str, Any]:
+    return {
+        "name": item.name,
+        "failed": item.failed,
+        "thresholds": {"fixed": item.fixed, "calibrated": item.calibrated},
+        "calibration_error": {name or "all": value for name, value in item.calibration_error.items()},
+        "settings": {label: _setting(setting) for label, setting in item.settings.items()},
+        "curve": [
+            {
+                "threshold": point.threshold,
+                "evidence_kept": point.evidence_kept,
+                "tokens_saved": point.tokens_saved,
+                "f1": point.f1,
+            }
+            for point in item.curve
+        ],
+    }
+
+
+def _setting(setting: Setting) -> dict[str, Any]:
+    return {
+        "mean": _group(setting.mean),
+        "difference_from_first": _pairs(setting.difference),
+        "languages": {name: _group(group) for name, group in setting.languages.items()},
+        "files": {name: _group(group) for name, group in setting.files.items()},
+    }
+
+
+def _group(group: Group) -> dict[str, Any]:
+    return {
+        "records": group.records,
+        "threshold": group.threshold,
+        "figures": {name: getattr(group.figures, name) for name in NAMES},
+        "intervals": _pairs(group.intervals),
+    }
+
+
+def _pairs(intervals: dict[str, Interval | None]) -> dict[str, list[float] | None]:
+    return {name: None if interval is None else list(interval) for name, interval in intervals.items()}
+
+
+def to_markdown(report: Report, picture: str | None = None) -> str:
+    """Return the results as Markdown.
+
+    Args:
+        report: The results.
+        picture: File name of the curve, to show at the top; None for none.
+    """
+    lines = [f"# Evaluation: {report.records}", ""]
+    if picture:
+        lines += [f"![Evidence kept against tokens saved]({picture})", ""]
+    lines += ["## Systems, mean over files", "", *_markdown(*_overview(report)), ""]
+    compared = list(_comparison(report))
+    if compared:
+        lines += [f"## Difference from {report.systems[0].name}, 95 % intervals, paired by record", ""]
+        lines += [*_markdown(["system", "threshold", *(_SHOWN[name] for name in _COMPARED)], compared), ""]
+    for item in report.systems:
+        for setting in item.settings.values():
+            lines += [f"## {item.name}, {_named(setting)}", "", *_markdown(*_by_file(item, setting)), ""]
+    lines += ["## How to read this", "", _explained(report), "", *(f"- {text}" for text in LABELS.values()), ""]
+    return "\n".join(lines)
+
+
+def show(report: Report, console: Console) -> None:
+    """Print the overview, and the first system by file."""
+    console.print(_rich(f"Systems, mean over files ({report.records})", *_overview(report)))
+    first = report.systems[0]
+    for label in ("default", "given", "fixed"):
+        if label in first.settings:
+            setting = first.settings[label]
+            console.print(_rich(f"{first.name}, {_named(setting)}", *_by_file(first, setting)))
+    console.print(Text(_explained(report), style="dim"))
+    for label in first.settings:
+        console.print(Text(LABELS[label], style="dim"))
+
+
+def _explained(report: Report) -> str:
+    return _EXPLAINED.format(encoding=report.encoding, resamples=report.plan.resamples).replace("\n", " ")
+
+
+def _named(setting: Setting) -> str:
+    threshold = setting.mean.threshold
+    return f"{setting.label} threshold" + (f" {threshold:.3g}" if threshold is not None else "")
+
+
+def _overview(report: Report) -> tuple[list[str], list[list[str]]]:
+    heads = ["system", "threshold", *_SHOWN.values(), "ECE"]
+    rows = []
+    for item in report.systems:
+        for setting in item.settings.values():
+            error = _number(item.calibration_error[""])
+            threshold = setting.mean.threshold
+            name = setting.label + (f" {threshold:.3g}" if threshold is not None else "")
+            rows.append([item.name, name, *_cells(setting.mean, ranges=True), error])
+    return heads, rows
+
+
+def _comparison(report: Report) -> Iterable[list[str]]:
+    for item in report.systems[1:]:
+        for setting in item.settings.values():
+            if setting.difference:
+                ranges = [setting.difference[name] for name in _COMPARED]
+                yield [
+                    item.name,
+                    setting.label,
+                    *("" if r is None else f"{r.low:+.3f} … {r.high:+.3f}" for r in ranges),
+                ]
+
+
+def _by_file(item: Assessment, setting: Setting) -> tuple[list[str], list[list[str]]]:
+    heads = ["file", "n", *_SHOWN.values(), "ECE"]
+    if setting.label == "oracle":
+        heads.append("threshold")
+    rows = []
+    for name, group in setting.files.items():
+        rows.append([name, str(group.records), *_cells(group, ranges=True), _number(item.calibration_error[name])])
+    for lang, group in setting.languages.items():
+        rows.append([f"mean, {lang}", str(group.records), *_cells(group, ranges=True), ""])
+    rows.append(["mean over files", str(setting.mean.records), *_cells(setting.mean, ranges=True), ""])
+    if setting.label == "oracle":
+        groups = [*setting.files.values(), *setting.languages.values(), setting.mean]
+        rows = [[*row, _number(group.threshold)] for row, group in zip(rows, groups, strict=True)]
+    return heads, rows
+
+
+def _cells(group: Group, *, ranges: bool) -> list[str]:
+    cells = []
+    for name in _SHOWN:
+        cell = _number(getattr(group.figures, name))
+        interval = group.intervals.get(name) if ranges and name in _WITH_INTERVAL else None
+        cells.append(cell if interval is None else f"{cell} [{_short(interval.low)}, {_short(interval.high)}]")
+    return cells
+
+
+def _short(value: float) -> str:
+    return f"{value:.2f}".replace("0.", ".", 1) if 0 <= value < 1 else f"{value:.2f}"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def _markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    left = 2 if heads[0] == "system" else 1
+    marks = [":--"] * left + ["--:"] * (len(heads) - left)
+    return [f"| {' | '.join(line)} |" for line in (heads, marks, *(map(_escaped, row) for row in rows))]
+
+
+def _escaped(cell: str) -> str:
+    return cell.replace("|", "\\|").replace("\n", " ")
+
+
+def _rich(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """Make a table for the terminal: fewer figures than the files have, and no intervals."""
+    wide = {_SHOWN[name] for name in _FILES_ONLY}
+    places = [place for place, head in enumerate(heads) if head not in wide]
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0), header_style="bold")
+    for place in places:
+        head = heads[place]
+        narrow = head not in ("system", "file", "threshold")
+        table.add_column(Text(head), justify="right" if narrow else "left", no_wrap=not narrow, min_width=5)
+    for row in rows:
+        style = "bold" if row[0].startswith("mean over") else None
+        table.add_row(*(Text(row[place].partition(" [")[0]) for place in places), style=style)
+    return table
