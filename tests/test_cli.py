@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -237,6 +238,40 @@ def test_control_characters_of_a_document_never_reach_the_terminal(run, tmp_path
     done = run("compress", "Who built it?", document)
     assert "\x1b" not in done.out
     assert "\x07" not in done.out
+
+
+def test_models_lists_every_family_with_its_licence(run):
+    """Everything that can be loaded by name is listed, the bundled model first."""
+    from secateurs.checkpoints import FAMILIES
+
+    done = run("models")
+    assert done.code == 0
+    assert done.out.splitlines()[1].startswith("secateurs-xsmall")
+    for family in FAMILIES.values():
+        assert family.licence in done.out
+        assert all(item.id in done.out for item in family.published)
+
+
+def test_models_show_explains_what_loads_and_what_does_not(run, tiny_folder, tmp_path):
+    """A checkpoint's facts are shown; what does not load says why, and the exit code is 1."""
+    done = run("models", "show", tiny_folder)
+    assert done.code == 0
+    assert "2 layers, width 16" in done.out
+    assert done.out.rstrip().endswith("loads")
+    shutil.copytree(tiny_folder, tmp_path / "broken")
+    (tmp_path / "broken" / "model.safetensors").write_bytes(b"version https://git-lfs")
+    done = run("models", "show", tmp_path / "broken")
+    assert done.code == 1
+    assert "does not load" in done.out
+    assert "openprovence" in done.out
+    assert run("models", "show", "owner/nothing").code == 1
+
+
+def test_a_non_commercial_licence_is_said_aloud(run):
+    """Loading weights of a CC BY-NC family says so on stderr, once."""
+    done = run("compress", "who?", DEER, "--model", Path(__file__).parent / "golden" / "provence")
+    assert done.code == 0
+    assert done.err.count("CC BY-NC-ND 4.0") == 1
 
 
 def test_version_and_help(run):

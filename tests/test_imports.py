@@ -11,7 +11,18 @@ import secateurs
 
 ROOT = Path(next(iter(secateurs.__path__)))
 
-PLAIN = ("errors", "text", "segment", "blocks", "aggregate", "policy", "savings", "highlight")
+PLAIN = (
+    "errors",
+    "text",
+    "segment",
+    "blocks",
+    "aggregate",
+    "policy",
+    "savings",
+    "highlight",
+    "arguments",
+    "batching",
+)
 FORBIDDEN = {
     **dict.fromkeys(PLAIN, ("torch", "transformers", "langchain", "llama_index", "secateurs.model")),
     "device": ("secateurs.", "langchain", "llama_index"),
@@ -20,6 +31,7 @@ FORBIDDEN = {
     "scorer": ("langchain", "llama_index", "secateurs.compressor", "secateurs.policy"),
     "checkpoints": ("langchain", "llama_index", "secateurs.compressor", "secateurs.scorer"),
     "compressor": ("langchain", "llama_index", "secateurs.langchain", "secateurs.llama_index"),
+    "adapter": ("torch", "langchain", "llama_index", "secateurs.model", "secateurs.scorer", "secateurs.windows"),
     "langchain": ("torch", "llama_index", "secateurs.model", "secateurs.scorer", "secateurs.windows"),
     "llama_index": ("torch", "langchain", "secateurs.model", "secateurs.scorer", "secateurs.windows"),
 }

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from secateurs import cli_models
 from secateurs.errors import Error
 from secateurs.savings import Savings
 from secateurs.text import Compression
@@ -38,6 +39,9 @@ _ROOMS = {
     "train": "Train a pruner.",
     "annotate": "Label records with an LLM that reasons first.",
 }
+
+
+app.add_typer(cli_models.app, name="models")
 
 
 class BadInputError(Exception):
@@ -113,8 +117,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit; the user never sees a traceback (set SECATEURS_DEBUG=1 for one)."""
     import logging
 
-    # documents that failed are reported on stderr by the command itself
+    # documents that failed are reported on stderr by the command itself; what a checkpoint's licence says is logged
     logging.getLogger("secateurs").addHandler(logging.NullHandler())
+    said = logging.StreamHandler()
+    said.setFormatter(logging.Formatter("secateurs: %(message)s"))
+    logging.getLogger("secateurs.checkpoints").handlers[:] = [said]
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         _register(words)

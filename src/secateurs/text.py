@@ -84,7 +84,8 @@ class Compression:
         ranking_score: Relevance of the whole document, a probability in [0, 1] (sigmoid of the ranking head's
             logit, best window); None where the checkpoint has no ranking head or the model was not asked.
         warnings: `"query_shortened"` (the query was cut to three quarters of the window), `"sentence_split"`
-            (a sentence was scored in parts because it is longer than half a window).
+            (a sentence was scored in parts because it is longer than its family scores at once: half a window
+            in the OpenProvence layout, a window in the others).
     """
 
     text: str

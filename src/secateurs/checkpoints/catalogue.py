@@ -1,0 +1,130 @@
+"""What can be loaded: the families, what is published in them, what is in the local cache, what one checkpoint is."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from secateurs.checkpoints import FAMILIES, detect, load
+from secateurs.checkpoints.family import Family, Published
+from secateurs.checkpoints.files import open_tensors, read_config
+from secateurs.checkpoints.hub import BUNDLED, locate
+from secateurs.errors import Error
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A published checkpoint and where it stands.
+
+    Attributes:
+        family: Its family.
+        published: What is known of it.
+        licence: Licence of its weights.
+        where: `"bundled"`, `"cached"` or `"hub"`.
+    """
+
+    family: Family
+    published: Published
+    licence: str
+    where: str
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a checkpoint is, and whether it loads.
+
+    Attributes:
+        facts: Name and value, for people, as far as the files could be read.
+        problem: Why it does not load; None if it does.
+    """
+
+    facts: Mapping[str, str]
+    problem: str | None
+
+
+def published() -> list[Listed]:
+    """Return every checkpoint this package knows by name, the bundled one first."""
+    cached = set(cached_models())
+    others = (
+        Listed(family, item, family.licence, "cached" if item.id in cached else "hub")
+        for family in FAMILIES.values()
+        for item in family.published
+    )
+    return [_bundled(), *others]
+
+
+def cached_models() -> list[str]:
+    """Return the hub ids in the local cache whose config is of a family this package runs."""
+    from huggingface_hub import scan_cache_dir
+    from huggingface_hub.errors import CacheNotFound
+
+    try:
+        repositories = scan_cache_dir().repos
+    except CacheNotFound:
+        return []
+    kinds = {family.model_type for family in FAMILIES.values() if family.detected}
+    return sorted(repo.repo_id for repo in repositories if _kinds(Path(repo.repo_path)) & kinds)
+
+
+def explain(model: str | Path, family: str | None = None) -> Explanation:
+    """Say what a checkpoint is and why it would or would not load.
+
+    Args:
+        model: A folder, a hub id or the name of the bundled model; what is not on this machine is downloaded.
+        family: Its layout, where `config.json` cannot tell.
+
+    Returns:
+        What its files say; reading them never runs code.
+    """
+    facts: dict[str, str] = {}
+    try:
+        path = locate(model)
+        facts["folder"] = str(path)
+        facts.update(_of_files(path, family))
+        checkpoint = load(path, family=family, device=torch.device("cpu"), dtype=torch.float32)
+    except (Error, ValueError) as error:
+        return Explanation(facts, str(error))
+    shape, layout = checkpoint.model.config, checkpoint.layout
+    facts["encoder"] = f"{shape.layers} layers, width {shape.hidden_size}, {shape.heads} heads"
+    facts["vocabulary"] = f"{shape.vocab_size:,} tokens"
+    facts["window"] = f"{layout.max_length:,} tokens"
+    facts["ranking head"] = "yes" if checkpoint.model.ranking is not None else "no"
+    facts["default policy"] = repr(checkpoint.default_policy)
+    return Explanation(facts, None)
+
+
+def _of_files(path: Path, family: str | None) -> Iterator[tuple[str, str]]:
+    config = read_config(path)
+    yield "model_type", str(config.get("model_type"))
+    found = detect(config, family, path)
+    yield "family", found.name
+    yield "licence", "MIT" if path == locate() else f"{found.licence} (of the family's published weights)"
+    with open_tensors(path) as tensors:
+        sizes = [torch.Size(shape).numel() for shape in tensors.shapes.values()]
+    yield "parameters", f"{sum(sizes):,} in {len(sizes)} tensors"
+    code = sorted(file.name for file in path.glob("*.py"))
+    if code or "auto_map" in config:
+        yield "code beside it", f"{', '.join(code) or 'named in config.json'}: ignored"
+
+
+def _bundled() -> Listed:
+    family = FAMILIES["openprovence"]
+    config = read_config(locate())
+    threshold = float(config["default_threadshold"])
+    item = Published(BUNDLED, "32M", "English, Chinese", int(config["max_length"]), threshold)
+    return Listed(family, item, "MIT", "bundled")
+
+
+def _kinds(repository: Path) -> set[str]:
+    kinds: Counter[str] = Counter()
+    for path in repository.glob("snapshots/*/config.json"):
+        try:
+            kinds[str(json.loads(path.read_text(encoding="utf-8")).get("model_type"))] += 1
+        except (OSError, ValueError, AttributeError):
+            continue  # not a checkpoint of ours, whatever it is
+    return set(kinds)
