@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from secateurs.attention import Attend, Look, distance_buckets, look_by_distance, look_everywhere, look_nearby
+from secateurs.layers import Embedding, LayerNorm, Linear
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": functional.gelu,
@@ -107,14 +108,14 @@ class PostNormLayer(nn.Module):
         width, inner, epsilon = config.hidden_size, config.intermediate_size, config.epsilon
         self.heads = config.heads
         self.activate = ACTIVATIONS[config.activation]
-        self.query = nn.Linear(width, width)
-        self.key = nn.Linear(width, width)
-        self.value = nn.Linear(width, width)
-        self.output = nn.Linear(width, width)
-        self.attention_norm = nn.LayerNorm(width, eps=epsilon)
-        self.up = nn.Linear(width, inner)
-        self.down = nn.Linear(inner, width)
-        self.mlp_norm = nn.LayerNorm(width, eps=epsilon)
+        self.query = Linear(width, width)
+        self.key = Linear(width, width)
+        self.value = Linear(width, width)
+        self.output = Linear(width, width)
+        self.attention_norm = LayerNorm(width, eps=epsilon)
+        self.up = Linear(width, inner)
+        self.down = Linear(inner, width)
+        self.mlp_norm = LayerNorm(width, eps=epsilon)
 
     def forward(self, hidden: Tensor, attend: Attend, look: Look = look_everywhere) -> Tensor:
         """(tokens, width) to (tokens, width)."""
@@ -137,10 +138,10 @@ class PostNormEncoder(nn.Module):
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.first_position = config.first_position
-        self.tokens = nn.Embedding(config.vocab_size, config.hidden_size)
-        self.positions = nn.Embedding(config.max_tokens + config.first_position, config.hidden_size)
-        self.types = nn.Embedding(config.type_vocab_size, config.hidden_size)
-        self.norm = nn.LayerNorm(config.hidden_size, eps=config.epsilon)
+        self.tokens = Embedding(config.vocab_size, config.hidden_size)
+        self.positions = Embedding(config.max_tokens + config.first_position, config.hidden_size)
+        self.types = Embedding(config.type_vocab_size, config.hidden_size)
+        self.norm = LayerNorm(config.hidden_size, eps=config.epsilon)
         self.layers = nn.ModuleList(PostNormLayer(config) for _ in range(config.layers))
 
     def forward(self, batch: Batch, attend: Attend) -> Tensor:
@@ -162,10 +163,10 @@ class DisentangledEncoder(nn.Module):
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.buckets, self.max_distance = config.buckets, config.max_distance
-        self.tokens = nn.Embedding(config.vocab_size, config.hidden_size)
-        self.norm = nn.LayerNorm(config.hidden_size, eps=config.epsilon)
-        self.distances = nn.Embedding(2 * config.buckets, config.hidden_size)
-        self.distance_norm = nn.LayerNorm(config.hidden_size, eps=config.epsilon)
+        self.tokens = Embedding(config.vocab_size, config.hidden_size)
+        self.norm = LayerNorm(config.hidden_size, eps=config.epsilon)
+        self.distances = Embedding(2 * config.buckets, config.hidden_size)
+        self.distance_norm = LayerNorm(config.hidden_size, eps=config.epsilon)
         self.layers = nn.ModuleList(PostNormLayer(config) for _ in range(config.layers))
 
     def forward(self, batch: Batch, attend: Attend) -> Tensor:
@@ -183,8 +184,8 @@ class DisentangledEncoder(nn.Module):
         return hidden
 
 
-def _layer_norm(config: EncoderConfig) -> nn.LayerNorm:
-    return nn.LayerNorm(config.hidden_size, eps=config.epsilon, bias=config.norm_bias)
+def _layer_norm(config: EncoderConfig) -> LayerNorm:
+    return LayerNorm(config.hidden_size, eps=config.epsilon, bias=config.norm_bias)
 
 
 class PreNormLayer(nn.Module):
@@ -198,11 +199,11 @@ class PreNormLayer(nn.Module):
         self.look = look_everywhere if self.everywhere else look_nearby(config.local_window)
         self.activate = ACTIVATIONS[config.activation]
         self.attention_norm = nn.Identity() if index == 0 else _layer_norm(config)
-        self.qkv = nn.Linear(width, 3 * width, bias=config.attention_bias)
-        self.output = nn.Linear(width, width, bias=config.attention_bias)
+        self.qkv = Linear(width, 3 * width, bias=config.attention_bias)
+        self.output = Linear(width, width, bias=config.attention_bias)
         self.mlp_norm = _layer_norm(config)
-        self.up = nn.Linear(width, 2 * inner, bias=config.mlp_bias)
-        self.down = nn.Linear(inner, width, bias=config.mlp_bias)
+        self.up = Linear(width, 2 * inner, bias=config.mlp_bias)
+        self.down = Linear(inner, width, bias=config.mlp_bias)
 
     def forward(self, hidden: Tensor, attend: Attend, rotations: Rotations) -> Tensor:
         """(tokens, width) to (tokens, width)."""
@@ -244,7 +245,7 @@ class PreNormEncoder(nn.Module):
         super().__init__()
         self.head_width = config.hidden_size // config.heads
         self.thetas = (config.global_theta, config.local_theta)
-        self.tokens = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.tokens = Embedding(config.vocab_size, config.hidden_size)
         self.norm = _layer_norm(config)
         self.layers = nn.ModuleList(PreNormLayer(config, index) for index in range(config.layers))
         self.final_norm = _layer_norm(config)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from secateurs.attention import attend_by_window, attend_padded
 from secateurs.encoders import ACTIVATIONS, Batch, EncoderConfig, make_encoder
+from secateurs.layers import LayerNorm, Linear
 
 __all__ = ["Batch", "EncoderConfig", "Pruner", "RankingHead", "Scores", "attend_by_window", "attend_padded"]
 
@@ -41,10 +42,10 @@ class RankingHead(nn.Module):
         width = config.hidden_size
         self.pooling = config.pooling
         self.activate = torch.tanh if config.ranking_activation == "tanh" else ACTIVATIONS[config.ranking_activation]
-        self.dense = nn.Linear(width, width, bias=config.ranking_bias)
+        self.dense = Linear(width, width, bias=config.ranking_bias)
         modern = config.kind == "pre-norm"
-        self.norm = nn.LayerNorm(width, eps=config.epsilon, bias=config.norm_bias) if modern else nn.Identity()
-        self.classifier = nn.Linear(width, labels)
+        self.norm = LayerNorm(width, eps=config.epsilon, bias=config.norm_bias) if modern else nn.Identity()
+        self.classifier = Linear(width, labels)
 
     def forward(self, hidden: Tensor, lengths: Sequence[int]) -> Tensor:
         """(tokens, width) to (windows,): the logit of label 0."""
@@ -69,7 +70,7 @@ class Pruner(nn.Module):
         super().__init__()
         self.config = config
         self.encoder = make_encoder(config)
-        self.pruning = nn.Linear(config.hidden_size, 2)
+        self.pruning = Linear(config.hidden_size, 2)
         self.ranking = RankingHead(config, ranking_labels) if ranking_labels else None
 
     @property
