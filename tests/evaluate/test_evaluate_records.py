@@ -43,6 +43,12 @@ def test_evidence_records_are_read(tmp_path: Path, name: str):
     assert second == Record(f"{name}:3", "?", "q", "x", (), ambiguous=True)
 
 
+def test_a_record_with_an_undecided_sentence_is_ambiguous(tmp_path: Path):
+    """A label of null is not a 0: such a record is left out of strict scoring."""
+    rows = [{**GOOD, "labels": [1, None]}, {**GOOD, "labels": [1, 0]}]
+    assert [r.ambiguous for r in read_records(write(tmp_path / "data.jsonl", rows))] == [True, False]
+
+
 def test_open_provence_rows_make_one_record_a_text(tmp_path: Path):
     """Relevant spans are the evidence; a row with an unknown span is ambiguous for that text."""
     unknown = {**PROVENCE, "id": "u", "context_spans_relevance": [[-1, 1], [0]]}

@@ -103,7 +103,7 @@ def _parquet(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
         raise MissingExtraError("reading Parquet", "evaluate") from None
     number = 0
     with parquet.ParquetFile(path) as file:
-        known = {"id", "lang", "query", "context", "evidence", "ambiguous"}
+        known = {"id", "lang", "query", "context", "evidence", "ambiguous", "labels"}
         known |= {"texts", "context_spans", "context_spans_relevance"}
         columns = [name for name in file.schema_arrow.names if name in known]
         for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=columns):
@@ -116,7 +116,9 @@ def _evidence(row: Mapping[str, Any], where: str, fallback: str) -> Record:
     query = _text(row, "query", where)
     context = _text(row, "context", where)
     spans = _spans(row.get("evidence"), len(context), f"{where}: 'evidence'")
-    return _record(row, query, context, spans, where, str(_or(row.get("id"), fallback)))
+    labels = row.get("labels")
+    unsure = isinstance(labels, list) and None in labels  # an annotator that could not tell: not the same as a 0
+    return _record(row, query, context, spans, where, str(_or(row.get("id"), fallback)), unsure=unsure)
 
 
 def _open_provence(row: Mapping[str, Any], where: str, fallback: str) -> Iterator[Record]:

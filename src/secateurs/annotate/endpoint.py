@@ -1,0 +1,237 @@
+"""An OpenAI-compatible server, asked patiently: retries with back-off and jitter, Retry-After, timeouts.
+
+The client's own retries are off: they know neither our clock nor our counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from secateurs.annotate.answers import Reason, Reply, UnusableError
+from secateurs.annotate.prompts import SCHEMA
+from secateurs.errors import Error, MissingExtraError
+
+if TYPE_CHECKING:
+    import openai
+    from openai.types.chat import ChatCompletionMessageParam
+
+Structured = Literal["json-schema", "vllm", "none"]
+
+_TRANSIENT = frozenset((408, 409, 425, 429))  # and everything from 500
+_HOPELESS = frozenset((401, 402, 403, 404, 405))
+_TOO_LONG = ("context length", "context_length", "maximum context", "too many tokens", "prompt is too long")
+_LONGEST_RETRY_AFTER = 600.0  # seconds
+
+
+class EndpointError(Error):
+    """The server cannot be worked with: a wrong key, model or address, or no reply to anything."""
+
+
+class PromptTooLongError(Exception):
+    """The server says that a prompt does not fit the model's window."""
+
+
+@dataclass(frozen=True)
+class EndpointConfig:
+    """Where and how patiently to ask.
+
+    Attributes:
+        base_url: Such as `http://localhost:8000/v1`.
+        api_key: Sent to the server and nowhere else; `""` where it wants none.
+        timeout: Seconds for one request as a whole.
+        retries: How often a request is sent again after a failure that may pass.
+        first_wait: Seconds before the first retry, doubled for each further one, with jitter.
+        longest_wait: Seconds, at most; a server's Retry-After may ask for more.
+    """
+
+    base_url: str
+    api_key: str = field(default="", repr=False)
+    timeout: float = 300.0
+    retries: int = 6
+    first_wait: float = 0.5
+    longest_wait: float = 60.0
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """What is asked for.
+
+    Attributes:
+        model: Name of the model on the server.
+        temperature: Of the sampling; 0 is greedy.
+        max_tokens: LLM tokens of an answer, thought included, at most.
+        structured: How the server is told the shape of an answer: `response_format`, vLLM's own
+            `structured_outputs`, or not at all.
+        body: Further fields of the request.
+    """
+
+    model: str
+    temperature: float = 0.0
+    max_tokens: int = 8192
+    structured: Structured = "json-schema"
+    body: Mapping[str, Any] = field(default_factory=dict)
+
+    def request(self) -> dict[str, Any]:
+        """Return what every request says besides its messages."""
+        extra = dict(self.body)
+        fields: dict[str, Any] = {"model": self.model, "temperature": self.temperature, "extra_body": extra}
+        if "max_completion_tokens" not in extra:
+            fields["max_tokens"] = self.max_tokens
+        if self.structured == "json-schema":
+            schema = {"name": "labels", "strict": True, "schema": SCHEMA}
+            fields["response_format"] = {"type": "json_schema", "json_schema": schema}
+        elif self.structured == "vllm":
+            extra.setdefault("structured_outputs", {"json": SCHEMA})
+        return fields
+
+
+class Endpoint:
+    """Asks one server for one model.
+
+    Attributes:
+        counts: Requests, retries by cause, and LLM tokens, as the server counts them.
+    """
+
+    def __init__(self, config: EndpointConfig, model: ModelConfig) -> None:
+        self._config = config
+        self._client = _client(config)
+        self._request = model.request()
+        self._random = random.Random()  # our own: jitter must not move the caller's seed
+        self.counts: Counter[str] = Counter()
+
+    async def ask(self, messages: Sequence[Mapping[str, str]]) -> Reply:
+        """Send one prompt until there is a reply.
+
+        Args:
+            messages: The chat.
+
+        Returns:
+            The reply, usable or not.
+
+        Raises:
+            UnusableError: No reply after all retries, or the server does not want this request.
+            PromptTooLongError: The prompt does not fit the model's window.
+            EndpointError: No request will ever succeed.
+        """
+        for attempt in range(self._config.retries + 1):
+            self.counts["requests"] += 1
+            try:
+                return await self._send(messages)
+            except _PassingError as failure:
+                self.counts[f"retry: {failure.cause}"] += attempt < self._config.retries
+                last = failure
+            if attempt < self._config.retries:
+                await asyncio.sleep(self._wait(attempt, last.retry_after))
+        raise UnusableError(Reason.gave_up, self._discreet(f"{last.cause}: {last}"))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def _send(self, messages: Sequence[Mapping[str, str]]) -> Reply:
+        import openai
+
+        try:
+            async with asyncio.timeout(self._config.timeout):
+                completion = await self._client.chat.completions.create(
+                    messages=cast("list[ChatCompletionMessageParam]", list(messages)), **self._request
+                )
+        except (TimeoutError, openai.APITimeoutError):
+            raise _PassingError("timeout", f"no reply within {self._config.timeout:g} s") from None
+        except openai.APIConnectionError as error:
+            raise _PassingError("connection", str(error.__cause__ or error)) from None
+        except openai.APIStatusError as error:
+            raise self._judge(error) from None
+        except (openai.APIError, ValueError, TypeError) as error:  # the body is not what it should be
+            raise _PassingError("nonsense", f"{type(error).__name__}: {error}") from None
+        return self._reply(completion)
+
+    def _reply(self, completion: Any) -> Reply:
+        """Read a completion; the client does not check what it gets."""
+        try:
+            choice = completion.choices[0]
+            message = choice.message
+            more = message.model_extra or {}
+            thought = more.get("reasoning_content") or more.get("reasoning") or ""
+            reply = Reply(message.content or "", thought, message.refusal or "", choice.finish_reason or "")
+            if not all(isinstance(text, str) for text in (reply.content, thought, reply.refusal)):
+                raise TypeError("the message's content is no text")
+        except (AttributeError, IndexError, TypeError) as error:
+            raise _PassingError("nonsense", f"no chat completion: {error}") from None
+        for name in ("prompt_tokens", "completion_tokens"):
+            used = getattr(completion.usage, name, 0)
+            self.counts[name] += used if isinstance(used, int) else 0
+        return reply
+
+    def _judge(self, error: openai.APIStatusError) -> Exception:
+        """Tell what may pass from what will not."""
+        status, said = error.status_code, self._discreet(str(error))
+        if status in _HOPELESS or error.code == "insufficient_quota":
+            return EndpointError(
+                f"the server answered {status}: {said[:300]}. Expected a chat completion, from --base-url; check the"
+                " address (it usually ends in /v1), --model and the API key. What is labelled so far is safe."
+            )
+        if status in _TRANSIENT or status >= 500:
+            return _PassingError(str(status), said, _retry_after(error.response.headers))
+        if error.code == "content_filter":
+            return UnusableError(Reason.content_filter, said)
+        if (
+            status == 413
+            or error.code == "context_length_exceeded"
+            or any(word in said.lower() for word in _TOO_LONG)
+        ):
+            return PromptTooLongError(said)
+        return UnusableError(Reason.bad_request, f"{status}: {said}")
+
+    def _wait(self, attempt: int, retry_after: float) -> float:
+        """Return seconds to sleep: doubled each time, with jitter, and never less than the server asks for."""
+        back_off: float = min(self._config.longest_wait, self._config.first_wait * 2**attempt)
+        return max(back_off * self._random.uniform(0.5, 1.0), retry_after * self._random.uniform(1.0, 1.1))
+
+    def _discreet(self, text: str) -> str:
+        """Take the key out of what a server says: some repeat it."""
+        key = self._config.api_key
+        return text.replace(key, "***") if key else text
+
+
+class _PassingError(Exception):
+    """A failure that may not happen again."""
+
+    def __init__(self, cause: str, detail: str, retry_after: float = 0.0) -> None:
+        super().__init__(detail[:500])
+        self.cause = cause
+        self.retry_after = retry_after
+
+
+def _client(config: EndpointConfig) -> openai.AsyncOpenAI:
+    if not config.base_url.startswith(("http://", "https://")):
+        raise ValueError(f"--base-url is {config.base_url!r}: expected an address such as http://localhost:8000/v1.")
+    try:
+        import openai
+    except ModuleNotFoundError as error:
+        if error.name != "openai":
+            raise
+        raise MissingExtraError("annotate", "annotate") from None
+    return openai.AsyncOpenAI(
+        base_url=config.base_url, api_key=config.api_key or "none", max_retries=0, timeout=config.timeout
+    )
+
+
+def _retry_after(headers: Mapping[str, str]) -> float:
+    """Return the seconds that a server asks to wait; 0.0 if it does not say."""
+    text = headers.get("retry-after", "")
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(text).timestamp() - time.time()
+        except ValueError:
+            return 0.0
+    return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER)
