@@ -32,15 +32,8 @@ from secateurs import (
     Threshold,
     TopK,
 )
-from secateurs.adapter import (
-    CompressorLike,
-    Runner,
-    Settings,
-    checkpoint_name,
-    copy_metadata,
-    raise_missing,
-    report_to_dict,
-)
+from secateurs.adapter import Runner, copy_metadata, raise_missing, report_to_dict
+from secateurs.adapter_settings import CompressorLike, Settings, checkpoint_name
 from secateurs.policy import Policy
 from secateurs.savings import TokenCounter
 
@@ -55,6 +48,7 @@ class FakeCompressor:
     failure: BaseException | None = None
     broken: str = "\0"
     ranking_score: float | None = None
+    ranking: dict[str, float] = field(default_factory=dict)  # ranking score of documents that start so
     calls: list[list[str]] = field(default_factory=list)
     threads: list[threading.Thread] = field(default_factory=list)
 
@@ -100,7 +94,7 @@ class FakeCompressor:
             savings=savings,
             status=status,
             reason=reason,
-            ranking_score=self.ranking_score,
+            ranking_score=self.ranking.get(document.split(" ")[0], self.ranking_score),
         )
 
 
@@ -135,6 +129,11 @@ async def arun(query: str = QUERY, texts: Sequence[str] = TEXTS, **settings: Any
         ({"top_k": 0}, ValueError, "top_k must be at least 1"),
         ({"top_k": 1.5}, TypeError, "top_k must be a whole number"),
         ({"max_tokens": -1}, ValueError, "max_tokens must be at least 0"),
+        ({"rerank": 1}, TypeError, "rerank must be True or False, got 1"),
+        ({"rerank": True, "top_n": 0}, ValueError, "top_n must be at least 1"),
+        ({"rerank": True, "top_n": 1.5}, TypeError, "top_n must be a whole number"),
+        ({"rerank": True, "top_n": True}, TypeError, "top_n must be a whole number"),
+        ({"top_n": 3}, ValueError, "top_n=3 needs rerank=True"),
         ({"on_error": "ignore"}, ValueError, "on_error must be 'keep' or 'raise'"),
         ({"encoding": "o300k"}, ValueError, "unknown encoding 'o300k'"),
         ({"device": "gpu"}, DeviceError, "unknown device 'gpu'"),
@@ -220,6 +219,94 @@ def test_report_to_dict() -> None:
     assert json.loads(json.dumps(data)) == data
     assert data["savings"]["saved"] > 0
     assert "deer sleeps" not in json.dumps(data)
+
+
+RANKED = ["a deer", "b deer", "deer without a score", "c deer", "b deer too", "broken", "nothing"]
+RANKING = {"a": 0.25, "b": 0.5, "c": 0.75, "nothing": 0.99}
+
+
+def ranked(**settings: Any) -> Any:
+    """Run a fake compressor that ranks documents by their first word, and fails on one."""
+    return run("deer", RANKED, compressor=FakeCompressor(ranking=RANKING, broken="broken"), **settings)
+
+
+async def test_rerank() -> None:
+    """rerank orders by falling ranking score, stably, with those that have none behind; nothing else changes."""
+    plain, outcome = ranked(), ranked(rerank=True)
+    assert [one.index for one in plain.returned] == [0, 1, 2, 3, 4, 5]
+    assert [one.index for one in outcome.returned] == [3, 1, 4, 0, 2, 5]
+    assert all(outcome.report.compressions[one.index] is one.compression for one in outcome.returned)
+    assert outcome.report == plain.report
+    compressor = FakeCompressor(ranking=RANKING, broken="broken")
+    assert await arun("deer", RANKED, compressor=compressor, rerank=True) == outcome
+
+
+@pytest.mark.parametrize("n", [1, 3, 5, 6, 100])
+def test_top_n(n: int) -> None:
+    """top_n keeps the first n of the order; the rest is dropped, in the order of input, beside what did not pass."""
+    everything, outcome = ranked(rerank=True), ranked(rerank=True, top_n=n)
+    assert outcome.returned == everything.returned[:n]
+    left = {one.index for one in outcome.returned}
+    assert outcome.report.dropped_ids == tuple(f"id{index}" for index in range(len(RANKED)) if index not in left)
+    assert outcome.report.compressions == everything.report.compressions
+
+
+def test_top_n_saves_whole_documents() -> None:
+    """The report's total counts a document that top_n left out as wholly saved; its compression stays as it was."""
+    count = TokenCounter()
+    report = ranked(rerank=True, top_n=2).report
+    after = sum(count(one) for one in ("c deer", "b deer"))
+    assert report.savings == Savings(sum(count(one) for one in RANKED), after)
+    assert report.compressions[0].savings.saved == 0
+
+
+def test_order_without_ranking(caplog: pytest.LogCaptureFixture) -> None:
+    """Where the checkpoint ranks nothing, rerank and top_n move and cut nothing, said once an adapter."""
+    runner, ids = Runner(), ["a", "b", "c"]
+    for _ in range(2):
+        outcome = runner.run(Settings(compressor=FakeCompressor(), rerank=True, top_n=1), QUERY, TEXTS, ids)
+        assert [one.index for one in outcome.returned] == [0, 2]
+        assert outcome.report.dropped_ids == ("b",)
+        assert outcome.report.savings == run().report.savings
+    [record] = caplog.records
+    assert "fake-model gave no document a ranking score" in record.getMessage()
+
+
+def test_nothing_to_rank(caplog: pytest.LogCaptureFixture) -> None:
+    """Failed documents alone are no sign of a missing ranking head: all come back in order, and nothing is said."""
+    texts = ["broken deer", "broken too"]
+    compressor = FakeCompressor(ranking=RANKING, broken="broken")
+    outcome = run("deer", texts, compressor=compressor, rerank=True, top_n=1)
+    assert [one.index for one in outcome.returned] == [0, 1]
+    assert outcome.report.dropped_ids == ()
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(("query", "failure"), [(" ", None), ("deer", RuntimeError("no memory"))])
+async def test_top_n_without_a_result(query: str, failure: Exception | None) -> None:
+    """For a blank query and after a failure all documents come back as they are, whatever top_n says."""
+    settings: dict[str, Any] = {"compressor": FakeCompressor(failure=failure), "rerank": True, "top_n": 1}
+    for outcome in (run(query, **settings), await arun(query, **settings)):
+        assert [one.index for one in outcome.returned] == [0, 1, 2]
+        assert all(one.compression is None for one in outcome.returned)
+        assert outcome.report.dropped_ids == ()
+
+
+def test_documents_without_text() -> None:
+    """A document without a text is not sent to the model, keeps its place, and with rerank follows the ranked."""
+    texts = [None, "a deer", None, "b deer"]
+    ids = ["w", "x", "y", "z"]
+    compressor = FakeCompressor(ranking=RANKING)
+    for settings, places in (
+        ({}, [0, 1, 2, 3]),
+        ({"rerank": True}, [3, 1, 0, 2]),
+        ({"rerank": True, "top_n": 3}, [3, 1, 0]),
+    ):
+        outcome = Runner().run(Settings(compressor=compressor, **settings), "deer", texts, ids)
+        assert [one.index for one in outcome.returned] == places
+        assert len(outcome.report.compressions) == 2
+    assert outcome.report.dropped_ids == ("y",)
+    assert compressor.calls == [["a deer", "b deer"]] * 3
 
 
 async def test_on_report_is_called_once() -> None:

@@ -32,6 +32,7 @@ FORBIDDEN = {
     "checkpoints": ("langchain", "llama_index", "secateurs.compressor", "secateurs.scorer"),
     "compressor": ("langchain", "llama_index", "secateurs.langchain", "secateurs.llama_index"),
     "adapter": ("torch", "langchain", "llama_index", "secateurs.model", "secateurs.scorer", "secateurs.windows"),
+    "adapter_settings": ("torch", "langchain", "llama_index", "secateurs.compressor", "secateurs.adapter."),
     "langchain": ("torch", "llama_index", "secateurs.model", "secateurs.scorer", "secateurs.windows"),
     "llama_index": ("torch", "langchain", "secateurs.model", "secateurs.scorer", "secateurs.windows"),
 }

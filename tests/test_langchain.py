@@ -142,6 +142,9 @@ def test_signatures() -> None:
         {"on_error": "skip"},
         {"top_k": 0},
         {"top_k": 1.0},
+        {"rerank": 1},
+        {"rerank": True, "top_n": 0},
+        {"top_n": 3},
         {"encoding": "o300k"},
         {"compressor": "xsmall"},
         {"model": 3},
@@ -211,6 +214,63 @@ def test_relevance_score() -> None:
     assert best.metadata["relevance_score"] == 0.9
     assert theirs.metadata["relevance_score"] == 0.25
     assert type(best.metadata["relevance_score"]) is float
+
+
+def ranked_documents() -> list[Document]:
+    """Documents that are retrieved in one order and rank in another."""
+    return [Document(text, id=text.split()[0]) for text in ("a deer", "b deer", "broken", "c deer", "nothing")]
+
+
+RANKING = {"a": 0.25, "b": 0.5, "c": 0.75, "nothing": 0.99}
+
+
+async def test_rerank() -> None:
+    """With rerank=True documents come back by falling relevance_score, then those without a ranking score."""
+    kept = await both(fake(ranking=RANKING, rerank=True, broken="broken"), ranked_documents(), "deer")
+    assert [one.page_content for one in kept] == ["c deer", "b deer", "a deer", "broken"]
+    assert [one.metadata["relevance_score"] for one in kept[:3]] == [0.75, 0.5, 0.25]
+    assert [one.id for one in await both(fake(ranking=RANKING), ranked_documents()[:2], "deer")] == ["a", "b"]
+
+
+async def test_rerank_over_an_earlier_score() -> None:
+    """A relevance_score that was there is kept and does not order documents."""
+    found = [
+        Document("a deer", metadata={"relevance_score": 0.9}),
+        Document("b deer", metadata={"relevance_score": 0.1}),
+    ]
+    kept = await both(fake(ranking=RANKING, rerank=True), found, "deer")
+    assert [one.metadata["relevance_score"] for one in kept] == [0.1, 0.9]
+    assert [one.metadata["secateurs"]["ranking_score"] for one in kept] == [0.5, 0.25]
+
+
+async def test_top_n() -> None:
+    """top_n returns the first documents of the order; what it leaves out is dropped and wholly saved."""
+    seen: list[Report] = []
+    kept = await both(fake(ranking=RANKING, rerank=True, top_n=2, on_report=seen.append), ranked_documents(), "deer")
+    assert [one.id for one in kept] == ["c", "b"]
+    assert seen[0].dropped_ids == ("a", "broken", "nothing")
+    assert seen[0].savings.after == sum(one.metadata["secateurs"]["savings"]["after"] for one in kept)
+    assert json.loads(json.dumps(report_to_dict(seen[0])))["dropped_ids"] == ["a", "broken", "nothing"]
+
+
+async def test_top_n_of_unranked_documents() -> None:
+    """Without a ranking head all documents come back in order, whatever top_n says; so they do after a failure."""
+    for settings in ({}, {"failure": RuntimeError("no memory")}):
+        kept = await both(fake(rerank=True, top_n=1, **settings), ranked_documents()[:2], "deer")
+        assert [one.id for one in kept] == ["a", "b"]
+
+
+async def test_real_rerank(bundled: Compressor) -> None:
+    """With the bundled model the document with the answer comes first."""
+    compressor = SecateursCompressor(compressor=bundled, threshold=0.0, rerank=True, top_n=1)
+    assert [one.id for one in await both(compressor, documents()[1::-1], QUERY)] == ["deer"]
+
+
+def test_rerank_settings_survive() -> None:
+    """rerank and top_n are part of what is serialized, copied and pickled."""
+    compressor = SecateursCompressor(rerank=True, top_n=2)
+    for clone in CLONES:
+        assert (clone(compressor).rerank, clone(compressor).top_n) == (True, 2)
 
 
 @pytest.mark.filterwarnings("ignore:The function `loads` is in beta")  # LangChain says so at every call
@@ -388,8 +448,9 @@ async def test_retriever(bundled: Compressor) -> None:
         expected = compressor.compress_documents(documents(), QUERY)
         assert retriever.invoke(QUERY) == expected
         assert await retriever.ainvoke(QUERY) == expected
-        assert retriever.batch([QUERY, QUERY]) == [expected, expected]
-        assert await retriever.abatch([QUERY, QUERY]) == [expected, expected]
+        texts = [(document.id, document.page_content) for document in expected]
+        for results in (retriever.batch([QUERY, QUERY]), await retriever.abatch([QUERY, QUERY])):
+            assert [[(document.id, document.page_content) for document in found] for found in results] == [texts] * 2
 
 
 async def test_k() -> None:
@@ -444,8 +505,12 @@ async def test_contextual_compression_retriever(bundled: Compressor, classic: An
     assert retriever.invoke(QUERY, config={"callbacks": [events]}) == expected
     assert await retriever.ainvoke(QUERY, config={"callbacks": [events]}) == expected
     assert [name for name, _ in events.seen] == ["secateurs_report"] * 2
-    assert retriever.batch([QUERY] * 3) == [expected] * 3
-    assert await retriever.abatch([QUERY] * 3) == [expected] * 3
+    # concurrent calls share forward passes, so their scores agree to 1e-5 and not to the last bit
+    texts = [(document.id, document.page_content) for document in expected]
+    for results in (retriever.batch([QUERY] * 3), await retriever.abatch([QUERY] * 3)):
+        assert [[(document.id, document.page_content) for document in found] for found in results] == [texts] * 3
+        scores = [document.metadata["relevance_score"] for found in results for document in found]
+        assert scores == pytest.approx([document.metadata["relevance_score"] for document in expected] * 3, abs=1e-5)
 
 
 async def test_document_compressor_pipeline(bundled: Compressor, classic: Any) -> None:

@@ -167,6 +167,69 @@ async def test_node_is_kept() -> None:
         assert new.metadata == {**old.metadata, "secateurs": new.metadata["secateurs"]}
 
 
+def ranked_nodes() -> list[NodeWithScore]:
+    """Nodes that are retrieved in one order and rank in another, one without text among them."""
+    found = [
+        NodeWithScore(node=TextNode(text=text, id_=text.split()[0]), score=score)
+        for text, score in (("a deer", 0.9), ("b deer", 0.8), ("c deer", None), ("nothing", 0.6))
+    ]
+    return [NodeWithScore(node=ImageNode(id_="image", image_url="http://localhost/deer.png"), score=0.95), *found]
+
+
+RANKING = {"a": 0.25, "b": 0.5, "c": 0.75, "nothing": 0.99}
+
+
+async def test_rerank() -> None:
+    """With rerank=True order and score follow the ranking score, a Python float; what has none comes after, as is."""
+    found = ranked_nodes()
+    before = copy.deepcopy(found)
+    kept = await both(fake(ranking=RANKING, rerank=True, on_error="raise"), found, "deer")
+    assert [(one.node.id_, one.score) for one in kept] == [("c", 0.75), ("b", 0.5), ("a", 0.25), ("image", 0.95)]
+    assert all(type(one.score) is float for one in kept)
+    assert kept[-1] is found[0]
+    assert found == before
+
+
+async def test_retrieval_score_is_kept() -> None:
+    """The score a reranked node was retrieved with is in its metadata, as JSON and in no prompt."""
+    kept = await both(fake(ranking=RANKING, rerank=True), ranked_nodes(), "deer")
+    assert [one.metadata["secateurs"]["retrieval_score"] for one in kept[:-1]] == [None, 0.8, 0.9]
+    assert "retrieval_score" not in kept[1].node.get_content(MetadataMode.LLM)
+    assert TextNode.from_json(kept[1].node.to_json()) == kept[1].node
+    in_place = await both(fake(ranking=RANKING), ranked_nodes(), "deer")
+    assert [one.score for one in in_place] == [0.95, 0.9, 0.8, None]
+    assert not any("retrieval_score" in one.metadata["secateurs"] for one in in_place[1:])
+
+
+async def test_unranked_nodes_keep_order_and_score() -> None:
+    """Without a ranking head rerank=True changes neither order nor score, and top_n cuts nothing."""
+    kept = await both(fake(rerank=True, top_n=1), ranked_nodes(), "deer")
+    assert [(one.node.id_, one.score) for one in kept] == [("image", 0.95), ("a", 0.9), ("b", 0.8), ("c", None)]
+    assert not any("retrieval_score" in one.metadata["secateurs"] for one in kept[1:])
+
+
+async def test_top_n(events: Events) -> None:
+    """top_n returns the first nodes of the order, is in the start event, and what it leaves out is dropped."""
+    postprocessor = fake(ranking=RANKING, rerank=True, top_n=2)
+    kept = await both(postprocessor, ranked_nodes(), "deer")
+    assert [one.node.id_ for one in kept] == ["c", "b"]
+    start, event, end = events.of(ReRankStartEvent, SecateursReportEvent, ReRankEndEvent)[:3]
+    assert start.top_n == 2
+    assert event.report.dropped_ids == ("image", "a", "nothing")
+    assert event.report.savings.after == sum(one.metadata["secateurs"]["savings"]["after"] for one in kept)
+    assert end.nodes == kept
+    assert postprocessor.postprocess_nodes(ranked_nodes(), query_str=" ") == ranked_nodes()
+
+
+async def test_real_rerank(bundled: Compressor) -> None:
+    """With the bundled model the node with the answer comes first, with the model's score."""
+    postprocessor = SecateursPostprocessor(compressor=bundled, threshold=0.0, rerank=True, top_n=1)
+    [kept] = await both(postprocessor, nodes()[::-1], QUERY)
+    assert kept.node.id_ == "deer"
+    assert kept.score == kept.metadata["secateurs"]["ranking_score"]
+    assert kept.metadata["secateurs"]["retrieval_score"] == 0.8
+
+
 @pytest.mark.parametrize("mode", [MetadataMode.LLM, MetadataMode.EMBED])
 async def test_metadata_leaks_nowhere(mode: MetadataMode) -> None:
     """Neither the LLM's nor the embedding's text shows our data: just the user's metadata and the kept text."""
@@ -337,6 +400,7 @@ async def test_legacy_callbacks() -> None:
     assert len(pairs) == 2
     start, end = pairs[0]
     assert start.payload[EventPayload.QUERY_STR] == "deer"
+    assert start.payload[EventPayload.TOP_K] == 2
     assert end.payload[EventPayload.NODES] == kept
 
 
@@ -352,6 +416,9 @@ async def test_legacy_callbacks() -> None:
         {"on_error": "skip"},
         {"top_k": 0},
         {"max_tokens": -1},
+        {"rerank": 1},
+        {"rerank": True, "top_n": 0},
+        {"top_n": 3},
         {"encoding": "o300k"},
         {"compressor": "xsmall"},
     ],
@@ -400,6 +467,8 @@ def test_to_dict() -> None:
         "threshold": None,
         "top_k": 3,
         "max_tokens": None,
+        "rerank": False,
+        "top_n": None,
         "on_error": "keep",
         "encoding": "o200k_base",
         "class_name": "SecateursPostprocessor",

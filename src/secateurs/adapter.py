@@ -1,153 +1,50 @@
-"""What the framework adapters share: their settings, the compressor behind them, failure, and the report.
+"""What the framework adapters share: the compressor behind them, the order of documents, failure, and the report.
 
-An adapter translates documents to texts and back; everything else is here. No framework, and no torch until the
-first document is compressed: making, copying, pickling and serializing an adapter costs nothing.
+An adapter translates documents to texts and back; everything else is here, its settings in `adapter_settings`. No
+framework, and no torch until the first document is compressed: making and copying an adapter costs nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
-import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass, fields
-from importlib.resources import files
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
-from pathlib import Path
-from typing import Any, Literal, NoReturn, Protocol, Self, runtime_checkable
+from typing import Any, NoReturn
 from weakref import WeakValueDictionary
 
-from secateurs.errors import DeviceError, Error, MissingExtraError
-from secateurs.policy import Policy, Threshold, check_count, check_threshold, combine
-from secateurs.savings import Savings, TokenCounter
+from secateurs.adapter_settings import CompressorLike, Settings, checkpoint_name
+from secateurs.errors import Error, MissingExtraError
+from secateurs.policy import Policy, Threshold, combine
+from secateurs.savings import Savings
 from secateurs.text import Compression, Report
 
 METADATA_KEY = "secateurs"
-OnError = Literal["keep", "raise"]
-OnReport = Callable[[Report], object]
 
-_DEFAULT_ENCODING = "o200k_base"
-_BUNDLED = Path(str(files("secateurs"))) / "models"
 _log = logging.getLogger(__name__)
 
 
-@runtime_checkable
-class CompressorLike(Protocol):
-    """What an adapter needs of a compressor; `secateurs.Compressor` is one."""
-
-    @property
-    def policy(self) -> Policy:
-        """Which sentences stay by default."""
-
-    @property
-    def encoding(self) -> str:
-        """The tiktoken encoding in which savings are counted."""
-
-    @property
-    def checkpoint(self) -> Path:
-        """The checkpoint's folder."""
-
-    def compress(self, query: str, documents: Sequence[str], *, policy: Policy | None = None) -> list[Compression]:
-        """Compress documents for one query, one result a document."""
-
-    async def acompress(
-        self, query: str, documents: Sequence[str], *, policy: Policy | None = None
-    ) -> list[Compression]:
-        """Do what `compress` does without blocking the event loop."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """The fields every adapter has, checked.
+@dataclass(frozen=True)
+class Returned:
+    """One document that goes back.
 
     Attributes:
-        compressor: A compressor to use; None to make one from `model`, `device` and `encoding` on first use.
-        model: Hub id or folder; None for the bundled model.
-        device: `"auto"`, `"cpu"`, `"mps"`, `"cuda"` or `"cuda:N"`.
-        threshold: Keep sentences with at least this probability; None for the compressor's own policy.
-        top_k: Keep at most this many sentences a document.
-        max_tokens: Keep at most this many LLM tokens a document.
-        on_error: `"keep"` returns the input if compression fails; `"raise"` raises, also for a single document.
-        encoding: The tiktoken encoding in which savings are counted. Beside a `compressor` it is that one's own:
-            the default gives way to it, anything else that differs is a ValueError.
-        on_report: Called once a call with the `Report`; what it raises is logged.
-
-    Raises:
-        ValueError: A setting is out of range, or two contradict each other.
-        TypeError: A setting is of the wrong type.
-        DeviceError: There is no device of that name; whether this machine has it is found on first use.
+        index: Its position among the documents that came in, from 0.
+        compression: What becomes of it; None if it goes back as it is.
     """
 
-    compressor: CompressorLike | None = None
-    model: str | None = None
-    device: str = "auto"
-    threshold: float | None = None
-    top_k: int | None = None
-    max_tokens: int | None = None
-    on_error: OnError = "keep"
-    encoding: str = _DEFAULT_ENCODING
-    on_report: OnReport | None = None
-
-    def __post_init__(self) -> None:
-        if self.threshold is not None:
-            check_threshold(self.threshold)
-        if self.top_k is not None:
-            check_count(self.top_k, "top_k", least=1)
-        if self.max_tokens is not None:
-            check_count(self.max_tokens, "max_tokens", least=0)
-        if self.on_error not in ("keep", "raise"):
-            raise ValueError(f"on_error must be 'keep' or 'raise', got {self.on_error!r}")
-        TokenCounter(self.encoding)
-        _check_device(self.device)
-        if self.on_report is not None and (
-            not callable(self.on_report) or inspect.iscoroutinefunction(self.on_report)
-        ):
-            raise TypeError(
-                f"on_report must be a plain function of one Report, got {self.on_report!r}: it is not awaited."
-            )
-        if self.compressor is not None:
-            self._check_compressor(self.compressor)
-
-    def _check_compressor(self, compressor: CompressorLike) -> None:
-        if not isinstance(compressor, CompressorLike):
-            raise TypeError(f"compressor must be a secateurs.Compressor, got {compressor!r}")
-        if self.model is not None or self.device != "auto":
-            raise ValueError(
-                f"compressor and model={self.model!r}, device={self.device!r} exclude each other: the compressor has "
-                "its own model and device. Pass one or the other."
-            )
-        if self.encoding not in (_DEFAULT_ENCODING, compressor.encoding):
-            raise ValueError(
-                f"encoding must be the compressor's own, {compressor.encoding!r}, got {self.encoding!r}: leave it "
-                "out, or make the compressor with it."
-            )
-        object.__setattr__(self, "encoding", compressor.encoding)
-
-    @classmethod
-    def of(cls, adapter: object) -> Self:
-        """Read and check the settings of an adapter, an object with attributes of these names."""
-        return cls(**{field.name: getattr(adapter, field.name) for field in fields(cls)})
-
-    def portable(self) -> dict[str, Any]:
-        """Return the fields that stand in for the objects among them where only JSON types can go.
-
-        A compressor becomes the checkpoint it came from; its policy, segmenter and precision are not carried.
-        """
-        model = self.model if self.compressor is None else _source(self.compressor.checkpoint)
-        return {"compressor": None, "on_report": None, "model": model, "encoding": self.encoding}
+    index: int
+    compression: Compression | None = None
 
     @property
-    def model_name(self) -> str:
-        """The checkpoint's name, known before it is loaded."""
-        if self.compressor is not None:
-            return checkpoint_name(self.compressor.checkpoint)
-        if self.model is None:
-            return checkpoint_name(_BUNDLED / "xsmall")
-        folder = Path(self.model)
-        return checkpoint_name(folder) if folder.is_absolute() or folder.is_dir() else self.model
+    def ranking_score(self) -> float | None:
+        """Its ranking score as a Python float; None where it has none."""
+        if self.compression is None or self.compression.ranking_score is None:
+            return None
+        return float(self.compression.ranking_score)
 
 
 @dataclass(frozen=True)
@@ -155,13 +52,17 @@ class Outcome:
     """What one call came to.
 
     Attributes:
-        report: The report, already handed to `on_report`; without compressions the input goes back as it is.
+        report: The report, already handed to `on_report`. Its savings are what the LLM is spared: a document that
+            `top_n` left out counts there with all its tokens (`after` = 0), though its own compression, made before
+            that, still says what was cut inside it.
+        returned: The documents to return, in order.
         model: The checkpoint's name.
         threshold: The probability sentences were compared with; None if the policy has no single one.
         failure: What to raise, with `on_error="raise"`.
     """
 
     report: Report
+    returned: tuple[Returned, ...]
     model: str
     threshold: float | None = None
     failure: Exception | None = None
@@ -190,6 +91,7 @@ class Runner:
 
     def __init__(self) -> None:
         self._held: dict[_Key, CompressorLike] = {}
+        self._unranked: set[str] = set()
 
     def __reduce__(self) -> tuple[type[Runner], tuple[()]]:
         return Runner, ()
@@ -215,13 +117,14 @@ class Runner:
     def _ready(self, settings: Settings) -> CompressorLike | None:
         return self._held.get(_key(settings)) if settings.compressor is None else settings.compressor
 
-    def run(self, settings: Settings, query: str, texts: Sequence[str], ids: Sequence[str | None]) -> Outcome:
+    def run(self, settings: Settings, query: str, texts: Sequence[str | None], ids: Sequence[str | None]) -> Outcome:
         """Compress texts and report; never raises what a document or the model can cause.
 
         Args:
             settings: The adapter's settings.
             query: The query; with a blank one the input is to go back as it is.
-            texts: One text a document.
+            texts: One text a document; None for a document that has none: it goes back as it is, unless `top_n`
+                leaves it out, and has no compression in the report.
             ids: Their ids.
 
         Returns:
@@ -231,14 +134,17 @@ class Runner:
         if outcome is None:
             try:
                 compressor = self.load(settings)
-                results = compressor.compress(query, list(texts), policy=_policy(settings, compressor))
-                outcome = _finish(settings, query, ids, results, compressor)
+                results = compressor.compress(query, _given(texts), policy=_policy(settings, compressor))
+                found = _aligned(texts, results)
+                outcome = _finish(settings, query, ids, found, compressor)
             except BaseException as error:
-                outcome = _failed(settings, query, _failure(error))
-        _tell(settings, outcome.report)
+                outcome = _failed(settings, query, texts, _failure(error))
+        self._tell(settings, outcome)
         return outcome
 
-    async def arun(self, settings: Settings, query: str, texts: Sequence[str], ids: Sequence[str | None]) -> Outcome:
+    async def arun(
+        self, settings: Settings, query: str, texts: Sequence[str | None], ids: Sequence[str | None]
+    ) -> Outcome:
         """Do what `run` does without blocking the event loop, not even while the weights load."""
         outcome = _without_model(settings, query, texts)
         if outcome is None:
@@ -246,12 +152,29 @@ class Runner:
                 compressor = self._ready(settings)
                 if compressor is None:
                     compressor = await asyncio.to_thread(self.load, settings)
-                results = await compressor.acompress(query, list(texts), policy=_policy(settings, compressor))
-                outcome = _finish(settings, query, ids, results, compressor)
+                results = await compressor.acompress(query, _given(texts), policy=_policy(settings, compressor))
+                found = _aligned(texts, results)
+                outcome = _finish(settings, query, ids, found, compressor)
             except BaseException as error:
-                outcome = _failed(settings, query, _failure(error))
-        _tell(settings, outcome.report)
+                outcome = _failed(settings, query, texts, _failure(error))
+        self._tell(settings, outcome)
         return outcome
+
+    def _tell(self, settings: Settings, outcome: Outcome) -> None:
+        """Log, once a checkpoint, that there was no order; hand the report to `on_report`."""
+        if settings.rerank and outcome.model not in self._unranked and _lacks_ranking(outcome.report):
+            self._unranked.add(outcome.model)
+            _log.warning(
+                "rerank=True moved and cut nothing: %s gave no document a ranking score, as without a ranking head. "
+                "Use a checkpoint that has one, or leave rerank out.",
+                outcome.model,
+            )
+        if settings.on_report is None:
+            return
+        try:
+            settings.on_report(outcome.report)
+        except Exception:
+            _log.exception("on_report raised; the documents are returned all the same")
 
 
 def report_to_dict(report: Report) -> dict[str, Any]:
@@ -263,22 +186,6 @@ def report_to_dict(report: Report) -> dict[str, Any]:
         "dropped_ids": list(report.dropped_ids),
         "error": report.error,
     }
-
-
-def checkpoint_name(folder: Path) -> str:
-    """Return the name of a checkpoint from its folder; never a path of this machine.
-
-    Example:
-        >>> checkpoint_name(Path("hub/models--owner--pruner/snapshots/0123abcd"))
-        'owner/pruner'
-        >>> checkpoint_name(Path("/home/ann/my-pruner"))
-        'my-pruner'
-    """
-    if folder.parent == _BUNDLED:
-        return f"secateurs-{folder.name}"
-    if folder.parent.name == "snapshots" and folder.parent.parent.name.startswith("models--"):
-        return folder.parent.parent.name.removeprefix("models--").replace("--", "/")
-    return folder.name or folder.resolve().name
 
 
 def copy_metadata(metadata: dict[Any, Any]) -> dict[Any, Any]:
@@ -299,20 +206,6 @@ def raise_missing(error: ModuleNotFoundError, package: str, *, feature: str, ext
     if absent and error.name is not None and error.name.split(".")[0] == parent:
         raise MissingExtraError(feature, extra) from error
     raise error
-
-
-def _check_device(device: str) -> None:
-    # Only the name: what the machine has is torch's to say. A name that on_error="keep" would swallow helps nobody.
-    if not isinstance(device, str) or not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device):
-        raise DeviceError(f"unknown device {device!r}: use 'auto', 'cpu', 'cuda', 'cuda:0', 'cuda:1' ... or 'mps'.")
-
-
-def _source(checkpoint: Path) -> str | None:
-    """Return what `from_pretrained` takes for the same checkpoint."""
-    if checkpoint.parent == _BUNDLED:
-        return None
-    name = checkpoint_name(checkpoint)
-    return name if "/" in name else str(checkpoint)
 
 
 def _without_text(compression: Compression) -> dict[str, Any]:
@@ -336,51 +229,95 @@ def _policy(settings: Settings, compressor: CompressorLike) -> Policy:
     )
 
 
-def _without_model(settings: Settings, query: str, texts: Sequence[str]) -> Outcome | None:
+def _given(texts: Sequence[str | None]) -> list[str]:
+    return [text for text in texts if text is not None]
+
+
+def _aligned(texts: Sequence[str | None], results: Sequence[Compression]) -> list[Compression | None]:
+    """Return one entry a document again, None where there was no text."""
+    given = len(_given(texts))
+    if len(results) != given:
+        raise Error(f"the compressor returned {len(results)} results for {given} documents")
+    rest = iter(results)
+    return [None if text is None else next(rest) for text in texts]
+
+
+def _without_model(settings: Settings, query: str, texts: Sequence[str | None]) -> Outcome | None:
     """Return the outcome where the model has nothing to do, else None."""
     blank = isinstance(query, str) and not query.strip()
-    if texts and not blank:
+    if _given(texts) and not blank:
         return None
     error = f"the query is blank ({query!r}): the documents are returned as they are" if blank else None
-    return Outcome(_empty_report(settings, query, error), settings.model_name)
+    return _as_they_are(settings, query, texts, error)
 
 
 def _finish(
     settings: Settings,
     query: str,
     ids: Sequence[str | None],
-    results: Sequence[Compression],
+    found: Sequence[Compression | None],
     compressor: CompressorLike,
 ) -> Outcome:
-    if len(results) != len(ids):
-        raise Error(f"the compressor returned {len(results)} results for {len(ids)} documents")
-    dropped = tuple(one for one, result in zip(ids, results, strict=True) if result.status == "dropped")
-    savings = sum((result.savings for result in results), Savings(0, 0, compressor.encoding))
+    returned = _ordered(settings, found)
+    left = {one.index for one in returned}
+    dropped = tuple(one for index, one in enumerate(ids) if index not in left)
+    parts = (
+        one.savings if index in left else replace(one.savings, after=0)
+        for index, one in enumerate(found)
+        if one is not None
+    )
     threshold = settings.threshold
     if threshold is None and isinstance(compressor.policy, Threshold):
         threshold = compressor.policy.t
-    failure = None
-    if settings.on_error == "raise":
-        failure = next(
-            (
-                Error(
-                    f"documents[{index}] could not be compressed: {result.reason}. on_error='keep' returns it whole."
-                )
-                for index, result in enumerate(results)
-                if result.status == "error"
-            ),
-            None,
-        )
-    report = Report(query, tuple(results), savings, dropped)
-    return Outcome(report, checkpoint_name(compressor.checkpoint), threshold, failure)
+    report = Report(
+        query,
+        tuple(one for one in found if one is not None),
+        sum(parts, Savings(0, 0, compressor.encoding)),
+        dropped,
+    )
+    failure = _failed_document(found) if settings.on_error == "raise" else None
+    return Outcome(report, returned, checkpoint_name(compressor.checkpoint), threshold, failure)
 
 
-def _failed(settings: Settings, query: str, error: Exception) -> Outcome:
+def _ordered(settings: Settings, found: Sequence[Compression | None]) -> tuple[Returned, ...]:
+    """Return what goes back in which order: without the dropped ones, best first if asked, no more than `top_n`."""
+    returned = [Returned(index, one) for index, one in enumerate(found) if one is None or one.status != "dropped"]
+    if settings.rerank and any(one.ranking_score is not None for one in returned):
+        returned = sorted(returned, key=_best_first)[: settings.top_n]
+    return tuple(returned)
+
+
+def _best_first(one: Returned) -> tuple[bool, float]:
+    return one.ranking_score is None, -(one.ranking_score or 0.0)
+
+
+def _lacks_ranking(report: Report) -> bool:
+    """Return whether the model read documents and ranked none."""
+    read = [one for one in report.compressions if one.status != "error" and one.reason != "blank"]
+    return bool(read) and all(one.ranking_score is None for one in read)
+
+
+def _failed_document(found: Sequence[Compression | None]) -> Error | None:
+    """Return what to raise for the first document that failed, counted among those that came in."""
+    for index, one in enumerate(found):
+        if one is not None and one.status == "error":
+            return Error(
+                f"documents[{index}] could not be compressed: {one.reason}. on_error='keep' returns it whole."
+            )
+    return None
+
+
+def _failed(settings: Settings, query: str, texts: Sequence[str | None], error: Exception) -> Outcome:
     reason = f"{type(error).__name__}: {error}"
     if settings.on_error == "keep":
         _log.warning("compression failed, the documents are returned as they are: %s", reason, exc_info=error)
-    failure = error if settings.on_error == "raise" else None
-    return Outcome(_empty_report(settings, query, reason), settings.model_name, failure=failure)
+    outcome = _as_they_are(settings, query, texts, reason)
+    return replace(outcome, failure=error if settings.on_error == "raise" else None)
+
+
+def _as_they_are(settings: Settings, query: str, texts: Sequence[str | None], error: str | None) -> Outcome:
+    report = Report(query, (), Savings(0, 0, settings.encoding), error=error)
+    return Outcome(report, tuple(Returned(index) for index in range(len(texts))), settings.model_name)
 
 
 def _failure(error: BaseException) -> Exception:
@@ -392,16 +329,3 @@ def _failure(error: BaseException) -> Exception:
         panic.__cause__ = error
         return panic
     raise error
-
-
-def _empty_report(settings: Settings, query: str, error: str | None) -> Report:
-    return Report(query, (), Savings(0, 0, settings.encoding), error=error)
-
-
-def _tell(settings: Settings, report: Report) -> None:
-    if settings.on_report is None:
-        return
-    try:
-        settings.on_report(report)
-    except Exception:
-        _log.exception("on_report raised; the documents are returned all the same")

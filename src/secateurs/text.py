@@ -146,7 +146,7 @@ class Report:
     Attributes:
         query: The query the documents were compressed for.
         compressions: One result for each document that came in, in order; empty if the call failed as a whole.
-        savings: Their sum.
+        savings: Their sum; a document that `top_n` left out counts as saved whole.
         dropped_ids: Ids of the documents that were left out (None where a document had no id).
         error: What went wrong with the call as a whole, else None.
     """

@@ -21,17 +21,8 @@ from pydantic import (
 )
 from pydantic.json_schema import SkipJsonSchema
 
-from secateurs.adapter import (
-    METADATA_KEY,
-    CompressorLike,
-    OnError,
-    OnReport,
-    Outcome,
-    Runner,
-    Settings,
-    copy_metadata,
-    report_to_dict,
-)
+from secateurs.adapter import METADATA_KEY, Outcome, Runner, copy_metadata, report_to_dict
+from secateurs.adapter_settings import CompressorLike, OnError, OnReport, Settings
 from secateurs.text import Compression
 
 EVENT_NAME = "secateurs_report"
@@ -40,16 +31,20 @@ EVENT_NAME = "secateurs_report"
 class SecateursCompressor(BaseDocumentCompressor):
     """Cuts documents down to the sentences that matter for the query; works as it is, with the bundled model.
 
-    New documents come back, in order, with their `id` and metadata; a document in which nothing passed is left out.
-    `metadata["secateurs"]` says what was kept and saved, `metadata["relevance_score"]` how relevant the document is
-    (the ranking score, else its best sentence's; a score that is already there, say a reranker's, is not replaced).
+    New documents come back, in order unless `rerank` is set, with their `id` and metadata; a document in which
+    nothing passed is left out. `metadata["secateurs"]` says what was kept and saved, `metadata["relevance_score"]`
+    how relevant the document is (the ranking score, else its best sentence's; a score that is already there, say a
+    reranker's, is not replaced).
+
+    `rerank=True` returns them by falling ranking score, `top_n` the first so many of that order. A `relevance_score`
+    that was already there does not order them; `metadata["secateurs"]["ranking_score"]` always agrees with the order.
 
     With `on_error="keep"` a failure, and always a blank query, returns the very documents that came in.
 
     `compressor` and `on_report` are not serialized and not pickled: what is rebuilt loads the same checkpoint and
     reports to nobody. A copy shares them.
 
-    Attributes: see `secateurs.adapter.Settings`.
+    Attributes: see `secateurs.adapter_settings.Settings`.
 
     Example:
         >>> from langchain_core.documents import Document
@@ -66,6 +61,8 @@ class SecateursCompressor(BaseDocumentCompressor):
     threshold: float | None = None
     top_k: int | None = None
     max_tokens: int | None = None
+    rerank: bool = False
+    top_n: int | None = None
     on_error: OnError = "keep"
     encoding: str = "o200k_base"
     on_report: SkipJsonSchema[OnReport | None] = Field(default=None, exclude=True, repr=False)
@@ -84,7 +81,7 @@ class SecateursCompressor(BaseDocumentCompressor):
                 a run.
 
         Returns:
-            New documents, in order, without those in which nothing passed.
+            New documents, without those in which nothing passed and those `top_n` leaves out.
         """
         texts, ids = [one.page_content for one in documents], [one.id for one in documents]
         outcome = self._runner.run(Settings.of(self), query, texts, ids)
@@ -134,11 +131,10 @@ def _has_parent(config: RunnableConfig) -> bool:
 
 def _rewrite(documents: Sequence[Document], outcome: Outcome) -> list[Document]:
     outcome.check()
-    compressions = outcome.report.compressions
-    if not compressions:
-        return list(documents)
-    pairs = zip(documents, compressions, strict=True)
-    return [_with(one, found, outcome) for one, found in pairs if found.status != "dropped"]
+    return [
+        documents[one.index] if one.compression is None else _with(documents[one.index], one.compression, outcome)
+        for one in outcome.returned
+    ]
 
 
 def _with(document: Document, compression: Compression, outcome: Outcome) -> Document:

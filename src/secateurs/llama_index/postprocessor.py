@@ -24,7 +24,8 @@ from pydantic import (
 )
 from pydantic.json_schema import SkipJsonSchema
 
-from secateurs.adapter import CompressorLike, OnError, OnReport, Outcome, Runner, Settings
+from secateurs.adapter import Outcome, Returned, Runner
+from secateurs.adapter_settings import CompressorLike, OnError, OnReport, Settings
 from secateurs.llama_index.events import SecateursReportEvent
 from secateurs.llama_index.nodes import rewrite, text_of
 
@@ -37,14 +38,20 @@ class SecateursPostprocessor(BaseNodePostprocessor):
     New nodes come back around copies, in order, with id, score, relationships, embedding and offsets; a node in
     which nothing passed is left out. `metadata["secateurs"]` says what was kept and saved, and is kept out of the
     LLM's prompt and of the embedding text. Nodes without text of their own (images, multimodal, blank) pass as they
-    are and are not in the report; so do all nodes when there is no query, or with `on_error="keep"` on a failure.
+    are and have no compression in the report; so do all nodes when there is no query, or with `on_error="keep"` on a
+    failure.
+
+    Nodes keep the score they were retrieved with and their order. With `rerank=True` they come back by falling
+    ranking score, which then is their `score`, so that order and score agree; the score they came with is kept as
+    `metadata["secateurs"]["retrieval_score"]`. Nodes without a ranking score follow, in order, with the score they
+    came with. `top_n` returns the first so many of that order, all kinds of nodes counted.
 
     The report goes out as a `SecateursReportEvent` between the `ReRankStartEvent` and the `ReRankEndEvent`.
 
     `compressor` and `on_report` are not serialized and not pickled: what is rebuilt loads the same checkpoint and
     reports to nobody. A copy shares them.
 
-    Attributes: see `secateurs.adapter.Settings`.
+    Attributes: see `secateurs.adapter_settings.Settings`.
 
     Example:
         >>> from llama_index.core.schema import NodeWithScore, TextNode
@@ -62,6 +69,8 @@ class SecateursPostprocessor(BaseNodePostprocessor):
     threshold: float | None = None
     top_k: int | None = None
     max_tokens: int | None = None
+    rerank: bool = False
+    top_n: int | None = None
     on_error: OnError = "keep"
     encoding: str = "o200k_base"
     on_report: SkipJsonSchema[OnReport | None] = Field(default=None, exclude=True, repr=False)
@@ -95,8 +104,8 @@ class SecateursPostprocessor(BaseNodePostprocessor):
         self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None, settings: Settings
     ) -> Iterator[_Call]:
         """Announce a call and its end, whatever happens in between."""
-        call = _Call(nodes, query_bundle)
-        name, many = settings.model_name, len(nodes)
+        call = _Call(nodes, query_bundle, rerank=settings.rerank)
+        name, many = settings.model_name, len(nodes) if settings.top_n is None else settings.top_n
         _dispatcher.event(ReRankStartEvent(query=query_bundle, nodes=nodes, top_n=many, model_name=name))
         payload: dict[str, Any] = {
             EventPayload.NODES: nodes,
@@ -138,29 +147,28 @@ class SecateursPostprocessor(BaseNodePostprocessor):
 
 
 class _Call:
-    """One call: the nodes, which of them have text to compress, and what becomes of them."""
+    """One call: the nodes, the text in them to compress, and what becomes of them."""
 
-    def __init__(self, nodes: Sequence[NodeWithScore], query_bundle: QueryBundle | None) -> None:
-        found = [text_of(scored.node) for scored in nodes]
+    def __init__(self, nodes: Sequence[NodeWithScore], query_bundle: QueryBundle | None, *, rerank: bool) -> None:
         self.query = "" if query_bundle is None else query_bundle.query_str
-        self.texts = [text for text in found if text is not None]
-        self.ids = [scored.node.id_ for scored, text in zip(nodes, found, strict=True) if text is not None]
+        self.texts = [text_of(scored.node) for scored in nodes]
+        self.ids = [scored.node.id_ for scored in nodes]
         self.result = list(nodes)
-        self._has_text = [text is not None for text in found]
+        self._rerank = rerank
 
     def finish(self, outcome: Outcome) -> None:
         """Send the report out, then put the compressed nodes in place."""
         _dispatcher.event(SecateursReportEvent(report=outcome.report))
         outcome.check()
-        if not outcome.report.compressions:
-            return
-        compressions = iter(outcome.report.compressions)
-        rewritten = []
-        for scored, has_text in zip(self.result, self._has_text, strict=True):
-            compression = next(compressions) if has_text else None
-            if compression is None:
-                rewritten.append(scored)
-            elif compression.status != "dropped":
-                node = rewrite(scored.node, compression.text, outcome.metadata(compression))
-                rewritten.append(scored.model_copy(update={"node": node}))
-        self.result = rewritten
+        self.result = [self._rewritten(self.result[one.index], one, outcome) for one in outcome.returned]
+
+    def _rewritten(self, scored: NodeWithScore, one: Returned, outcome: Outcome) -> NodeWithScore:
+        if one.compression is None:
+            return scored
+        data, score = outcome.metadata(one.compression), scored.score
+        ranking = one.ranking_score if self._rerank else None
+        if ranking is not None:
+            data["retrieval_score"] = None if score is None else float(score)
+            score = ranking
+        node = rewrite(scored.node, one.compression.text, data)
+        return scored.model_copy(update={"node": node, "score": score})
