@@ -38,6 +38,7 @@ _ROOMS = {
     "evaluate": "Measure checkpoints and peers on labelled data.",
     "train": "Train a pruner.",
     "annotate": "Label records with an LLM that reasons first.",
+    "bench": "Time the parts of a compression on this machine.",
 }
 
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from secateurs.attention import attend_by_window, attend_padded
+from secateurs.attention import choose_attention
 from secateurs.encoders import ACTIVATIONS, Batch, EncoderConfig, make_encoder
 from secateurs.layers import LayerNorm, Linear
 
-__all__ = ["Batch", "EncoderConfig", "Pruner", "RankingHead", "Scores", "attend_by_window", "attend_padded"]
+__all__ = ["Batch", "EncoderConfig", "Pruner", "RankingHead", "Scores"]
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Pruner(nn.Module):
         Source:
             Provence (Chirkova et al. 2025): two logits a token, index 1 = keep.
         """
-        attend = (attend_padded if self.device.type == "cuda" else attend_by_window)(batch.lengths)
+        attend = choose_attention(batch.lengths, self.device, self.dtype)
         hidden = self.encoder(batch, attend)
         logits = self.pruning(hidden).float()
         ranking = None
