@@ -1,0 +1,63 @@
+"""`secateurs train CONFIG.toml`: what the command line registers; loads nothing heavy before it is called."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from secateurs.train.config import ConfigError, TrainConfig, check, read_config
+
+
+def train(
+    config: Annotated[
+        Path, typer.Argument(metavar="CONFIG.toml", help="The settings of the run; xsmall and head-only come along.")
+    ],
+    data: Annotated[Path | None, typer.Option(help="Folder of the data. [default: the config's]")] = None,
+    output: Annotated[Path | None, typer.Option(help="Folder of the run. [default: the config's]")] = None,
+    *,
+    steps: Annotated[int | None, typer.Option(help="Optimizer steps, instead of the config's length.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Minutes, instead of the config's length.")] = None,
+    restart: Annotated[bool, typer.Option("--restart", help="Throw an unfinished run away.")] = False,
+) -> None:
+    """Train a pruner; a run that was stopped goes on where it was.
+
+    The finished checkpoint is the folder `checkpoint` of the run.
+    """
+    from secateurs.train.loop import LOG, STATE
+    from secateurs.train.runner import run
+
+    config = _find(config)
+    settings = read_config(config)
+    root = data if data is not None else config.parent / settings.data
+    settings = replace(settings, data=str(root), output=str(output or settings.output))
+    settings = _with_length(settings, steps, minutes)
+    check(settings, str(config))
+    folder = Path(settings.output)
+    if restart:  # of the folder itself only what a run wrote there goes
+        for name in (STATE, LOG):
+            (folder / name).unlink(missing_ok=True)
+    console = Console(stderr=True)
+    if (folder / STATE).is_file():
+        console.print(f"going on with the run in {folder}")
+    checkpoint, dev = run(settings, console)
+    if dev is not None:
+        console.print(f"dev: F1 {dev.f1:.3f} at {dev.threshold:.3f}, top-1 {dev.top1:.3f}, saved {dev.saved:.0%}")
+    console.print(f"checkpoint: {checkpoint}")
+
+
+def _find(config: Path) -> Path:
+    """Return the config's file: a path, or the name of a recipe that ships with the package."""
+    recipe = Path(__file__).parent / "recipes" / f"{config}.toml"
+    return recipe if not config.exists() and recipe.is_file() else config
+
+
+def _with_length(config: TrainConfig, steps: int | None, minutes: float | None) -> TrainConfig:
+    if steps is not None and minutes is not None:
+        raise ConfigError("--steps and --minutes were both given: pass one of them.")
+    if steps is None and minutes is None:
+        return config
+    return replace(config, run=replace(config.run, steps=steps or 0, minutes=minutes or 0.0))

@@ -1,0 +1,281 @@
+"""The settings of a run, read from TOML into frozen dataclasses; every mistake is found before anything is loaded."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from secateurs.train.tables import ConfigError, build
+
+__all__ = ["ConfigError", "TrainConfig", "check", "read_config"]
+
+
+@dataclass(frozen=True)
+class StartConfig:
+    """What training begins from.
+
+    Attributes:
+        model: Folder or hub id of a pruner, an encoder or a reranker (BERT, XLM-RoBERTa, ModernBERT);
+            `"bundled"` for the packaged model.
+        layers: Keep only this many of the lowest layers; 0 keeps all.
+        freeze_embeddings: Leave the word embeddings as they are.
+        freeze_layers: Leave this many of the lowest layers, and all embeddings, as they are; -1 for all layers,
+            so that only the heads learn.
+        vocabulary_texts: Text files; only pieces seen in them and in the training data stay. Empty keeps all.
+        max_length: Longest window in encoder tokens; 0 for the model's own.
+    """
+
+    model: str = "bundled"
+    layers: int = 0
+    freeze_embeddings: bool = True
+    freeze_layers: int = 0
+    vocabulary_texts: tuple[str, ...] = ()
+    max_length: int = 0
+
+
+@dataclass(frozen=True)
+class SourceConfig:
+    """One file of labelled data.
+
+    Attributes:
+        path: `*.jsonl` or `*.jsonl.gz`, relative to the data folder.
+        share: How often it is drawn, in relation to the others' shares.
+        weight: Weight of its sentences in the loss.
+        spans: Its evidence marks the answer rather than whole sentences, so that the answer itself can be learned.
+        join: Its queries make sense beside passages of other documents.
+        every: Take every n-th record.
+        units: What is labelled: sentences, or clauses where a text has commas for full stops.
+    """
+
+    path: str
+    share: float = 1.0
+    weight: float = 1.0
+    spans: bool = True
+    join: bool = True
+    every: int = 1
+    units: Literal["sentences", "clauses"] = "sentences"
+
+
+@dataclass(frozen=True)
+class MixConfig:
+    """What is made of the records.
+
+    Attributes:
+        negative: Share of examples whose passages are another record's.
+        joined: Share of examples in which the passage stands among others.
+        without_evidence: Share of examples that show a part of a long document that holds no answer.
+        same_title: Of the other passages, the share taken from the same article.
+        hard: Of the other passages, the share that shares rare words with the query.
+        keywords: Share of queries written as keywords: lower case, no question mark.
+        shortest: Encoder tokens of the shortest crop.
+        longest: Encoder tokens of the longest crop.
+    """
+
+    negative: float = 0.17
+    joined: float = 0.33
+    without_evidence: float = 0.07
+    same_title: float = 0.35
+    hard: float = 0.4
+    keywords: float = 0.25
+    shortest: int = 60
+    longest: int = 480
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """The weight of each part of the loss.
+
+    Attributes:
+        sentence: Cross-entropy of a sentence's mean token probability.
+        token: Cross-entropy of each token, labelled as its sentence.
+        span: Cross-entropy of "this token is in the answer", by a head that is thrown away afterwards.
+        order: Within a window, right sentences before wrong ones.
+        ranking: Cross-entropy of "this window holds an answer".
+        neighbour: Weight, among its like, of a wrong sentence beside a right one, where the evidence marks the
+            answer only: it often belongs to the answer, too.
+    """
+
+    sentence: float = 0.5
+    token: float = 0.5
+    span: float = 0.3
+    order: float = 0.15
+    ranking: float = 0.05
+    neighbour: float = 1.0
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """AdamW, cosine schedule with warm-up, gradient clipping, averaged weights.
+
+    Attributes:
+        learning_rate: Peak for the encoder.
+        head_learning_rate: Peak for the heads.
+        warmup: Share of the run.
+        floor: Learning rate at the end, as a share of the peak.
+        weight_decay: Of matrices.
+        clip: Largest norm of the gradient.
+        average: Decay of the running average of the weights; 0 for none.
+    """
+
+    learning_rate: float = 2e-4
+    head_learning_rate: float = 2e-4
+    warmup: float = 0.03
+    floor: float = 0.02
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    average: float = 0.998
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """How long and on what.
+
+    Attributes:
+        steps: Optimizer steps; 0 if `minutes` decides.
+        minutes: Minutes of training, pauses not counted; 0 if `steps` decides.
+        batch_tokens: Encoder tokens of a batch on each device.
+        pool: Examples sorted by length together.
+        seed: Seed of everything random.
+        device: `"auto"`, `"cpu"`, `"cuda"`, ...
+        precision: Of the matrix products; `"auto"` is bfloat16 where the hardware has it.
+        threads: Threads on a CPU; 0 for all cores.
+        save_seconds: Seconds between checkpoints.
+        log_steps: Steps between lines of the log.
+    """
+
+    steps: int = 0
+    minutes: float = 0.0
+    batch_tokens: int = 3072
+    pool: int = 512
+    seed: int = 0
+    device: str = "auto"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    threads: int = 0
+    save_seconds: float = 150.0
+    log_steps: int = 25
+
+
+@dataclass(frozen=True)
+class DevConfig:
+    """What is measured on the way, and what the threshold is calibrated on.
+
+    Attributes:
+        files: `*.jsonl` or `*.jsonl.gz`, relative to the data folder.
+        records: Most records of a file, in order of sha256(id).
+        tokens: Most encoder tokens of a file.
+        quick: Records of a file that are measured during training.
+        every_steps: Steps between measurements; 0 if `every_minutes` decides.
+        every_minutes: Minutes of training between measurements; 0 if `every_steps` decides.
+        patience: Measurements without a better one after which training stops; 0 for never.
+        evidence: Share of evidence spans that must survive whole at the calibrated threshold.
+    """
+
+    files: tuple[str, ...] = ()
+    records: int = 200
+    tokens: int = 60_000
+    quick: int = 40
+    every_steps: int = 0
+    every_minutes: float = 10.0
+    patience: int = 0
+    evidence: float = 0.95
+
+
+@dataclass(frozen=True)
+class CardConfig:
+    """What the model card says beside what was measured.
+
+    Attributes:
+        name: The model's name.
+        licence: Its licence.
+        description: One paragraph.
+    """
+
+    name: str = "pruner"
+    licence: str = "mit"
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """All settings of a run.
+
+    Attributes:
+        sources: At least one file of labelled data.
+        data: Folder that the paths of data are relative to; itself relative to the config file.
+        output: Folder of the run; itself relative to the working directory.
+    """
+
+    sources: tuple[SourceConfig, ...]
+    data: str = "."
+    output: str = "run"
+    start: StartConfig = field(default_factory=StartConfig)
+    mix: MixConfig = field(default_factory=MixConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    run: RunConfig = field(default_factory=RunConfig)
+    dev: DevConfig = field(default_factory=DevConfig)
+    card: CardConfig = field(default_factory=CardConfig)
+
+
+def read_config(path: Path) -> TrainConfig:
+    """Read and check a config.
+
+    Args:
+        path: A TOML file.
+
+    Returns:
+        The settings, complete.
+
+    Raises:
+        ConfigError: The file cannot be read, a key is unknown or missing, a value has the wrong type or is out of
+            range.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read the config {path}: {error.strerror}. Pass a TOML file.") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}.") from None
+    config = build(TrainConfig, raw, str(path), "")
+    check(config, str(path))
+    return config
+
+
+def check(config: TrainConfig, where: str) -> None:
+    """Find values that make no sense, alone or together.
+
+    Raises:
+        ConfigError: There is one.
+    """
+
+    def need(ok: bool, key: str, value: object, expected: str) -> None:
+        if not ok:
+            raise ConfigError(f"{where}: {key} is {value!r}, expected {expected}.")
+
+    run, mix, start, optimizer, dev = config.run, config.mix, config.start, config.optimizer, config.dev
+    need(bool(config.sources), "sources", config.sources, "at least one [[sources]] table")
+    for index, source in enumerate(config.sources):
+        need(source.share > 0, f"sources[{index}].share", source.share, "more than 0")
+        need(source.weight >= 0, f"sources[{index}].weight", source.weight, "at least 0")
+        need(source.every >= 1, f"sources[{index}].every", source.every, "at least 1")
+    both = (run.steps, run.minutes)
+    need((run.steps > 0) != (run.minutes > 0), "run.steps, run.minutes", both, "exactly one of them more than 0")
+    need(run.batch_tokens >= 16, "run.batch_tokens", run.batch_tokens, "at least 16")
+    need(run.pool >= 1, "run.pool", run.pool, "at least 1")
+    for name in ("negative", "joined", "without_evidence", "same_title", "hard", "keywords"):
+        need(0 <= getattr(mix, name) <= 1, f"mix.{name}", getattr(mix, name), "a share in [0, 1]")
+    total = mix.negative + mix.joined + mix.without_evidence
+    need(total <= 1, "mix.negative + mix.joined + mix.without_evidence", total, "at most 1")
+    need(mix.same_title + mix.hard <= 1, "mix.same_title + mix.hard", mix.same_title + mix.hard, "at most 1")
+    need(8 <= mix.shortest <= mix.longest, "mix.shortest", mix.shortest, "8 to mix.longest")
+    need(start.layers >= 0, "start.layers", start.layers, "at least 0")
+    need(start.freeze_layers >= -1, "start.freeze_layers", start.freeze_layers, "at least -1")
+    need(optimizer.learning_rate >= 0, "optimizer.learning_rate", optimizer.learning_rate, "at least 0")
+    need(0 <= optimizer.average < 1, "optimizer.average", optimizer.average, "in [0, 1)")
+    need(0 < dev.evidence <= 1, "dev.evidence", dev.evidence, "in (0, 1]")
+    weights = dataclasses.astuple(replace(config.loss, neighbour=0.0))
+    need(min(weights) >= 0 and max(weights) > 0, "loss", weights, "no negative weight and at least one above 0")
+    need(0 <= config.loss.neighbour <= 1, "loss.neighbour", config.loss.neighbour, "a share in [0, 1]")

@@ -1,0 +1,276 @@
+"""The run itself: steps, schedule, averaged weights, checkpoints, early stopping, resume to the step.
+
+The stream of batches is decided by (seed, pool, place in the pool), the model has no dropout: state.pt, written whole
+or not at all, is all that a resumed run needs to go on exactly as the one that was killed.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from secateurs.model import Pruner
+from secateurs.train.config import ConfigError, TrainConfig
+from secateurs.train.dev import DevResult, DevSet, to_json
+from secateurs.train.losses import Learner, collate
+from secateurs.train.mixing import Example, Mixer
+from secateurs.train.optimizer import make_optimizer, schedule
+from secateurs.train.placement import Placement
+from secateurs.train.start import Start
+
+_LONGEST_STEP = 15.0  # seconds; what a step takes beyond that was a pause
+STATE, LOG = "state.pt", "log.jsonl"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run is.
+
+    Attributes:
+        step: Optimizer steps done.
+        seconds: Time they took, pauses left out.
+        tokens: Encoder tokens seen, control tokens included.
+        pool: Number of the pool of examples.
+        place: Batches of it that were taken.
+        measured_step: Step of the last measurement.
+        measured_seconds: Time of the last measurement.
+        best: Best dev score.
+        worse: Measurements since then.
+    """
+
+    step: int = 0
+    seconds: float = 0.0
+    tokens: int = 0
+    pool: int = 0
+    place: int = 0
+    measured_step: int = 0
+    measured_seconds: float = 0.0
+    best: float = -1.0
+    worse: int = 0
+
+
+class Trainer:
+    """Trains a model; made anew, it goes on where the run in its folder stopped.
+
+    Args:
+        config: All settings.
+        start: The model.
+        mixer: The stream of batches.
+        placement: The hardware.
+        dev: What is measured on the way; None for nothing.
+        report: Told the progress after each step, for a progress bar.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        start: Start,
+        mixer: Mixer,
+        *,
+        placement: Placement,
+        dev: DevSet | None = None,
+        report: Callable[[Progress, float], None] | None = None,
+    ) -> None:
+        self.progress = Progress()
+        self._config, self._start, self._mixer = config, start, mixer
+        self._placement, self._dev, self._report = placement, dev, report
+        self._folder = Path(config.output)
+        self._model = start.model.to(placement.device)
+        self._plain = Learner(self._model, config.loss).to(placement.device)
+        optimizer = make_optimizer(self._plain, config.optimizer)
+        self._trained = [parameter for parameter in self._plain.parameters() if parameter.requires_grad]
+        self._peaks = [group["lr"] for group in optimizer.param_groups]
+        self._learner, self._optimizer = placement.prepare(self._plain, optimizer)
+        self._average = [parameter.detach().clone() for parameter in self._trained]
+        self._best: dict[str, Tensor] | None = None
+        self._sums: dict[str, Tensor] = {}
+        self._mark = (0, 0.0)
+        if placement.world > 1 and not config.run.steps:
+            raise ConfigError(
+                "run.minutes needs a single process: with several, set run.steps, so that all end alike."
+            )
+        self._resume()
+
+    def run(self) -> Pruner:
+        """Train to the end.
+
+        Returns:
+            The model with the weights that were best on dev, or, without dev data, the last ones.
+        """
+        saved = last = time.monotonic()
+        for examples in self._stream():
+            self._step(examples)
+            now = time.monotonic()
+            seconds = self.progress.seconds + min(now - last, _LONGEST_STEP)
+            self.progress = replace(self.progress, seconds=seconds)
+            last = now
+            self._log()
+            if self._report is not None:
+                self._report(self.progress, self.fraction)
+            if self._is_due():
+                self._measure()
+                self.save()
+                saved = last = time.monotonic()
+                patience = self._config.dev.patience
+                if patience and self.progress.worse >= patience:
+                    break
+            elif now - saved > self._config.run.save_seconds:
+                self.save()
+                saved = last = time.monotonic()
+        if self._dev is not None and self.progress.measured_step != self.progress.step:
+            self._measure()
+        self.save()
+        if self._best is not None:
+            self._model.load_state_dict(self._best)
+        return self._model
+
+    @property
+    def fraction(self) -> float:
+        """Return how much of the run is done, 0 to 1."""
+        run = self._config.run
+        done = self.progress.step / run.steps if run.steps else self.progress.seconds / (60 * run.minutes)
+        return min(1.0, done)
+
+    def save(self) -> None:
+        """Write all that a resumed run needs, whole or not at all."""
+        if self._placement.rank:
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
+        state = {
+            "settings": _settings(self._config),
+            "learner": self._plain.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "average": self._average,
+            "best": self._best,
+            "progress": asdict(self.progress),
+        }
+        temporary = self._folder / f"{STATE}.new"
+        torch.save(state, temporary)
+        temporary.replace(self._folder / STATE)
+
+    def _resume(self) -> None:
+        path = self._folder / STATE
+        if not path.is_file():
+            return
+        state = torch.load(path, map_location=self._placement.device, weights_only=True)
+        if state["settings"] != _settings(self._config):
+            raise ConfigError(
+                f"{path} belongs to a run with other settings. Name another output folder, or pass --restart to "
+                "throw that run away."
+            )
+        self._plain.load_state_dict(state["learner"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._average, self._best = state["average"], state["best"]
+        self.progress = Progress(**state["progress"])
+        self._mark = (self.progress.tokens, self.progress.seconds)
+
+    def _stream(self) -> Iterator[list[Example]]:
+        """Yield batches until the run is done; each process takes its own."""
+        rank, world = self._placement.rank, self._placement.world
+        while True:
+            pool = self._mixer.pool(self.progress.pool * world + rank)
+            if not pool:
+                raise ConfigError("no example fits a window: check the data, start.max_length and mix.shortest.")
+            for place in range(self.progress.place, len(pool)):
+                if self.fraction >= 1:
+                    return
+                self.progress = replace(self.progress, place=place + 1)
+                yield pool[place]
+            self.progress = replace(self.progress, pool=self.progress.pool + 1, place=0)
+
+    def _step(self, examples: list[Example]) -> None:
+        settings = self._config.optimizer
+        factor = schedule(self.fraction, settings)
+        for group, peak in zip(self._optimizer.param_groups, self._peaks, strict=True):
+            group["lr"] = peak * factor
+        batch = collate(examples, self._start.layout.template, self._config.sources, self._config.loss.neighbour).to(
+            self._placement.device
+        )
+        with self._placement.autocast():
+            parts = self._learner(batch)
+        self._placement.backward(parts["loss"])
+        norm = self._placement.clip(self._trained, settings.clip)
+        if torch.isfinite(norm):  # a batch that overflows is skipped, it must not end a long run
+            self._optimizer.step()
+        self._optimizer.zero_grad(set_to_none=True)
+        step = self.progress.step + 1
+        if settings.average:
+            weight = 1 - min(settings.average, step / (step + 9))
+            with torch.no_grad():
+                torch._foreach_lerp_(self._average, [one.detach() for one in self._trained], weight)
+        for name, value in {**parts, "norm": norm}.items():
+            self._sums[name] = value.detach() + self._sums.get(name, 0.0)  # stays on the device until it is logged
+        self.progress = replace(self.progress, step=step, tokens=self.progress.tokens + len(batch.ids))
+
+    def _log(self) -> None:
+        every = self._config.run.log_steps
+        if self.progress.step % every:
+            return
+        tokens, seconds = self._mark
+        speed = (self.progress.tokens - tokens) / max(self.progress.seconds - seconds, 1e-9)
+        self._mark = (self.progress.tokens, self.progress.seconds)
+        means = {name: round(value.item() / every, 5) for name, value in self._sums.items()}
+        self._sums = {}
+        self._write({"tokens_per_second": round(speed), "loss": means})
+
+    def _write(self, what: Mapping[str, Any]) -> None:
+        if self._placement.rank:
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
+        minutes = round(self.progress.seconds / 60, 2)
+        line = {"step": self.progress.step, "minutes": minutes, "tokens": self.progress.tokens, **what}
+        with (self._folder / LOG).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def _is_due(self) -> bool:
+        dev, progress = self._config.dev, self.progress
+        if self._dev is None:
+            return False
+        if dev.every_steps:
+            return progress.step - progress.measured_step >= dev.every_steps
+        return dev.every_minutes > 0 and progress.seconds - progress.measured_seconds >= 60 * dev.every_minutes
+
+    def _measure(self) -> None:
+        """Measure the averaged weights (the last ones if none are kept), and remember the best."""
+        assert self._dev is not None
+        if self._config.optimizer.average:
+            self._swap()
+        result: DevResult = self._dev.measure(self._dev.score(self._model, self._placement))
+        better = result.score > self.progress.best
+        if better:
+            self._best = {name: tensor.detach().clone() for name, tensor in self._model.state_dict().items()}
+        if self._config.optimizer.average:
+            self._swap()
+        self.progress = replace(
+            self.progress,
+            measured_step=self.progress.step,
+            measured_seconds=self.progress.seconds,
+            best=max(self.progress.best, result.score),
+            worse=0 if better else self.progress.worse + 1,
+        )
+        self._write({"dev": json.loads(to_json(result))})
+
+    def _swap(self) -> None:
+        """Exchange the weights with their running average."""
+        with torch.no_grad():
+            for parameter, average in zip(self._trained, self._average, strict=True):
+                kept = parameter.clone()
+                parameter.copy_(average)
+                average.copy_(kept)
+
+
+def _settings(config: TrainConfig) -> str:
+    """Return what two runs must share for one to go on where the other stopped."""
+    shared = asdict(config)
+    for name in ("output", "card", "data"):
+        del shared[name]
+    for name in ("steps", "minutes", "threads", "save_seconds", "log_steps"):
+        del shared["run"][name]
+    return json.dumps(shared, sort_keys=True)

@@ -1,0 +1,53 @@
+"""AdamW with its groups, and the learning rate over a run."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from secateurs.train.config import OptimizerConfig
+from secateurs.train.losses import Learner
+
+
+def schedule(fraction: float, settings: OptimizerConfig) -> float:
+    """Return the learning rate as a share of its peak: linear warm-up, then a cosine down to the floor.
+
+    Example:
+        >>> settings = OptimizerConfig(warmup=0.1, floor=0.0)
+        >>> [round(schedule(fraction, settings), 2) for fraction in (0.05, 0.1, 0.55, 1.0)]
+        [0.5, 1.0, 0.5, 0.0]
+    """
+    if fraction < settings.warmup:
+        return max(fraction / settings.warmup, 0.01)
+    done = (fraction - settings.warmup) / max(1 - settings.warmup, 1e-9)
+    return settings.floor + (1 - settings.floor) * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def make_optimizer(learner: Learner, settings: OptimizerConfig) -> torch.optim.AdamW:
+    """Make AdamW with groups for matrices, vectors and heads.
+
+    The ranking head of a plain encoder is a linear one written as dense-tanh-linear, the dense layer being a small
+    multiple of the identity. Such a layer stays as it is, and its classifier moves in proportion: otherwise the
+    large classifier behind it would turn each small step of the dense layer into a jump.
+    """
+    ranking = learner.model.ranking
+    small = 1.0
+    if ranking is not None:
+        dense = ranking.dense.weight.detach()
+        scale = dense.diagonal().mean().item()
+        if scale > 0 and torch.equal(dense, torch.eye(len(dense), device=dense.device) * dense[0, 0]):
+            small = scale
+            ranking.dense.requires_grad_(False)
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in learner.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        rate = settings.learning_rate if name.startswith("model.encoder.") else settings.head_learning_rate
+        if name == "model.ranking.classifier.weight":
+            rate = rate / small
+        decay = settings.weight_decay if parameter.dim() > 1 and "ranking" not in name else 0.0
+        groups.setdefault((rate, decay), []).append(parameter)
+    tables = [{"params": some, "lr": rate, "weight_decay": decay} for (rate, decay), some in groups.items()]
+    return torch.optim.AdamW(tables, betas=(0.9, 0.98), eps=1e-6, fused=True)

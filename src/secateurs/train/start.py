@@ -1,0 +1,205 @@
+"""What training begins from: a pruner, an encoder or a reranker becomes a `Pruner` that learns.
+
+A plain encoder lacks the two heads; they start at zero, so every token begins at one half and nothing of the
+encoder is disturbed. Only data of a checkpoint is read, as everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import tokenizers
+import torch
+from torch import Tensor
+
+from secateurs.checkpoints import BUNDLED, locate
+from secateurs.checkpoints.backbones import BACKBONES, rename
+from secateurs.checkpoints.files import make_tokenizer, open_tensors, pair_template, read_config, read_tokenizer
+from secateurs.errors import CheckpointError
+from secateurs.model import Pruner
+from secateurs.train.config import ConfigError, StartConfig
+from secateurs.train.vocabulary import trim
+from secateurs.windows import Layout, Tokenizer
+
+KINDS = ("bert", "xlm-roberta", "modernbert")
+_BODY = {"bert": "bert.", "xlm-roberta": "roberta.", "modernbert": "model."}
+_LONGEST = 512  # windows of training, unless the config says otherwise
+
+
+@dataclass(frozen=True)
+class Start:
+    """A model that is ready to learn, and what is needed to write it down again.
+
+    Attributes:
+        model: The pruner in float32; what is frozen does not require a gradient.
+        kind: `model_type` of the backbone.
+        base: The backbone's config, as it will be written.
+        pipeline: Its tokenizer.
+        tokenizer: The same, as the compressor uses it.
+        layout: Control tokens and window.
+        folder: Where the tokenizer's other files are.
+        name: What the config called it.
+    """
+
+    model: Pruner
+    kind: str
+    base: dict[str, Any]
+    pipeline: tokenizers.Tokenizer
+    tokenizer: Tokenizer
+    layout: Layout
+    folder: Path
+    name: str
+
+
+def load_start(config: StartConfig, texts: Iterable[str] = ()) -> Start:
+    """Load what training begins from.
+
+    Args:
+        config: Which model, and what of it stays and learns.
+        texts: If any, the vocabulary is cut down to what they use.
+
+    Returns:
+        The model on the CPU.
+
+    Raises:
+        CheckpointError: It cannot be loaded, or its architecture is not one that can be trained here.
+        ConfigError: The config asks for more layers than there are.
+    """
+    name = None if config.model in ("bundled", BUNDLED) else config.model
+    folder = locate(name)
+    where = str(folder / "config.json")
+    raw = read_config(folder)
+    base = dict(raw.get("base_model_config") or raw)
+    kind = str(base.get("model_type"))
+    if kind not in KINDS or raw.get("model_type") not in (*KINDS, "open_provence"):
+        raise CheckpointError(
+            f"{where}: cannot train model_type {raw.get('model_type')!r} ({kind}), expected a model of "
+            f"{', '.join(KINDS)}, or a pruner in the OpenProvence layout on one of them."
+        )
+    _name_global_layers(base)
+    _truncate(base, config.layers, where)
+    pipeline = read_tokenizer(folder)
+    state = _read_tensors(folder, kind)
+    texts = list(texts)
+    if texts:
+        trimmed = trim(pipeline, texts)
+        pipeline = trimmed.pipeline
+        state["encoder.tokens.weight"] = state["encoder.tokens.weight"][torch.from_numpy(trimmed.rows)]
+        _replace_ids(base, pipeline, read_tokenizer(folder))
+    base["vocab_size"] = len(state["encoder.tokens.weight"])
+    shape = BACKBONES[kind].read(base, where)
+    model = _fill(Pruner(shape, 1), state, folder)
+    freeze(model, config)
+    window = min(config.max_length or int(raw.get("max_length") or _LONGEST), shape.max_tokens)
+    template = pair_template(folder, pipeline)
+    if template.document_type >= max(shape.type_vocab_size, 1):
+        template = replace(template, document_type=0)
+    tokenizer = make_tokenizer(folder, pipeline, shape.vocab_size)
+    return Start(model, kind, base, pipeline, tokenizer, Layout(template, window), folder, config.model)
+
+
+def freeze(model: Pruner, config: StartConfig) -> None:
+    """Decide which parameters learn."""
+    model.train().requires_grad_(True)
+    encoder = model.encoder
+    layers = list(encoder.layers)
+    count = len(layers) if config.freeze_layers == -1 else config.freeze_layers
+    if count > len(layers):
+        raise ConfigError(f"start.freeze_layers is {count}, expected at most {len(layers)}, the layers of the model.")
+    if count:
+        for name, part in encoder.named_children():
+            part.requires_grad_(name in ("layers", "final_norm"))
+    for layer in layers[:count]:
+        layer.requires_grad_(False)
+    if config.freeze_layers == -1:
+        encoder.requires_grad_(False)
+    if config.freeze_embeddings:
+        encoder.tokens.requires_grad_(False)
+
+
+def _name_global_layers(base: dict[str, Any]) -> None:
+    """Write down how often a ModernBERT attends globally, where its config lists the kind of each layer instead."""
+    kinds = base.get("layer_types")
+    if (
+        base.get("model_type") == "modernbert"
+        and "global_attn_every_n_layers" not in base
+        and isinstance(kinds, list)
+    ):
+        places = [place for place, kind in enumerate(kinds) if kind == "full_attention"]
+        base["global_attn_every_n_layers"] = places[1] if len(places) > 1 else max(len(kinds), 1)
+
+
+def _truncate(base: dict[str, Any], layers: int, where: str) -> None:
+    have = int(base.get("num_hidden_layers", 0))
+    if layers > have:
+        raise ConfigError(f"start.layers is {layers}, but the model has {have} ({where}): use at most that many.")
+    if layers:
+        base["num_hidden_layers"] = layers
+        if isinstance(base.get("layer_types"), list):
+            base["layer_types"] = base["layer_types"][:layers]
+    base["num_labels"] = 1
+    for stale in ("id2label", "label2id", "architectures"):
+        base.pop(stale, None)
+
+
+def _read_tensors(folder: Path, kind: str) -> dict[str, Tensor]:
+    """Read every tensor that has a place in a pruner, by our names; other heads are left behind."""
+    table = BACKBONES[kind].names
+    state = {}
+    with open_tensors(folder) as tensors:
+        for theirs in tensors.shapes:
+            ours = _place(theirs, kind, table)
+            if ours is not None:
+                state[ours] = tensors.read(theirs, torch.device("cpu"), torch.float32)
+    return state
+
+
+def _place(theirs: str, kind: str, table: Mapping[str, str]) -> str | None:
+    if theirs.startswith("pruning_head."):
+        return theirs.replace("pruning_head.classifier.", "pruning.").replace("pruning_head.", "pruning.")
+    plain = theirs.removeprefix("ranking_model.")
+    return rename(plain, table) or rename(_BODY[kind] + plain, table)
+
+
+def _fill(model: Pruner, state: dict[str, Tensor], folder: Path) -> Pruner:
+    """Load the tensors strictly; only heads may be missing, and those start at zero (the dense layer as identity)."""
+    expected = model.state_dict()
+    missing = [name for name in expected if name not in state and name.startswith("encoder.")]
+    if missing:
+        raise CheckpointError(
+            f"{folder}: the file lacks {len(missing)} tensors of the encoder, such as {missing[0]}."
+        )
+    ready = {}
+    for name, parameter in expected.items():
+        tensor = state.get(name)
+        if tensor is None or (tensor.shape != parameter.shape and not name.startswith("encoder.")):
+            tensor = _fresh(name, parameter)
+        if tensor.shape != parameter.shape:
+            raise CheckpointError(
+                f"{folder}: {name} is {tuple(tensor.shape)}, expected {tuple(parameter.shape)}: the file and "
+                "config.json do not belong together."
+            )
+        ready[name] = tensor
+    model.load_state_dict(ready, strict=True)
+    return model
+
+
+def _fresh(name: str, parameter: Tensor) -> Tensor:
+    if name == "ranking.dense.weight":
+        return torch.eye(len(parameter)) * 0.1
+    if name == "ranking.norm.weight":
+        return torch.ones_like(parameter)
+    return torch.zeros_like(parameter)
+
+
+def _replace_ids(base: dict[str, Any], new: tokenizers.Tokenizer, old: tokenizers.Tokenizer) -> None:
+    """Renumber the control tokens that a backbone's config names."""
+    for key in ("pad_token_id", "bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id", "unk_token_id"):
+        token = old.id_to_token(base[key]) if isinstance(base.get(key), int) else None
+        found = None if token is None else new.token_to_id(token)
+        # XLM-R's padding id also says where its positions begin: it is among the first, which keep their places
+        if found is not None and base["model_type"] != "xlm-roberta":
+            base[key] = found

@@ -1,0 +1,81 @@
+"""Every mistake in a config is found before anything is loaded, and the message names the key."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+import torch
+
+from secateurs.errors import CheckpointError
+from secateurs.train.config import ConfigError, RunConfig, StartConfig, read_config
+from secateurs.train.placement import place, resolve_precision
+from secateurs.train.start import load_start
+
+GOOD = 'sources = [{ path = "a.jsonl" }]\n[run]\nsteps = 1\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("sources = [", "not TOML"),
+        ("[run]\nsteps = 1", "'sources' is missing"),
+        ("sources = []\n[run]\nsteps = 1", "at least one"),
+        ("sources = [{}]\n[run]\nsteps = 1", "sources\\[0\\].path"),
+        ("sources = 3", "must be a list"),
+        ("speed = 3\n" + GOOD, "unknown key 'speed'"),
+        (GOOD + "sped = 3", "unknown key 'run.sped'"),
+        (GOOD + "minutes = 3.0", "exactly one"),
+        (GOOD + "[mix]\nnegative = 2", "mix.negative is 2.0"),
+        (GOOD + "[mix]\nnegative = 0.6\njoined = 0.6", "at most 1"),
+        (GOOD + "[mix]\nshortest = 90\nlongest = 80", "mix.shortest"),
+        (GOOD + 'precision = "int4"', "expected one of 'auto', 'float32', 'bfloat16'"),
+        (GOOD + 'batch_tokens = "many"', "must be of type int, got 'many'"),
+        (GOOD + "seed = true", "must be of type int"),
+        (GOOD + "[optimizer]\naverage = 1.0", "optimizer.average"),
+        (GOOD + "[loss]\nsentence = 0\ntoken = 0\nspan = 0\norder = 0\nranking = 0", "loss is"),
+        (GOOD + "[start]\nfreeze_layers = -2", "start.freeze_layers"),
+    ],
+)
+def test_a_mistake_is_named(tmp_path: Path, text: str, message: str) -> None:
+    """Unknown, missing, misshapen and senseless values are ConfigErrors that name file and key."""
+    path = tmp_path / "bad.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=message) as found:
+        read_config(path)
+    assert str(path) in str(found.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    """No file is an error of the user's, not a traceback."""
+    with pytest.raises(ConfigError, match="cannot read the config"):
+        read_config(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize("name", ["xsmall", "head-only"])
+def test_the_recipes_are_valid(name: str) -> None:
+    """Each recipe that ships can be read."""
+    config = read_config(Path(str(files("secateurs"))) / "train" / "recipes" / f"{name}.toml")
+    assert config.sources
+
+
+def test_what_cannot_be_loaded_is_named(tiny_folder: Path, tmp_path: Path) -> None:
+    """Too many layers and unknown architectures are told apart from damaged files."""
+    with pytest.raises(ConfigError, match=r"start\.layers is 3, but the model has 2"):
+        load_start(StartConfig(model=str(tiny_folder), layers=3))
+    with pytest.raises(ConfigError, match=r"start\.freeze_layers is 9"):
+        load_start(StartConfig(model=str(tiny_folder), freeze_layers=9))
+    (tmp_path / "config.json").write_text('{"model_type": "t5"}', encoding="utf-8")
+    with pytest.raises(CheckpointError, match="cannot train model_type 't5'"):
+        load_start(StartConfig(model=str(tmp_path)))
+
+
+def test_precision_is_what_was_asked_for() -> None:
+    """A named precision is taken; auto never fails on a CPU."""
+    assert resolve_precision("float32", torch.device("cpu")) == "float32"
+    assert resolve_precision("auto", torch.device("cpu")) in ("float32", "bfloat16")
+    run = replace(RunConfig(steps=1), device="cpu", precision="bfloat16")
+    with place(run).autocast():
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.bfloat16
