@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from langchain_core.callbacks import Callbacks, adispatch_custom_event, dispatch_custom_event
 from langchain_core.documents import BaseDocumentCompressor, Document
-from langchain_core.runnables import RunnableConfig, ensure_config
+from langchain_core.runnables import Runnable, RunnableConfig, ensure_config
 from langchain_core.runnables.config import get_callback_manager_for_config
 from pydantic import (
     ConfigDict,
@@ -86,7 +86,7 @@ class SecateursCompressor(BaseDocumentCompressor):
         texts, ids = [one.page_content for one in documents], [one.id for one in documents]
         outcome = self._runner.run(Settings.of(self), query, texts, ids)
         config = ensure_config({"callbacks": callbacks})
-        if _has_parent(config):
+        if has_parent(config):
             dispatch_custom_event(EVENT_NAME, report_to_dict(outcome.report), config=config)
         return _rewrite(documents, outcome)
 
@@ -97,9 +97,25 @@ class SecateursCompressor(BaseDocumentCompressor):
         texts, ids = [one.page_content for one in documents], [one.id for one in documents]
         outcome = await self._runner.arun(Settings.of(self), query, texts, ids)
         config = ensure_config({"callbacks": callbacks})
-        if _has_parent(config):
+        if has_parent(config):
             await adispatch_custom_event(EVENT_NAME, report_to_dict(outcome.report), config=config)
         return _rewrite(documents, outcome)
+
+    def as_runnable(self) -> Runnable[dict[str, Any], list[Document]]:
+        """Return this compressor as a step of a pipe, from `{"query", "documents"}` to documents.
+
+        `threshold`, `top_k` and `max_tokens` can be configured for one call. It shares this compressor's weights.
+
+        Example:
+            >>> from langchain_core.documents import Document
+            >>> step = SecateursCompressor().as_runnable().with_config(configurable={"threshold": 0.5})
+            >>> documents = [Document("Ann wrote it in 1999. It rained that year.")]
+            >>> step.invoke({"query": "Who wrote it?", "documents": documents})[0].page_content
+            'Ann wrote it in 1999. '
+        """
+        from secateurs.langchain.runnable import CompressDocuments  # which has a field of this class
+
+        return CompressDocuments(compressor=self)
 
     @field_validator("model", mode="before")
     @classmethod
@@ -124,7 +140,7 @@ class SecateursCompressor(BaseDocumentCompressor):
         return super().__deepcopy__({**(memo or {}), **shared})
 
 
-def _has_parent(config: RunnableConfig) -> bool:
+def has_parent(config: RunnableConfig) -> bool:
     """Return whether there is a run an event could belong to; without one, dispatching raises."""
     return get_callback_manager_for_config(config).parent_run_id is not None
 

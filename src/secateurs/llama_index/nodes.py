@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from llama_index.core.schema import BaseNode, ImageNode, MetadataMode, Node, TextNode
 
 from secateurs.adapter import METADATA_KEY, copy_metadata
+
+_RETRIEVER_TOOL = re.compile(r"\ninput is (.+)\n", re.DOTALL)
+
+
+def clean_query(query: str) -> str:
+    r"""Return the query that was asked: `RetrieverTool` hands on a description of its arguments in place of it.
+
+    Example:
+        >>> clean_query("\ninput is Who wrote it?\n")
+        'Who wrote it?'
+        >>> clean_query("The input is broken, why?")
+        'The input is broken, why?'
+    """
+    found = _RETRIEVER_TOOL.fullmatch(query)
+    return query if found is None else found[1]
 
 
 def text_of(node: BaseNode) -> str | None:

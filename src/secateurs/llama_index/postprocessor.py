@@ -27,7 +27,7 @@ from pydantic.json_schema import SkipJsonSchema
 from secateurs.adapter import Outcome, Returned, Runner
 from secateurs.adapter_settings import CompressorLike, OnError, OnReport, Settings
 from secateurs.llama_index.events import SecateursReportEvent
-from secateurs.llama_index.nodes import rewrite, text_of
+from secateurs.llama_index.nodes import clean_query, rewrite, text_of
 
 _dispatcher = get_dispatcher(__name__)
 
@@ -45,6 +45,8 @@ class SecateursPostprocessor(BaseNodePostprocessor):
     ranking score, which then is their `score`, so that order and score agree; the score they came with is kept as
     `metadata["secateurs"]["retrieval_score"]`. Nodes without a ranking score follow, in order, with the score they
     came with. `top_n` returns the first so many of that order, all kinds of nodes counted.
+
+    What a `RetrieverTool` hands on in place of the query, a description of its arguments, is turned back into it.
 
     The report goes out as a `SecateursReportEvent` between the `ReRankStartEvent` and the `ReRankEndEvent`.
 
@@ -150,7 +152,7 @@ class _Call:
     """One call: the nodes, the text in them to compress, and what becomes of them."""
 
     def __init__(self, nodes: Sequence[NodeWithScore], query_bundle: QueryBundle | None, *, rerank: bool) -> None:
-        self.query = "" if query_bundle is None else query_bundle.query_str
+        self.query = "" if query_bundle is None else clean_query(query_bundle.query_str)
         self.texts = [text_of(scored.node) for scored in nodes]
         self.ids = [scored.node.id_ for scored in nodes]
         self.result = list(nodes)

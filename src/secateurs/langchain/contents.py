@@ -1,0 +1,169 @@
+"""The texts inside a tool result that can be compressed, and the result around shorter ones.
+
+A string is one text, unless its Documents are known (one text each) or it is JSON (its long strings, so that it stays
+valid). Of a list of content blocks only the text blocks are read; images and all others stay as they are.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_core.documents import Document
+
+ToolContent = str | list[str | dict[Any, Any]]
+
+_JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_COLON = re.compile(r"\s*:")
+_LONG = 80  # characters; a shorter JSON string is a name, a date, an id: nothing to cut
+
+
+@dataclass(frozen=True)
+class Content:
+    """A content taken apart.
+
+    Attributes:
+        texts: What can be compressed, in order.
+        ids: Ids of the Documents among them, else None.
+        rebuild: Makes the content around as many other texts. A text that became blank takes the white space behind
+            it along, a text block that did is left out.
+    """
+
+    texts: tuple[str, ...]
+    ids: tuple[str | None, ...]
+    rebuild: Callable[[Sequence[str]], ToolContent]
+
+
+@dataclass(frozen=True)
+class _Slot:
+    """Where a text stands in a string, and how it is written there."""
+
+    start: int
+    end: int
+    text: str
+    id: str | None = None
+    write: Callable[[str], str] = str
+
+
+def split_content(content: ToolContent, documents: Sequence[Document] = ()) -> Content:
+    """Take a tool result's content apart.
+
+    Args:
+        content: The content; it is not changed.
+        documents: The documents that a string content was made of, if they are known.
+
+    Returns:
+        Its texts and the way back.
+
+    Example:
+        >>> parts = split_content('{"id": 7, "text": "' + "It rained. " * 9 + '"}')
+        >>> len(parts.texts), parts.rebuild(["It rained."])
+        (1, '{"id": 7, "text": "It rained."}')
+    """
+    if isinstance(content, str):
+        return _split_text(content, documents)
+    parts = [_split_block(block) for block in content]
+
+    def rebuild(texts: Sequence[str]) -> ToolContent:
+        blocks: list[str | dict[Any, Any]] = []
+        rest = list(texts)
+        for block, part in zip(content, parts, strict=True):
+            if part is None:
+                blocks.append(block)
+                continue
+            mine, rest = rest[: len(part.texts)], rest[len(part.texts) :]
+            text = str(part.rebuild(mine))
+            if text.strip():  # providers refuse a blank text block
+                blocks.append(text if isinstance(block, str) else {**block, "text": text})
+        return blocks
+
+    texts = tuple(text for part in parts if part is not None for text in part.texts)
+    return Content(texts, (None,) * len(texts), rebuild)
+
+
+def visible_text(content: ToolContent) -> str:
+    """Return what an LLM reads of a content, its blocks on a line each."""
+    if isinstance(content, str):
+        return content
+    texts = (block if isinstance(block, str) else block.get("text") for block in content)
+    return "\n".join(text for text in texts if isinstance(text, str))
+
+
+def _split_block(block: str | dict[Any, Any]) -> Content | None:
+    text = block if isinstance(block, str) else block.get("text")
+    if not isinstance(text, str) or not text.strip():
+        return None
+    if isinstance(block, dict) and (
+        block.get("type") != "text" or block.get("annotations") or block.get("citations")
+    ):
+        return None  # annotations point into the text by offset
+    return _split_text(text, ())
+
+
+def _split_text(text: str, documents: Sequence[Document]) -> Content:
+    slots = _json_slots(text)
+    if slots is None:
+        slots = _document_slots(text, documents) or [_Slot(0, len(text), text)]
+    ids = tuple(slot.id for slot in slots)
+    return Content(tuple(slot.text for slot in slots), ids, lambda texts: _filled(text, slots, texts))
+
+
+def _filled(source: str, slots: Sequence[_Slot], texts: Sequence[str]) -> str:
+    pieces, at = [], 0
+    for slot, text in zip(slots, texts, strict=True):
+        pieces += [source[at : slot.start], slot.write(text)]
+        at = slot.end
+        if not text.strip() and slot.write is str:
+            behind = source[at:]
+            at += len(behind) - len(behind.lstrip())
+    return "".join([*pieces, source[at:]])
+
+
+def _json_slots(text: str) -> list[_Slot] | None:
+    """Return the long strings of a JSON text, keys left out; None if it is not JSON.
+
+    They are replaced where they stand: numbers, keys and layout stay to the letter, as no parse and dump would.
+    """
+    if not text.lstrip().startswith(("{", "[", '"')):
+        return None
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    slots = []
+    for found in _JSON_STRING.finditer(text):
+        if len(found[0]) < _LONG or _COLON.match(text, found.end()):
+            continue  # short, or a key
+        value = json.loads(found[0], strict=False)
+        if len(value) >= _LONG and not _is_opaque(value):
+            slots.append(_Slot(found.start(), found.end(), value, write=_writer(found[0])))
+    return slots
+
+
+def _is_opaque(value: str) -> bool:
+    """Return whether a string is an address or encoded data: no language is written so."""
+    return value.isascii() and not any(map(str.isspace, value))
+
+
+def _writer(literal: str) -> Callable[[str], str]:
+    def write(text: str) -> str:
+        alone = any("\ud800" <= character <= "\udfff" for character in text)
+        return json.dumps(text, ensure_ascii=literal.isascii() or alone)
+
+    return write
+
+
+def _document_slots(text: str, documents: Sequence[Document]) -> list[_Slot] | None:
+    """Return where the documents stand in the text, one after the other; None if one of them does not."""
+    slots, at = [], 0
+    for document in documents:
+        page = document.page_content
+        start = text.find(page, at)
+        if start < 0:
+            return None
+        at = start + len(page)
+        slots.append(_Slot(start, at, page, document.id))
+    return slots

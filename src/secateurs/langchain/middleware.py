@@ -1,0 +1,302 @@
+"""The agent middleware for LangChain; needs `langchain`.
+
+agent = create_agent(model, tools, middleware=[ContextCompressionMiddleware()])
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_event
+from langchain_core.messages import ToolMessage
+from langchain_core.runnables import ensure_config
+
+from secateurs.adapter import METADATA_KEY, Outcome, Runner, raise_missing, report_to_dict
+from secateurs.adapter_settings import CompressorLike, OnError, OnReport, Settings
+from secateurs.langchain.compressor import EVENT_NAME, has_parent
+from secateurs.langchain.contents import Content, split_content, visible_text
+from secateurs.langchain.originals import Originals, expand_tool, handle_of
+from secateurs.langchain.tool_results import (
+    Cut,
+    Cuts,
+    calls_before,
+    compressible,
+    documents_of,
+    query_of,
+    replaced,
+    tool_messages,
+)
+from secateurs.policy import check_count
+from secateurs.savings import Savings, TokenCounter
+
+try:
+    from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse, ToolCallRequest
+    from langgraph.types import Command
+except ModuleNotFoundError as error:
+    raise_missing(error, "langchain", feature="secateurs.langchain.middleware", extra="agents")
+
+ToolResult = ToolMessage | Command[Any]
+QueryOf = Callable[[ToolCallRequest], str | None]
+
+_NOTHING = "[no part of this result answers the query]"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One tool result to compress."""
+
+    message: ToolMessage
+    query: str
+    content: Content
+    before: int
+
+    @property
+    def ids(self) -> list[str | None]:
+        return [self.message.tool_call_id if one is None else one for one in self.content.ids]
+
+
+@dataclass(eq=False, kw_only=True)
+class ContextCompressionMiddleware(AgentMiddleware[Any, Any, Any]):
+    """Cuts the tool results of a `create_agent` agent down to what answers the query; works as it is.
+
+    A result is compressed once, when the tool returns, and its bytes never change afterwards, so a provider's prompt
+    cache holds. Strings, text blocks, the long strings of JSON (which stays valid) and, where the artifact is a list
+    of Documents, each Document in the content are compressed. The artifact, other blocks and results with
+    `status="error"` stay as they are, as does what would not get shorter or is made of compressed Documents already.
+    What was kept and saved is in `response_metadata["secateurs"]`; the savings go to the stream writer
+    (`stream_mode="custom"`) under the same key, the report out as the custom event `"secateurs_report"`.
+
+    A failure of ours returns the result as it came, unless `on_error="raise"`; a failure of the tool passes.
+
+    Attributes:
+        query: Names the query of a tool call, None or blank for "leave it"; by default the first argument in
+            `query_arguments` that is there, else the last human message before the call. In ephemeral mode the
+            request's `tool` and `runtime` are None.
+        query_arguments: Names of tool arguments that hold a query.
+        include: Names of the tools whose results are compressed; None for all.
+        exclude: Names of those that are not.
+        min_tokens: Results of fewer LLM tokens stay as they are.
+        ephemeral: Compress what the model sees at each call, and keep the originals in the state.
+        expand: Name of a tool that gives the agent an original back, its handle at the end of each cut result; None
+            for no tool and no handle. The originals are in this process's memory, the oldest forgotten first.
+        name: The middleware's name; two in one agent need two, and two names for `expand` as well.
+        compressor, model, device, threshold, top_k, max_tokens, on_error, encoding, on_report: see
+            `secateurs.adapter_settings.Settings`.
+
+    Raises:
+        ValueError, TypeError: A setting is out of range or of the wrong type.
+    """
+
+    compressor: CompressorLike | None = None
+    model: str | None = None
+    device: str = "auto"
+    threshold: float | None = None
+    top_k: int | None = None
+    max_tokens: int | None = None
+    on_error: OnError = "keep"
+    encoding: str = "o200k_base"
+    on_report: OnReport | None = None
+    query: QueryOf | None = None
+    query_arguments: Sequence[str] = ("query", "question", "search_query", "q")
+    include: Sequence[str] | None = None
+    exclude: Sequence[str] = ()
+    min_tokens: int = 200
+    ephemeral: bool = False
+    expand: str | None = "expand_tool_result"
+    name: str = "ContextCompressionMiddleware"
+
+    _runner: Runner = field(default_factory=Runner, init=False, repr=False)
+    _originals: Originals = field(default_factory=Originals, init=False, repr=False)
+    _cuts: Cuts = field(default_factory=Cuts, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        for name in ("query_arguments", "include", "exclude"):
+            if isinstance(getattr(self, name), str):
+                raise TypeError(f"{name} must be a list of names, got the string {getattr(self, name)!r}")
+        check_count(self.min_tokens, "min_tokens", least=0)
+        if self.query is not None and (not callable(self.query) or inspect.iscoroutinefunction(self.query)):
+            raise TypeError(f"query must be a plain function of one ToolCallRequest, got {self.query!r}")
+        self._settings = Settings(
+            compressor=self.compressor,
+            model=self.model,
+            device=self.device,
+            threshold=self.threshold,
+            top_k=self.top_k,
+            max_tokens=self.max_tokens,
+            on_error=self.on_error,
+            encoding=self.encoding,
+            on_report=self.on_report,
+        )
+        self._count = TokenCounter(self._settings.encoding)
+        self.tools = [] if self.expand is None else [expand_tool(self._originals, self.expand)]
+
+    def wrap_tool_call(
+        self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], ToolResult]
+    ) -> ToolResult:
+        """Run the tool, then compress its result."""
+        result = handler(request)
+        found = [] if self.ephemeral else tool_messages(result)
+        return replaced(result, {id(one): self._compress(one, request, request.runtime) for one in found})
+
+    async def awrap_tool_call(
+        self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Awaitable[ToolResult]]
+    ) -> ToolResult:
+        """Do what `wrap_tool_call` does without blocking the event loop."""
+        result = await handler(request)
+        found = [] if self.ephemeral else tool_messages(result)
+        return replaced(result, {id(one): await self._acompress(one, request, request.runtime) for one in found})
+
+    def wrap_model_call(
+        self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
+    ) -> ModelResponse[Any]:
+        """Show the model compressed tool results, in ephemeral mode."""
+        if not self.ephemeral:
+            return handler(request)
+        messages = list(request.messages)
+        for index, past in _past_requests(request):
+            messages[index] = self._compress(past.state["messages"][-1], past, request.runtime)
+        return handler(request.override(messages=messages))
+
+    async def awrap_model_call(
+        self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
+    ) -> ModelResponse[Any]:
+        """Do what `wrap_model_call` does without blocking the event loop."""
+        if not self.ephemeral:
+            return await handler(request)
+        messages, found = list(request.messages), _past_requests(request)
+        views = await asyncio.gather(
+            *(self._acompress(past.state["messages"][-1], past, request.runtime) for _, past in found)
+        )
+        for (index, _), view in zip(found, views, strict=True):
+            messages[index] = view
+        return await handler(request.override(messages=messages))
+
+    def _compress(self, message: ToolMessage, request: ToolCallRequest, runtime: Any) -> ToolMessage:
+        job = self._job(message, request)
+        if isinstance(job, Cut):
+            return job.of(message)
+        outcome = self._runner.run(self._settings, job.query, job.content.texts, job.ids)
+        config = ensure_config()
+        if has_parent(config):
+            dispatch_custom_event(EVENT_NAME, report_to_dict(outcome.report), config=config)
+        cut = self._cut(job, outcome)
+        _tell(runtime, request, cut, outcome)
+        return cut.of(message)
+
+    async def _acompress(self, message: ToolMessage, request: ToolCallRequest, runtime: Any) -> ToolMessage:
+        job = await asyncio.to_thread(self._job, message, request)  # counting a long result takes a while
+        if isinstance(job, Cut):
+            return job.of(message)
+        outcome = await self._runner.arun(self._settings, job.query, job.content.texts, job.ids)
+        config = ensure_config()
+        if has_parent(config):
+            await adispatch_custom_event(EVENT_NAME, report_to_dict(outcome.report), config=config)
+        cut = await asyncio.to_thread(self._cut, job, outcome)
+        _tell(runtime, request, cut, outcome)
+        return cut.of(message)
+
+    def _job(self, message: ToolMessage, request: ToolCallRequest) -> _Job | Cut:
+        """Return what there is to compress, or what becomes of the result if that is known without the model."""
+        try:
+            if not compressible(message) or not self._is_ours(request.tool_call["name"]):
+                return Cut()
+            query = self._query(request)
+            if query is None or not query.strip():
+                return Cut()
+            known = self._cuts.get(message, query) if self.ephemeral else None
+            text = visible_text(message.content)
+            if known is not None:
+                if known.content is not None and self.expand is not None:
+                    self._originals.put(text)  # in case it was forgotten
+                return known
+            before = self._count(text) if len(text.encode(errors="replace")) >= self.min_tokens else 0
+            content = split_content(message.content, documents_of(message))
+            if before < max(self.min_tokens, 1) or not content.texts:
+                return Cut()
+            return _Job(message, query, content, before)
+        except Exception as error:
+            return self._gave_up(error)
+
+    def _is_ours(self, name: str) -> bool:
+        return name not in self.exclude and name != self.expand and (self.include is None or name in self.include)
+
+    def _query(self, request: ToolCallRequest) -> str | None:
+        if self.query is not None:
+            return self.query(request)
+        return query_of(request.tool_call, self.query_arguments, request.state)
+
+    def _cut(self, job: _Job, outcome: Outcome) -> Cut:
+        outcome.check()
+        try:
+            cut = self._shorter(job, outcome)
+            failed = outcome.report.error or any(one.status == "error" for one in outcome.report.compressions)
+            if self.ephemeral and not failed:
+                self._cuts.put(job.message, job.query, cut)
+            return cut
+        except Exception as error:
+            return self._gave_up(error)
+
+    def _shorter(self, job: _Job, outcome: Outcome) -> Cut:
+        found = outcome.report.compressions
+        if all(one.text == one.original for one in found):
+            return Cut()
+        texts = [one.text for one in found]
+        if not any(text.strip() for text in texts):
+            texts[-1] = _NOTHING
+        original, handle = visible_text(job.message.content), None
+        if self.expand is not None:
+            handle = handle_of(original)
+            last = max(index for index, text in enumerate(texts) if text.strip())
+            texts[last] += f'\n[cut to the query; {self.expand}(handle="{handle}") returns all of it]'
+        content = job.content.rebuild(texts)
+        savings = Savings(
+            job.before,
+            self._count(visible_text(content)),
+            self._count.encoding,
+            self._count.exact(original),
+        )
+        if savings.saved <= 0:
+            return Cut()
+        if self.expand is not None:
+            self._originals.put(original)
+        documents = [outcome.metadata(one) for one in found]
+        data = {"query": job.query, "savings": savings.to_dict(), "handle": handle, "documents": documents}
+        return Cut(content, {"status": "compressed", **data})
+
+    def _gave_up(self, error: Exception) -> Cut:
+        if self.on_error == "raise":
+            raise error
+        _log.warning("a tool result is returned as it is: %s: %s", type(error).__name__, error, exc_info=error)
+        return Cut()
+
+
+def _past_requests(request: ModelRequest[Any]) -> list[tuple[int, ToolCallRequest]]:
+    """Return the tool results among a request's messages as if each had just come from its tool.
+
+    The messages behind a result are left out: a later question must not change how an earlier result is cut.
+    """
+    messages = request.messages
+    return [
+        (index, ToolCallRequest(call, None, {"messages": messages[: index + 1]}, None))  # type: ignore[arg-type]  # no runtime: no tool runs
+        for index, call in calls_before(messages)
+    ]
+
+
+def _tell(runtime: Any, request: ToolCallRequest, cut: Cut, outcome: Outcome) -> None:
+    """Send what was saved, or what failed, to the stream; a stream that breaks must not break the tool."""
+    writer = getattr(runtime, "stream_writer", None)
+    if writer is None or (cut.data is None and outcome.report.error is None):
+        return
+    call = {"tool": request.tool_call["name"], "tool_call_id": request.tool_call["id"]}
+    savings = None if cut.data is None else cut.data["savings"]
+    try:
+        writer({METADATA_KEY: {**call, "savings": savings, "error": outcome.report.error}})
+    except Exception:
+        _log.exception("the stream writer raised; the tool result is returned all the same")

@@ -1,0 +1,147 @@
+"""Where tool results stand in what a middleware is given, what they were asked for, and what becomes of them."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from langchain_core.documents import Document
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall, ToolMessage
+
+from secateurs.adapter import METADATA_KEY, copy_metadata
+from secateurs.langchain.contents import ToolContent
+from secateurs.langchain.originals import handle_of
+
+ResultT = TypeVar("ResultT")
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What became of one tool result.
+
+    Attributes:
+        content: Its new content; None where it stays as it is.
+        data: What stands under our key of its response metadata, JSON types.
+    """
+
+    content: ToolContent | None = None
+    data: Mapping[str, Any] | None = None
+
+    def of(self, message: ToolMessage) -> ToolMessage:
+        """Return a message with this content, or the very message where nothing was cut."""
+        if self.content is None:
+            return message
+        metadata = {**copy_metadata(message.response_metadata), METADATA_KEY: deepcopy(self.data)}
+        return message.model_copy(update={"content": deepcopy(self.content), "response_metadata": metadata})
+
+
+class Cuts:
+    """Remembers what became of the last tool results, so that the same one is cut the same way again."""
+
+    def __init__(self, most: int = 1024) -> None:
+        self._most = most
+        self._known: OrderedDict[tuple[str, str], Cut] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, message: ToolMessage, query: str) -> Cut | None:
+        """Return what became of a message's content for a query; None if it is not or no longer known."""
+        key = _key(message, query)
+        with self._lock:
+            if key in self._known:
+                self._known.move_to_end(key)
+            return self._known.get(key)
+
+    def put(self, message: ToolMessage, query: str, cut: Cut) -> None:
+        """Remember what became of a message's content for a query."""
+        with self._lock:
+            self._known[_key(message, query)] = cut
+            while len(self._known) > self._most:
+                self._known.popitem(last=False)
+
+
+def _key(message: ToolMessage, query: str) -> tuple[str, str]:
+    return query, handle_of(repr((message.content, [one.page_content for one in documents_of(message)])))
+
+
+def documents_of(message: ToolMessage) -> Sequence[Document]:
+    """Return the Documents a tool left in the artifact; none if there is anything else in it."""
+    artifact = message.artifact
+    if isinstance(artifact, (list, tuple)) and all(isinstance(one, Document) for one in artifact):
+        return artifact
+    return ()
+
+
+def compressible(message: ToolMessage) -> bool:
+    """Return whether a tool result may be touched: no error, and not ours already, nor made of what is."""
+    documents = documents_of(message)
+    ours = METADATA_KEY in message.response_metadata or (
+        bool(documents) and all(METADATA_KEY in one.metadata for one in documents)
+    )
+    return message.status != "error" and not ours
+
+
+def tool_messages(result: object) -> list[ToolMessage]:
+    """Return the tool messages in a tool's result: itself, those of a `Command`, or those of a list of both."""
+    if isinstance(result, ToolMessage):
+        return [result]
+    if isinstance(result, list):
+        return [message for one in result for message in tool_messages(one)]
+    update = getattr(result, "update", None)
+    if isinstance(update, Mapping):
+        return tool_messages(update.get("messages"))
+    return tool_messages(update) if isinstance(update, list) else []
+
+
+def replaced(result: ResultT, changed: Mapping[int, ToolMessage]) -> ResultT:
+    """Return a tool's result with other tool messages, given by `id()`; nothing is changed in place."""
+    new: Any = result
+    if isinstance(result, ToolMessage):
+        new = changed.get(id(result), result)
+    elif isinstance(result, list):
+        new = [replaced(one, changed) for one in result]
+    else:
+        update = getattr(result, "update", None)
+        if isinstance(update, Mapping) and "messages" in update:
+            new = replace(new, update={**update, "messages": replaced(update["messages"], changed)})
+        elif isinstance(update, list):
+            new = replace(new, update=replaced(update, changed))
+    return new  # type: ignore[no-any-return]  # of the type that came in
+
+
+def calls_before(messages: Sequence[AnyMessage]) -> list[tuple[int, ToolCall]]:
+    """Return the place of each tool result among messages, and the call that led to it."""
+    calls: dict[str | None, ToolCall] = {}
+    found = []
+    for index, message in enumerate(messages):
+        if isinstance(message, AIMessage):
+            calls.update({call["id"]: call for call in message.tool_calls})
+        elif isinstance(message, ToolMessage):
+            unknown = ToolCall(name=message.name or "", args={}, id=message.tool_call_id)
+            found.append((index, calls.get(message.tool_call_id, unknown)))
+    return found
+
+
+def query_of(call: ToolCall, names: Iterable[str], state: object) -> str | None:
+    """Return the query of a tool call.
+
+    Args:
+        call: The tool call.
+        names: Names of arguments that hold a query.
+        state: The agent's state, or its messages.
+
+    Returns:
+        The first of these arguments that is a text, else the last human message (a summary of earlier ones only if
+        there is no other); None where there is neither.
+    """
+    for name in names:
+        value = call["args"].get(name)
+        if isinstance(value, str) and value.strip():
+            return value
+    messages: Any = state.get("messages") if isinstance(state, Mapping) else getattr(state, "messages", state)
+    human = [one for one in messages or () if isinstance(one, HumanMessage) and one.text.strip()]
+    own = [one for one in human if one.additional_kwargs.get("lc_source") != "summarization"]
+    return str((own or human)[-1].text) if human else None
