@@ -13,53 +13,30 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextvars import copy_context
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import numpy as np
-
 from secateurs import checkpoints
-from secateurs.aggregate import Rule, fill_missing
 from secateurs.arguments import check_documents, check_pairs, check_policy, check_query
 from secateurs.device import resolve_device, resolve_dtype
+from secateurs.drafts import Draft, Scored, mark, reduce_scores, spend
 from secateurs.errors import own_failure
-from secateurs.policy import Policy, best_first, check_count, longest_fit
+from secateurs.policy import Policy, check_count
 from secateurs.savings import Savings, TokenCounter
 from secateurs.scorer import Scorer, WindowScores
 from secateurs.segment import Segmenter, check_tiling, get_segmenter
-from secateurs.text import Compression, Sentence, Span, Status
-from secateurs.windows import Ids, WindowPlan
+from secateurs.text import Compression, Sentence, Status
+from secateurs.windows import Ids
 
 _log = logging.getLogger(__name__)
 _CALLS_AT_ONCE = 16  # of acompress; they wait for each other's batches more than they work
-
-
-@dataclass(frozen=True)
-class _Draft:
-    """A document on its way: its spans and windows, or why it will not be compressed."""
-
-    original: str
-    spans: tuple[Span, ...] = ()
-    plan: WindowPlan | None = None
-    failure: BaseException | None = None
-
-
-@dataclass(frozen=True)
-class _Scored:
-    """A document with sentence scores, before anything is cut."""
-
-    original: str
-    sentences: tuple[Sentence, ...]
-    ranking_score: float | None
-    warnings: tuple[str, ...]
 
 
 class Compressor:
@@ -269,7 +246,7 @@ class Compressor:
             decided = spend(decided, max_total_tokens, self._count)
         return [self._guard(self._cut, item) for item in decided]
 
-    def _draft(self, pairs: Sequence[tuple[str, str]]) -> list[_Draft]:
+    def _draft(self, pairs: Sequence[tuple[str, str]]) -> list[Draft]:
         """Segment and tokenize; each query once."""
         if self._loaded is None:
             raise RuntimeError(
@@ -282,25 +259,25 @@ class Compressor:
                 queries[query] = checkpoint.encode_query(query)
         return [self._draft_one(queries[query], document) for query, document in pairs]
 
-    def _draft_one(self, query: Ids, document: str) -> _Draft:
+    def _draft_one(self, query: Ids, document: str) -> Draft:
         assert self._loaded is not None
         try:
             spans = tuple(check_tiling(self._segment(document), document))
             if not document.strip():
-                return _Draft(document, spans)
+                return Draft(document, spans)
             tokens = self._loaded.encode_sentences([document[start:end] for start, end in spans])
-            return _Draft(document, spans, self._loaded.layout.plan(query, tokens))
+            return Draft(document, spans, self._loaded.layout.plan(query, tokens))
         except BaseException as error:
-            return _Draft(document, failure=own_failure(error))  # one document's failure is its own
+            return Draft(document, failure=own_failure(error))  # one document's failure is its own
 
-    def _score(self, drafts: Sequence[_Draft], cancelled: threading.Event | None) -> list[_Scored | Compression]:
+    def _score(self, drafts: Sequence[Draft], cancelled: threading.Event | None) -> list[Scored | Compression]:
         """Run the windows of all documents together, and reduce them to sentence scores."""
         scorer = self._scorer
         if scorer is None:
             raise RuntimeError("this Compressor was closed while it was used.")
         windows = [window for draft in drafts if draft.plan for window in draft.plan.windows]
         outcomes = iter(scorer.score(windows, cancelled=cancelled))
-        results: list[_Scored | Compression] = []
+        results: list[Scored | Compression] = []
         for draft in drafts:
             mine = [next(outcomes) for _ in draft.plan.windows] if draft.plan else []
             failure = draft.failure or next((item for item in mine if isinstance(item, BaseException)), None)
@@ -308,10 +285,10 @@ class Compressor:
                 results.append(self._failed(draft.original, failure))
             else:
                 scores = [item for item in mine if isinstance(item, WindowScores)]
-                results.append(self._guard(_reduce, draft, scores, self._rule))
+                results.append(self._guard(reduce_scores, draft, scores, self._rule))
         return results
 
-    def _decide(self, scored: _Scored, policy: Policy) -> _Scored:
+    def _decide(self, scored: Scored, policy: Policy) -> Scored:
         """Mark the sentences that stay."""
         if not scored.sentences or not scored.original.strip():
             return scored
@@ -320,9 +297,9 @@ class Compressor:
         if policy != self._default_policy:
             marked = [replace(s, kept=flag) for s, flag in zip(sentences, flags, strict=True)]
             flags = policy(marked, self._count)
-        return replace(scored, sentences=_mark(sentences, flags))
+        return replace(scored, sentences=mark(sentences, flags))
 
-    def _cut(self, scored: _Scored) -> Compression:
+    def _cut(self, scored: Scored) -> Compression:
         """Slice the kept sentences out of the original, and count."""
         original, sentences = scored.original, scored.sentences
         before = self._count(original)
@@ -330,7 +307,7 @@ class Compressor:
         whole = Compression(
             original,
             original,
-            _mark(sentences, [True] * len(sentences)),
+            mark(sentences, [True] * len(sentences)),
             Savings(before, before, self.encoding, exact),
             "unchanged",
             "nothing_cut",
@@ -375,70 +352,3 @@ class Compressor:
 
 def _load(kind: type[Compressor], settings: dict[str, Any]) -> Compressor:
     return kind.from_pretrained(settings.pop("model"), **settings)
-
-
-def spend(items: Sequence[_Scored | Compression], budget: int, count: TokenCounter) -> list[_Scored | Compression]:
-    """Keep the best of the kept sentences of all documents while their texts count at most `budget` LLM tokens.
-
-    Documents that are already decided (failed ones) are not cut; what they cost is spent first.
-
-    Args:
-        items: Documents with the sentences a policy kept.
-        budget: LLM tokens.
-        count: Counts the LLM tokens of a text.
-
-    Returns:
-        The documents with fewer sentences kept.
-    """
-    open_items = [(index, item) for index, item in enumerate(items) if isinstance(item, _Scored) and item.sentences]
-    places = [
-        (index, position, sentence)
-        for index, item in open_items
-        for position, sentence in enumerate(item.sentences)
-        if sentence.kept
-    ]
-    order = best_first([sentence for _, _, sentence in places])
-    spent = sum(item.savings.after for item in items if isinstance(item, Compression))
-
-    def chosen(some: Sequence[int]) -> dict[int, list[int]]:
-        by_document: dict[int, list[int]] = {}
-        for place in sorted(some):
-            by_document.setdefault(places[place][0], []).append(place)
-        return by_document
-
-    def cost(some: Sequence[int]) -> int:
-        texts = ("".join(places[place][2].text for place in mine) for mine in chosen(some).values())
-        return sum(map(count, texts))
-
-    fits = order[: longest_fit(order, budget - spent, cost)]
-    stays = {(places[place][0], places[place][1]) for place in fits}
-    result = list(items)
-    for index, item in open_items:
-        flags = [(index, position) in stays for position in range(len(item.sentences))]
-        result[index] = replace(item, sentences=_mark(item.sentences, flags))
-    return result
-
-
-def _reduce(draft: _Draft, windows: Sequence[WindowScores], rule: Rule) -> _Scored:
-    if draft.plan is None or not windows:  # blank, or nothing the encoder knows
-        scores = np.zeros(len(draft.spans))
-    else:
-        tokens = np.concatenate([window.tokens for window in windows])
-        scores = fill_missing(rule(tokens, draft.plan.part_lengths, draft.plan.part_sentences, len(draft.spans)))
-    sentences = tuple(
-        Sentence(start, end, draft.original[start:end], float(score), kept=True)
-        for (start, end), score in zip(draft.spans, scores, strict=True)
-    )
-    logits = [window.ranking for window in windows if window.ranking is not None]
-    ranking = _sigmoid(max(logits)) if logits else None
-    return _Scored(draft.original, sentences, ranking, draft.plan.warnings if draft.plan else ())
-
-
-def _mark(sentences: Sequence[Sentence], flags: Sequence[bool]) -> tuple[Sentence, ...]:
-    if len(flags) != len(sentences):
-        raise ValueError(f"the policy returned {len(flags)} flags for {len(sentences)} sentences")
-    return tuple(replace(sentence, kept=bool(flag)) for sentence, flag in zip(sentences, flags, strict=True))
-
-
-def _sigmoid(logit: float) -> float:
-    return 1.0 / (1.0 + math.exp(-logit)) if logit >= 0 else math.exp(logit) / (1.0 + math.exp(logit))
