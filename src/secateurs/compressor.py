@@ -7,6 +7,8 @@ query, document
   -> sentence scores  aggregate.py
   -> keep flags       policy.py
   -> Compression      text.py         the kept slices of the original, and what they save
+
+What a document is between two steps stands in drafts.py.
 """
 
 from __future__ import annotations
