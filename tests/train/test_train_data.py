@@ -159,6 +159,24 @@ def test_masked_sentences_do_not_count(make_config: Make) -> None:
     assert all(torch.isfinite(part) for part in masked.values())
 
 
+def test_tokens_of_a_masked_sentence_do_not_count_either(make_config: Make) -> None:
+    """No token of a sentence labelled null has a weight in the span loss, every other token keeps its own."""
+    config = make_config()
+    start, corpus = prepare(config)
+    mixer = Mixer(corpus, config, start.layout.template, start.layout.max_length)
+    examples = mixer.pool(0)[0]
+    before = collate(examples, start.layout.template, config.sources).inside_weights
+    document = examples[0].document
+    labels = document.labels.copy()
+    labels[0] = MASKED
+    examples = [replace(examples[0], document=replace(document, labels=labels)), *examples[1:]]
+    after = collate(examples, start.layout.template, config.sources).inside_weights
+    size = int(document.lengths[0])
+    assert before[:size].sum() > 0
+    assert after[:size].sum() == 0
+    assert torch.equal(after[size:], before[size:])
+
+
 def test_order_loss_is_zero_only_if_right_sentences_hold_all_odds() -> None:
     """Windows without a right sentence do not count, and masked sentences are not there."""
     means = torch.tensor([0.9, 0.1, 0.5, 0.5, 0.3])

@@ -16,6 +16,7 @@ from secateurs.attention import attend_by_window, attend_padded
 from secateurs.model import Batch, Pruner
 from secateurs.train.config import LossConfig, SourceConfig
 from secateurs.train.mixing import Example
+from secateurs.train.records import MASKED
 from secateurs.windows import Template
 
 _EPSILON = 1e-5  # keeps the logit of a sentence's mean probability finite
@@ -105,7 +106,11 @@ def collate(
         source.weight * (beside(document.labels, neighbour) if source.spans else np.ones(len(document.labels)))
         for source, document in zip(own, documents, strict=True)
     ]
-    spans = np.array([source.spans * source.weight for source in own], dtype=np.float32)
+    # of a sentence nobody could label, no token counts either
+    spans = [
+        source.spans * source.weight * np.repeat(document.labels != MASKED, document.lengths)
+        for source, document in zip(own, documents, strict=True)
+    ]
     return TrainBatch(
         ids=_tensor(ids, np.int64),
         types=_tensor(types, np.int64),
@@ -117,7 +122,7 @@ def collate(
         weights=_tensor(weights, np.float32),
         windows=torch.from_numpy(np.repeat(np.arange(len(documents)), sentence_counts)),
         inside=_tensor([document.inside for document in documents], np.float32),
-        inside_weights=torch.from_numpy(np.repeat(spans, [len(document.ids) for document in documents])),
+        inside_weights=_tensor(spans, np.float32),
         answered=torch.tensor([float((document.labels == 1).any()) for document in documents]),
     )
 
