@@ -13,24 +13,15 @@ Source: BERT (Devlin et al. 2019), XLM-R (Conneau et al. 2020), DeBERTa (He et a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from secateurs.attention import Attend, Look, distance_buckets, look_by_distance, look_everywhere, look_nearby
-from secateurs.layers import Embedding, LayerNorm, Linear
-
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "gelu": functional.gelu,
-    "gelu_new": lambda x: functional.gelu(x, approximate="tanh"),
-    "gelu_pytorch_tanh": lambda x: functional.gelu(x, approximate="tanh"),
-    "relu": functional.relu,
-    "silu": functional.silu,
-}
+from secateurs.layers import ACTIVATIONS, ActivatedLinear, Embedding, LayerNorm, Linear
 
 
 @dataclass(frozen=True)
@@ -107,13 +98,12 @@ class PostNormLayer(nn.Module):
         super().__init__()
         width, inner, epsilon = config.hidden_size, config.intermediate_size, config.epsilon
         self.heads = config.heads
-        self.activate = ACTIVATIONS[config.activation]
         self.query = Linear(width, width)
         self.key = Linear(width, width)
         self.value = Linear(width, width)
         self.output = Linear(width, width)
         self.attention_norm = LayerNorm(width, eps=epsilon)
-        self.up = Linear(width, inner)
+        self.up = ActivatedLinear(width, inner, activation=config.activation)
         self.down = Linear(inner, width)
         self.mlp_norm = LayerNorm(width, eps=epsilon)
 
@@ -121,7 +111,7 @@ class PostNormLayer(nn.Module):
         """(tokens, width) to (tokens, width)."""
         q, k, v = (self.split(project(hidden)) for project in (self.query, self.key, self.value))
         hidden = self.attention_norm(hidden + self.output(attend(q, k, v, look).flatten(1)))
-        return cast("Tensor", self.mlp_norm(hidden + self.down(self.activate(self.up(hidden)))))
+        return cast("Tensor", self.mlp_norm(hidden + self.down(self.up(hidden))))
 
     def split(self, x: Tensor) -> Tensor:
         """(rows, width) to (rows, heads, width of a head)."""
@@ -146,7 +136,9 @@ class PostNormEncoder(nn.Module):
 
     def forward(self, batch: Batch, attend: Attend) -> Tensor:
         """Return the last layer's output, (tokens, width)."""
-        hidden = self.tokens(batch.ids) + self.positions(batch.positions + self.first_position)
+        hidden = self.tokens(batch.ids).to(self.norm.weight.dtype) + self.positions(
+            batch.positions + self.first_position
+        )
         hidden = self.norm(hidden + self.types(batch.types))
         for layer in self.layers:
             hidden = layer(hidden, attend)
@@ -171,7 +163,7 @@ class DisentangledEncoder(nn.Module):
 
     def forward(self, batch: Batch, attend: Attend) -> Tensor:
         """Return the last layer's output, (tokens, width)."""
-        hidden = self.norm(self.tokens(batch.ids))
+        hidden = self.norm(self.tokens(batch.ids).to(self.norm.weight.dtype))
         distances = self.distance_norm(self.distances.weight)
         buckets = distance_buckets(max(batch.lengths), self.buckets, self.max_distance).to(hidden.device)
         for layer in self.layers:
@@ -253,7 +245,7 @@ class PreNormEncoder(nn.Module):
     def forward(self, batch: Batch, attend: Attend) -> Tensor:
         """Return the last layer's output before the final norm, (tokens, width): what the pruning head reads."""
         rotations = Rotations(*(self._angles(batch.positions, theta) for theta in self.thetas))
-        hidden = self.norm(self.tokens(batch.ids))
+        hidden = self.norm(self.tokens(batch.ids).to(self.norm.weight.dtype))
         for layer in self.layers:
             hidden = layer(hidden, attend, rotations)
         return cast("Tensor", hidden)

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from secateurs.attention import choose_attention
-from secateurs.encoders import ACTIVATIONS, Batch, EncoderConfig, make_encoder
-from secateurs.layers import LayerNorm, Linear
+from secateurs.encoders import Batch, EncoderConfig, make_encoder
+from secateurs.layers import ACTIVATIONS, LayerNorm, Linear
 
 __all__ = ["Batch", "EncoderConfig", "Pruner", "RankingHead", "Scores"]
 

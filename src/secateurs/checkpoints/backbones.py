@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from secateurs.checkpoints.files import need
-from secateurs.encoders import ACTIVATIONS, EncoderConfig
+from secateurs.encoders import EncoderConfig
 from secateurs.errors import CheckpointError
+from secateurs.layers import ACTIVATIONS
 
 BERT_LAYERS = {
     "encoder.layer.{i}.attention.self.query": "encoder.layers.{i}.query",

@@ -60,8 +60,8 @@ class TensorFile:
     _home: Mapping[str, Any]
     shapes: Mapping[str, tuple[int, ...]]
 
-    def read(self, name: str, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
-        """Return one tensor on the device in the dtype.
+    def read(self, name: str, device: torch.device, dtype: torch.dtype, *, as_stored: bool = False) -> torch.Tensor:
+        """Return one tensor on the device in the dtype; `as_stored` leaves it in the file's, where nothing is lost.
 
         Raises:
             CheckpointError: It holds whole numbers (a quantized checkpoint), or values that are not finite.
@@ -71,12 +71,13 @@ class TensorFile:
             raise CheckpointError(
                 f"tensor {name!r} is of {stored.dtype}, expected floating point: quantized weights are not supported."
             )
-        tensor = stored.to(dtype=dtype)
+        fits = stored.dtype == torch.float16 or (stored.dtype == torch.bfloat16 and dtype == torch.float32)
+        tensor = stored if as_stored and fits else stored.to(dtype=dtype)
         extremes = torch.stack(torch.aminmax(tensor)) if tensor.numel() else tensor  # NaN is the extreme of both
         if not torch.isfinite(extremes).all():
             raise CheckpointError(
-                f"tensor {name!r} holds values that are not finite numbers in {dtype}. If the file is sound, they "
-                "are too large for that precision: use dtype='float32'. Otherwise download it again."
+                f"tensor {name!r} holds values that are not finite numbers in {tensor.dtype}. If the file is sound, "
+                "they are too large for that precision: use dtype='float32'. Otherwise download it again."
             )
         return tensor.to(device=device)
 
