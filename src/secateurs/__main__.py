@@ -1,5 +1,5 @@
 """`python -m secateurs`: the command line."""
 
-from secateurs.cli import main
+from secateurs.cli import run
 
-main()
+run()

@@ -35,6 +35,9 @@ app = typer.Typer(
 
 # Commands whose rooms are imported only when they are called: name, and what the list of commands says of it.
 _ROOMS = {
+    "serve": "Serve compression over HTTP, with a page to try it on.",
+    "mcp": "Serve compression to agents over the Model Context Protocol.",
+    "bulk": "Compress a corpus with Ray; resumable.",
     "evaluate": "Measure checkpoints and peers on labelled data.",
     "train": "Train a pruner.",
     "annotate": "Label records with an LLM that reasons first.",
@@ -137,6 +140,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         code = _explain(error)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def run() -> None:
+    """Do what `main` does, as a process of its own: what the `secateurs` script and `python -m secateurs` call."""
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 0
+        if sys.argv[1:2] != ["compress"]:
+            sys.exit(code)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)  # everything is written; taking torch apart would take another half second
 
 
 def _register(words: Sequence[str]) -> None:
@@ -287,4 +303,4 @@ def _shown(text: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run()

@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 import threading
-from base64 import b64decode
+from binascii import a2b_base64
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -194,10 +194,10 @@ def _bundled(name: str) -> tiktoken.Encoding:
         raise RuntimeError(
             f"the rank file of {name} in this installation is damaged (checksum differs). Reinstall secateurs."
         )
-    lines = (line.split() for line in ranks.splitlines())
+    words = ranks.split()  # a token in base64 and its rank, a line each
     return tiktoken.Encoding(
         name,
         pat_str=facts["pattern"],
-        mergeable_ranks={b64decode(token): int(rank) for token, rank in lines},
+        mergeable_ranks=dict(zip(map(a2b_base64, words[::2]), map(int, words[1::2]), strict=True)),
         special_tokens=facts["special_tokens"],
     )
