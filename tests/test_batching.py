@@ -116,21 +116,6 @@ def test_a_cancelled_call_runs_no_further():
     assert not shared._tickets
 
 
-def test_a_deadline_is_kept():
-    """A call gives up when its time is up, and leaves nothing behind."""
-    machine = Machine()
-    shared = SharedBatches(machine, budget=4, limit=10**6)
-    machine.gate.clear()
-    with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(shared, ["aaaa"])
-        waiting(shared, 0)
-        with pytest.raises(TimeoutError):
-            shared(["bbbb"], timeout=0.1)
-        machine.gate.set()
-        assert first.result(5) == ["AAAA"]
-    assert shared._tokens == 0
-
-
 def test_an_interrupt_costs_nobody_else_anything():
     """Items of others that were in an interrupted batch run again."""
     machine = Machine()

@@ -14,8 +14,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from secateurs.cache import ScoreCache
     from secateurs.compressor import Compressor
-    from secateurs.errors import CheckpointError, DeviceError, Error, MissingExtraError
+    from secateurs.errors import CheckpointError, DeviceError, Error, MissingExtraError, OverloadedError
     from secateurs.policy import Neighbours, Policy, Threshold, TokenBudget, TopK
     from secateurs.savings import Savings
     from secateurs.text import Compression, Report, Sentence, Span
@@ -24,6 +25,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "Compressor": "compressor",
+    "ScoreCache": "cache",
     "Compression": "text",
     "Report": "text",
     "Sentence": "text",
@@ -38,6 +40,7 @@ _HOME = {
     "CheckpointError": "errors",
     "DeviceError": "errors",
     "MissingExtraError": "errors",
+    "OverloadedError": "errors",
 }
 
 __all__ = [
@@ -48,9 +51,11 @@ __all__ = [
     "Error",
     "MissingExtraError",
     "Neighbours",
+    "OverloadedError",
     "Policy",
     "Report",
     "Savings",
+    "ScoreCache",
     "Sentence",
     "Span",
     "Threshold",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import cast
 
@@ -47,3 +48,11 @@ def check_pairs(pairs: object) -> list[tuple[str, str]]:
         if not isinstance(pair[1], str):
             raise TypeError(f"the document of pairs[{index}] must be a string, got {type(pair[1]).__name__}")
     return [(pair[0], pair[1]) for pair in pairs]
+
+
+def check_seconds(value: object, name: str) -> None:
+    """Refuse anything but a positive number of seconds."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} must be a number of seconds, got {value!r}")
+    if not (value > 0 and math.isfinite(value)):
+        raise ValueError(f"{name} must be more than 0 seconds, got {value}: pass None to wait as long as it takes.")

@@ -10,7 +10,6 @@ Source: flat combining (Hendler et al. 2010), with batches by token budget as in
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
@@ -47,42 +46,42 @@ class SharedBatches(Generic[Item, Outcome]):
     Args:
         run: Scores one batch; returns one outcome an item and does not raise.
         budget: Encoder tokens of a batch.
+        padded: Measure a batch as if padded to its longest item, which bounds memory where attention is padded.
         limit: Encoder tokens that may wait in all; a call that would exceed it is refused, unless nothing waits.
     """
 
-    def __init__(self, run: Callable[[Sequence[Item]], Sequence[Outcome]], *, budget: int, limit: int) -> None:
+    def __init__(
+        self, run: Callable[[Sequence[Item]], Sequence[Outcome]], *, budget: int, limit: int, padded: bool = True
+    ) -> None:
         self._run = run
         self._budget = budget
         self._limit = limit
+        self._padded = padded
         self._changed = threading.Condition()
         self._tickets: deque[_Ticket[Item, Outcome]] = deque()
         self._tokens = 0
         self._busy = False
 
-    def __call__(
-        self, items: Sequence[Item], *, cancelled: threading.Event | None = None, timeout: float | None = None
-    ) -> list[Outcome]:
+    def __call__(self, items: Sequence[Item], *, cancelled: threading.Event | None = None) -> list[Outcome]:
         """Run items, together with those of other callers.
 
         Args:
             items: Anything with a length.
             cancelled: When set, the items that have not run yet never will.
-            timeout: Seconds after which the call gives up; None waits for as long as it takes.
 
         Returns:
             One outcome an item, in order.
 
         Raises:
             OverloadedError: Too much is waiting already.
-            TimeoutError: The time is up.
             CancelledError: `cancelled` was set.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
         ticket = self._enter(items)
         try:
             while ticket.remaining:
-                self._check(cancelled, deadline)
-                self._work_or_wait(ticket, deadline)
+                if cancelled is not None and cancelled.is_set():
+                    raise CancelledError
+                self._work_or_wait(ticket)
         finally:
             self._leave(ticket)
         return [outcome for outcome in ticket.outcomes if outcome is not None]
@@ -102,12 +101,10 @@ class SharedBatches(Generic[Item, Outcome]):
                 self._tokens += tokens
         return ticket
 
-    def _work_or_wait(self, ticket: _Ticket[Item, Outcome], deadline: float | None) -> None:
+    def _work_or_wait(self, ticket: _Ticket[Item, Outcome]) -> None:
         with self._changed:
             if self._busy:
-                # Woken by whoever finishes a batch; looks up now and then to notice a cancellation.
-                left = 0.05 if deadline is None else max(0.0, min(0.05, deadline - time.monotonic()))
-                self._changed.wait(left)
+                self._changed.wait(0.05)  # whoever finishes a batch wakes it; looks up to notice a cancellation
                 return
             batch = self._take()
             if not batch:
@@ -139,17 +136,16 @@ class SharedBatches(Generic[Item, Outcome]):
     def _take(self) -> list[tuple[_Ticket[Item, Outcome], int]]:
         """Fill a batch from the callers in turn, so that a small call does not wait for the whole of a large one."""
         batch: list[tuple[_Ticket[Item, Outcome], int]] = []
-        longest = 0
+        longest = total = 0
         while self._tickets:
             ticket = self._tickets[0]
             if not ticket.waiting:
                 self._tickets.popleft()
                 continue
             size = len(ticket.items[ticket.waiting[0]])
-            # measured as if padded to the longest, which is what a GPU does
-            if batch and max(longest, size) * (len(batch) + 1) > self._budget:
+            longest, total = max(longest, size), total + size
+            if batch and (longest * (len(batch) + 1) if self._padded else total) > self._budget:
                 break
-            longest = max(longest, size)
             batch.append((ticket, ticket.waiting.popleft()))
             self._tokens -= size
             ticket.tokens -= size
@@ -164,10 +160,3 @@ class SharedBatches(Generic[Item, Outcome]):
             if ticket in self._tickets:
                 self._tickets.remove(ticket)
             self._changed.notify_all()
-
-    @staticmethod
-    def _check(cancelled: threading.Event | None, deadline: float | None) -> None:
-        if cancelled is not None and cancelled.is_set():
-            raise CancelledError
-        if deadline is not None and time.monotonic() > deadline:
-            raise TimeoutError("the documents were not scored in the time given: raise the timeout or send less.")

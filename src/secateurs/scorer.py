@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -17,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from secateurs.batching import SharedBatches
+from secateurs.calls import on_call_thread
 from secateurs.device import token_budget
 from secateurs.encoders import Batch
 from secateurs.errors import own_failure
@@ -55,7 +58,7 @@ class Scorer:
         self._process = os.getpid()
         # One forward pass at a time: threads that share the cores or the GPU's memory only slow each other down.
         self._shared: SharedBatches[Window, WindowScores | BaseException] = SharedBatches(
-            self._run, budget=self.budget, limit=limit
+            self._run, budget=self.budget, limit=limit, padded=model.device.type != "cpu"
         )
 
     def score(
@@ -100,7 +103,9 @@ class Scorer:
 
     def _attempt(self, windows: Sequence[Window]) -> list[WindowScores] | BaseException:
         try:
-            return self._forward(windows)
+            if not on_call_thread():
+                return self._forward(windows)
+            return _pass_thread(os.getpid(), self.model.device).submit(self._forward, windows).result()
         except BaseException as error:
             # without the traceback, so that the failed pass's tensors are no longer referenced
             failure = own_failure(error).with_traceback(None)
@@ -116,6 +121,16 @@ class Scorer:
             both = torch.from_numpy(np.stack((ids, types))).to(self.model.device, non_blocking=True)
             scores = self.model(Batch.of(both[0], both[1], lengths))
             return _split(windows, lengths, scores)
+
+
+@cache
+def _pass_thread(process: int, device: torch.device) -> ThreadPoolExecutor:
+    """Return the one thread on which all calls that are not on the user's own threads run their passes.
+
+    OpenMP keeps a team for each thread that ever computed. With more teams than cores it lets all of them sleep
+    between operations, and small passes then take half as long again.
+    """
+    return ThreadPoolExecutor(1, thread_name_prefix=f"secateurs-{device}")
 
 
 def _types(window: Window) -> NDArray[np.int64]:

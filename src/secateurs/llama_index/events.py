@@ -16,9 +16,11 @@ class SecateursReportEvent(BaseEvent):
 
     Attributes:
         report: The same `Report` that `on_report` gets; serialized without the documents' text.
+        tool_name: The tool whose output was compressed; None where it was not a tool's.
     """
 
     report: InstanceOf[Report]
+    tool_name: str | None = None
 
     @classmethod
     def class_name(cls) -> str:

@@ -25,9 +25,10 @@ from pydantic import (
 from pydantic.json_schema import SkipJsonSchema
 
 from secateurs.adapter import Outcome, Returned, Runner
+from secateurs.adapter_failure import as_failure
 from secateurs.adapter_settings import CompressorLike, OnError, OnReport, Settings
 from secateurs.llama_index.events import SecateursReportEvent
-from secateurs.llama_index.nodes import clean_query, rewrite, text_of
+from secateurs.llama_index.nodes import SOURCE_SPANS, clean_query, rewrite, source_spans, text_of
 
 _dispatcher = get_dispatcher(__name__)
 
@@ -37,9 +38,11 @@ class SecateursPostprocessor(BaseNodePostprocessor):
 
     New nodes come back around copies, in order, with id, score, relationships, embedding and offsets; a node in
     which nothing passed is left out. `metadata["secateurs"]` says what was kept and saved, and is kept out of the
-    LLM's prompt and of the embedding text. Nodes without text of their own (images, multimodal, blank) pass as they
-    are and have no compression in the report; so do all nodes when there is no query, or with `on_error="keep"` on a
-    failure.
+    LLM's prompt and of the embedding text. Its `spans` count from the start of the node's text; its `source_spans`,
+    there if the node knows its place (`start_char_idx`), from the start of the document the node was cut from.
+
+    Nodes without text of their own (images, multimodal, blank) pass as they are and have no compression in the
+    report; so do all nodes when there is no query, or with `on_error="keep"` on a failure.
 
     Nodes keep the score they were retrieved with and their order. With `rerank=True` they come back by falling
     ranking score, which then is their `score`, so that order and score agree; the score they came with is kept as
@@ -73,6 +76,7 @@ class SecateursPostprocessor(BaseNodePostprocessor):
     max_tokens: int | None = None
     rerank: bool = False
     top_n: int | None = None
+    timeout: float | None = None
     on_error: OnError = "keep"
     encoding: str = "o200k_base"
     on_report: SkipJsonSchema[OnReport | None] = Field(default=None, exclude=True, repr=False)
@@ -117,7 +121,12 @@ class SecateursPostprocessor(BaseNodePostprocessor):
         }
         try:
             with self.callback_manager.event(CBEventType.RERANKING, payload=payload) as event:
-                yield call
+                try:
+                    yield call
+                except Exception as error:  # with "keep" the runner raises nothing: a node cannot be read or copied
+                    if settings.on_error == "raise":
+                        raise
+                    self._runner.failures.warn("the nodes are returned as they are", as_failure(error))
                 event.on_end(payload={EventPayload.NODES: call.result})
         finally:
             _dispatcher.event(ReRankEndEvent(nodes=call.result))
@@ -152,11 +161,15 @@ class _Call:
     """One call: the nodes, the text in them to compress, and what becomes of them."""
 
     def __init__(self, nodes: Sequence[NodeWithScore], query_bundle: QueryBundle | None, *, rerank: bool) -> None:
-        self.query = "" if query_bundle is None else clean_query(query_bundle.query_str)
-        self.texts = [text_of(scored.node) for scored in nodes]
+        self.query = "" if query_bundle is None else clean_query(query_bundle.query_str or "")
         self.ids = [scored.node.id_ for scored in nodes]
         self.result = list(nodes)
         self._rerank = rerank
+
+    @property
+    def texts(self) -> list[str | None]:
+        """The text in each node; None where there is none."""
+        return [text_of(scored.node) for scored in self.result]
 
     def finish(self, outcome: Outcome) -> None:
         """Send the report out, then put the compressed nodes in place."""
@@ -167,10 +180,13 @@ class _Call:
     def _rewritten(self, scored: NodeWithScore, one: Returned, outcome: Outcome) -> NodeWithScore:
         if one.compression is None:
             return scored
-        data, score = outcome.metadata(one.compression), scored.score
+        data = outcome.metadata(one.compression)
+        places = source_spans(scored.node, data["spans"])
+        if places is not None:
+            data[SOURCE_SPANS] = places
+        score = None if scored.score is None else float(scored.score)  # what was assigned to it may be numpy's
         ranking = one.ranking_score if self._rerank else None
         if ranking is not None:
-            data["retrieval_score"] = None if score is None else float(score)
-            score = ranking
+            data["retrieval_score"], score = score, ranking
         node = rewrite(scored.node, one.compression.text, data)
         return scored.model_copy(update={"node": node, "score": score})

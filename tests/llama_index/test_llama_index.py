@@ -5,24 +5,12 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
-import logging
-import pickle
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from llama_index.core.base.llms.types import CompletionResponse
-from llama_index.core.base.response.schema import Response
 from llama_index.core.callbacks import CallbackManager, CBEventType, EventPayload, LlamaDebugHandler
-from llama_index.core.instrumentation import get_dispatcher
-from llama_index.core.instrumentation.event_handlers import BaseEventHandler
-from llama_index.core.instrumentation.events import BaseEvent
 from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRankStartEvent
 from llama_index.core.instrumentation.span_handlers import SimpleSpanHandler
-from llama_index.core.llms.mock import MockLLM
-from llama_index.core.query_engine import CitationQueryEngine, RetrieverQueryEngine
-from llama_index.core.response_synthesizers import get_response_synthesizer
-from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import (
     Document,
     ImageNode,
@@ -36,7 +24,7 @@ from llama_index.core.schema import (
     RelatedNodeInfo,
     TextNode,
 )
-from pydantic import PrivateAttr, ValidationError
+from llama_parts import Events, both, fake
 from test_adapter import FakeCompressor
 
 from secateurs import Compressor, Error, Report
@@ -69,51 +57,6 @@ def nodes() -> list[NodeWithScore]:
         mimetype="text/markdown",
     )
     return [NodeWithScore(node=full, score=0.8), NodeWithScore(node=TextNode(text=WEATHER, id_="weather"), score=0.7)]
-
-
-def fake(**settings: Any) -> SecateursPostprocessor:
-    """Make an adapter around a fake compressor; takes the settings of both."""
-    options = {name: settings.pop(name) for name in list(settings) if name in FakeCompressor.__dataclass_fields__}
-    return SecateursPostprocessor(compressor=FakeCompressor(**options), **settings)
-
-
-async def both(
-    postprocessor: SecateursPostprocessor, found: list[NodeWithScore], query: str | None
-) -> list[NodeWithScore]:
-    """Postprocess sync and async; both must give the same."""
-    result = postprocessor.postprocess_nodes(found, query_str=query)
-    assert await postprocessor.apostprocess_nodes(found, query_str=query) == result
-    return result
-
-
-class Events(BaseEventHandler):
-    """Collects events."""
-
-    _seen: list[BaseEvent] = PrivateAttr(default_factory=list)
-
-    def handle(self, event: BaseEvent, **kwargs: Any) -> None:
-        self._seen.append(event)
-
-    def of(self, *kinds: type[BaseEvent]) -> list[Any]:
-        return [event for event in self._seen if isinstance(event, kinds)]
-
-
-@pytest.fixture
-def events() -> Iterator[Events]:
-    """All events while a test runs."""
-    handler, root = Events(), get_dispatcher()
-    root.add_event_handler(handler)
-    yield handler
-    root.event_handlers.remove(handler)
-
-
-@pytest.fixture
-def spans() -> Iterator[SimpleSpanHandler]:
-    """All spans while a test runs."""
-    handler, root = SimpleSpanHandler(), get_dispatcher()
-    root.add_span_handler(handler)
-    yield handler
-    root.span_handlers.remove(handler)
 
 
 # --- nodes ---
@@ -402,168 +345,3 @@ async def test_legacy_callbacks() -> None:
     assert start.payload[EventPayload.QUERY_STR] == "deer"
     assert start.payload[EventPayload.TOP_K] == 2
     assert end.payload[EventPayload.NODES] == kept
-
-
-# --- settings, copies and serialization ---
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"threshhold": 0.3},
-        {"threshold": 1.5},
-        {"threshold": True},
-        {"on_error": "skip"},
-        {"top_k": 0},
-        {"max_tokens": -1},
-        {"rerank": 1},
-        {"rerank": True, "top_n": 0},
-        {"top_n": 3},
-        {"encoding": "o300k"},
-        {"compressor": "xsmall"},
-    ],
-)
-def test_wrong_settings(wrong: dict[str, Any]) -> None:
-    """A typo or a wrong value is refused when the postprocessor is made."""
-    with pytest.raises(ValidationError, match=next(iter(wrong))):
-        SecateursPostprocessor(**wrong)
-
-
-CLONES = [
-    copy.copy,
-    copy.deepcopy,
-    lambda one: one.model_copy(deep=True),
-    lambda one: pickle.loads(pickle.dumps(one)),
-    lambda one: SecateursPostprocessor.from_dict(one.to_dict()),
-    lambda one: SecateursPostprocessor.from_json(one.to_json()),
-]
-
-
-@pytest.mark.parametrize("clone", CLONES)
-@pytest.mark.parametrize("given", [True, False])
-def test_clones(clone: Any, given: bool, bundled: Compressor, caplog: pytest.LogCaptureFixture) -> None:
-    """A copied, pickled or rebuilt postprocessor works like its original, and nothing is lost with a warning."""
-    caplog.set_level(logging.WARNING)
-    handler = LlamaDebugHandler(print_trace_on_end=False)
-    settings: dict[str, Any] = {"compressor": bundled} if given else {"device": "cpu"}
-    postprocessor = SecateursPostprocessor(
-        threshold=0.5, callback_manager=CallbackManager([handler]), on_report=lambda report: None, **settings
-    )
-    expected = postprocessor.postprocess_nodes(nodes(), query_str=QUERY)
-    cloned = clone(postprocessor)
-    assert cloned.threshold == 0.5
-    assert cloned.compressor in (postprocessor.compressor, None)
-    assert cloned.postprocess_nodes(nodes(), query_str=QUERY) == expected
-    assert not caplog.records
-
-
-def test_to_dict() -> None:
-    """to_dict holds the settings as JSON types, under a name of its own."""
-    data = SecateursPostprocessor(top_k=3).to_dict()
-    assert json.loads(json.dumps(data)) == data
-    assert data == {
-        "model": None,
-        "device": "auto",
-        "threshold": None,
-        "top_k": 3,
-        "max_tokens": None,
-        "rerank": False,
-        "top_n": None,
-        "on_error": "keep",
-        "encoding": "o200k_base",
-        "class_name": "SecateursPostprocessor",
-    }
-
-
-# --- inside query engines ---
-
-
-class Found(BaseRetriever):
-    """Finds the same nodes for every query."""
-
-    def __init__(self, found: list[NodeWithScore]) -> None:
-        self._found = found
-        super().__init__()
-
-    def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        return self._found
-
-    async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        return self._found
-
-
-class Recorder(MockLLM):
-    """An LLM that keeps its prompts."""
-
-    _prompts: list[str] = PrivateAttr(default_factory=list)
-
-    def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
-        self._prompts.append(prompt)
-        return CompletionResponse(text="an answer [1]")
-
-    async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
-        return self.complete(prompt)
-
-    def chat(self, messages: Any, **kwargs: Any) -> Any:
-        self._prompts.extend(str(message.content) for message in messages)
-        return super().chat(messages, **kwargs)
-
-
-def check_prompt(llm: Recorder) -> None:
-    """The LLM saw the kept sentences and the user's metadata, nothing cut and nothing of ours."""
-    prompt = "\n".join(llm._prompts)
-    assert WRITTEN in prompt
-    assert CUT not in prompt
-    assert WEATHER not in prompt
-    assert "title: A film" in prompt
-    for ours in ("secateurs", "ranking_score", "spans"):
-        assert ours not in prompt
-
-
-@pytest.fixture
-def llm() -> Recorder:
-    """A recording LLM."""
-    return Recorder()
-
-
-async def test_retriever_query_engine(bundled: Compressor, llm: Recorder) -> None:
-    """RetrieverQueryEngine sends the kept sentences to the LLM, sync and async, and none of our data."""
-    postprocessor = SecateursPostprocessor(compressor=bundled, threshold=0.5)
-    engine = RetrieverQueryEngine(
-        retriever=Found(nodes()),
-        response_synthesizer=get_response_synthesizer(llm=llm),
-        node_postprocessors=[postprocessor],
-    )
-    for ask in (engine.query, engine.aquery):
-        response = await ask(QUERY) if ask == engine.aquery else ask(QUERY)
-        assert isinstance(response, Response)
-        assert [one.node_id for one in response.source_nodes] == ["deer"]
-        assert response.source_nodes[0].score == 0.8
-        assert response.source_nodes[0].metadata["secateurs"]["status"] == "compressed"
-        check_prompt(llm)
-        llm._prompts.clear()
-
-
-async def test_all_dropped(llm: Recorder) -> None:
-    """When every node is dropped, the synthesizer answers that there is nothing, without asking the LLM."""
-    engine = RetrieverQueryEngine(
-        retriever=Found(nodes()[1:]),
-        response_synthesizer=get_response_synthesizer(llm=llm),
-        node_postprocessors=[fake()],
-    )
-    assert str(engine.query("deer")) == str(await engine.aquery("deer")) == "Empty Response"
-    assert llm._prompts == []
-
-
-async def test_citation_query_engine(bundled: Compressor, llm: Recorder) -> None:
-    """CitationQueryEngine cites the kept sentences, sync and async."""
-    engine = CitationQueryEngine(
-        retriever=Found(nodes()),
-        llm=llm,
-        node_postprocessors=[SecateursPostprocessor(compressor=bundled, threshold=0.5)],
-    )
-    for ask in (engine.query, engine.aquery):
-        response = await ask(QUERY) if ask == engine.aquery else ask(QUERY)
-        assert "Source 1:" in response.source_nodes[0].get_content()
-        check_prompt(llm)
-        llm._prompts.clear()

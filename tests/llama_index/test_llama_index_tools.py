@@ -2,7 +2,6 @@
 
 import json
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,14 +9,12 @@ from llama_index.core.agent.workflow import FunctionAgent
 from llama_index.core.base.llms.types import ChatMessage, ImageBlock, MessageRole, TextBlock, ToolCallBlock
 from llama_index.core.embeddings import MockEmbedding
 from llama_index.core.indices import VectorStoreIndex
-from llama_index.core.instrumentation import get_dispatcher
-from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.llms.mock import MockFunctionCallingLLM
 from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 from llama_index.core.tools import BaseTool, FunctionTool, RetrieverTool, ToolMetadata, ToolOutput
 from llama_index.core.workflow import Context
-from pydantic import PrivateAttr
+from llama_parts import Events
 from test_adapter import FakeCompressor
 
 from secateurs import Compressor, Report
@@ -68,24 +65,6 @@ class Found(BaseRetriever):
         return self._nodes
 
 
-class Events(BaseEventHandler):
-    """Collects our events."""
-
-    _seen: list[Any] = PrivateAttr(default_factory=list)
-
-    def handle(self, event: Any, **kwargs: Any) -> None:
-        if isinstance(event, SecateursReportEvent):
-            self._seen.append(event)
-
-
-@pytest.fixture
-def events() -> Iterator[Events]:
-    handler, root = Events(), get_dispatcher()
-    root.event_handlers.append(handler)
-    yield handler
-    root.event_handlers.remove(handler)
-
-
 # --- what is compressed ---
 
 
@@ -99,7 +78,7 @@ async def test_I15_a_function_tool(events: Events):
     assert (output.raw_output, output.raw_input, output.tool_name) == (LONG, before.raw_input, "look")
     assert plain.call(query="deer").content == LONG
     assert [report.query for report in reports] == ["deer"] * 3
-    assert [event.report for event in events._seen] == reports
+    assert [event.report for event in events.of(SecateursReportEvent)] == reports
 
 
 async def test_I15_what_an_agent_sees_of_the_tool():
@@ -165,10 +144,13 @@ async def test_only_text_blocks_change():
     assert (await both(wrapped(blocks), query="deer")).blocks == [image, TextBlock(text=DEER)]
 
 
-async def test_json_stays_as_it_is():
-    """JSON is not cut: it would no longer be any."""
-    fake = FakeCompressor()
-    assert (await both(wrapped(lambda query: json.dumps([LONG]), fake), query="deer")).content == json.dumps([LONG])
+async def test_json_stays_json():
+    """Of JSON the long strings are cut, each by itself; all else stays to the letter, short JSON as a whole."""
+    text = '{"id": 7, "page": 1.50, "texts": [%s, "short"],  "%s": null}' % (json.dumps(LONG), "key " * 40)  # noqa: UP031 - braces
+    output = await both(wrapped(lambda query: text), query="deer")
+    assert output.content == text.replace(json.dumps(LONG), json.dumps(DEER))
+    fake, short = FakeCompressor(), json.dumps({str(index): "a deer" for index in range(90)})
+    assert (await both(wrapped(lambda query: short, fake), query="deer")).content == short
     assert not fake.calls
 
 
@@ -252,7 +234,7 @@ async def test_C14_fails_open(caplog: pytest.LogCaptureFixture, events: Events):
     with caplog.at_level(logging.CRITICAL):
         assert (await both(wrapped(fake=fake), query="deer")).content == LONG
         assert (await both(wrapped(query=broken), query="deer")).content == LONG
-    assert events._seen[0].report.error == "RuntimeError: no"
+    assert events.of(SecateursReportEvent)[0].report.error == "RuntimeError: no"
     with pytest.raises(RuntimeError):
         await wrapped(fake=fake, on_error="raise").acall(query="deer")
     with pytest.raises(KeyError):

@@ -1,0 +1,77 @@
+"""The tool that gives an agent back what was cut."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llama_index.core.tools import AsyncBaseTool, ToolMetadata, ToolOutput
+from pydantic import BaseModel, Field
+
+from secateurs.llama_index.originals import Originals, handle_of
+
+_DESCRIPTION = (
+    "Return a tool result whole that was cut down to what answers the query. "
+    "Use it when the part you need is missing; the handle stands at the end of the cut result."
+)
+
+
+class Handle(BaseModel):
+    """The arguments of an `ExpandTool`, as an LLM is shown them."""
+
+    handle: str = Field(description="The handle that stands at the end of the cut result.")
+
+
+class ExpandTool(AsyncBaseTool):
+    """Gives an agent back what `compress_tool` cut: the whole output, by the handle at its end.
+
+    Pass it to `compress_tool(tool, expand=...)`, of as many tools as you like, and give it to the agent beside them.
+    The originals are in this process's memory.
+
+    Args:
+        name: The tool's name, for the LLM; it stands at the end of every cut output.
+        max_characters: Forget the outputs longest unused when all together are longer than this; the newest stays.
+
+    Example:
+        >>> expand = ExpandTool()
+        >>> expand.call(handle=expand.originals.put("All of it.")).content
+        'All of it.'
+    """
+
+    def __init__(self, name: str = "expand_tool_result", *, max_characters: int = 20_000_000) -> None:
+        self.originals = Originals(max_characters)
+        self._metadata = ToolMetadata(_DESCRIPTION, name=name, fn_schema=Handle)
+
+    @property
+    def metadata(self) -> ToolMetadata:
+        """What an LLM is told of it."""
+        return self._metadata
+
+    @property
+    def name(self) -> str:
+        """The tool's name."""
+        return self._metadata.get_name()
+
+    def note(self, text: str) -> str:
+        """Return what stands at the end of a cut output, given all of it."""
+        return f'\n[cut to the query; {self.name}(handle="{handle_of(text)}") returns all of it]'
+
+    def call(self, *args: Any, **kwargs: Any) -> ToolOutput:
+        """Return the original of a cut output.
+
+        Args:
+            *args: What stands at its end.
+            **kwargs: The same as `handle`; what an LLM invents beside it does no harm.
+
+        Returns:
+            All of it; with `is_error`, that nothing is or nothing is any longer kept under this handle.
+        """
+        handle = str(kwargs.get("handle", args[0] if args else "")).strip()
+        text = self.originals.get(handle)
+        lost = text is None
+        if text is None:
+            text = f"Nothing is kept under {handle!r}. Call the tool that gave the result again."
+        return ToolOutput(self.name, content=text, raw_input={"handle": handle}, raw_output=text, is_error=lost)
+
+    async def acall(self, *args: Any, **kwargs: Any) -> ToolOutput:
+        """Do what `call` does."""
+        return self.call(*args, **kwargs)

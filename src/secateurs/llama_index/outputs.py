@@ -1,0 +1,107 @@
+"""The texts inside a tool's output that can be compressed, and the output around shorter ones.
+
+Where the raw output is a list of nodes, each node is one text. Of JSON, and of what Python writes of a dict, a list
+or an object with fields, each long string is one, so that it stays valid. Anything else is one text as a whole. Only
+text blocks are read, images and all others stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from llama_index.core.llms import TextBlock
+from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore
+from llama_index.core.tools import ToolOutput
+
+from secateurs.adapter import METADATA_KEY
+from secateurs.llama_index.nodes import text_of
+from secateurs.llama_index.slots import Slot, filled, json_slots, repr_slots, whole
+
+BlockSlots = Mapping[int, Sequence[Slot]]
+
+
+def block_slots(output: ToolOutput) -> BlockSlots:
+    """Return what can be compressed in each block of an output, by the block's position."""
+    found = {}
+    for index, block in enumerate(output.blocks):
+        if isinstance(block, TextBlock) and block.text.strip():
+            slots = _slots(block.text, output.raw_output)
+            if slots:
+                found[index] = slots
+    return found
+
+
+def rebuilt(output: ToolOutput, slots: BlockSlots, texts: Sequence[str]) -> ToolOutput:
+    """Return a copy of an output with other texts.
+
+    Args:
+        output: The output; it is not changed, and its raw output is shared.
+        slots: What `block_slots` found in it.
+        texts: One text a slot, in order.
+
+    Returns:
+        The copy; a node that became blank is left out with its metadata, a block that did altogether.
+    """
+    rest = iter(texts)
+    blocks = []
+    for index, block in enumerate(output.blocks):
+        if index not in slots or not isinstance(block, TextBlock):
+            blocks.append(block)
+            continue
+        text = filled(block.text, slots[index], [next(rest) for _ in slots[index]])
+        if text.strip():
+            blocks.append(block.model_copy(update={"text": text}))
+    return output.model_copy(update={"blocks": blocks})
+
+
+def is_ours(raw_output: object) -> bool:
+    """Return whether an output is made of nodes that are compressed already."""
+    nodes = _nodes(raw_output)
+    return bool(nodes) and all(METADATA_KEY in node.metadata for node in nodes)
+
+
+def _slots(text: str, raw_output: object) -> list[Slot]:
+    slots = _node_slots(text, raw_output) or json_slots(text)
+    if slots is not None:
+        return slots
+    if not isinstance(raw_output, str):
+        slots = repr_slots(text, raw_output)
+        if slots or (isinstance(raw_output, (dict, list, tuple)) and text == str(raw_output)):
+            return slots
+    return [whole(text)]
+
+
+def _nodes(raw_output: object) -> list[BaseNode]:
+    """Return the nodes a raw output consists of; none if there is anything else in it."""
+    if not isinstance(raw_output, list):
+        return []
+    nodes = [one.node if isinstance(one, NodeWithScore) else one for one in raw_output]
+    return nodes if all(isinstance(node, BaseNode) for node in nodes) else []
+
+
+def _node_slots(text: str, raw_output: object) -> list[Slot] | None:
+    """Return where the nodes' own texts stand in a text, one after the other; None if one of them does not."""
+    slots: list[Slot] = []
+    at = 0
+    for node in _nodes(raw_output):
+        own = text_of(node)
+        if own is None:
+            continue
+        slot = _node_slot(text, node, own.strip(), at)  # stripped, as LlamaIndex writes a node with its metadata
+        if slot is None:
+            return None
+        slots.append(slot)
+        at = slot.end if slot.around is None else slot.around[1]
+    return slots or None
+
+
+def _node_slot(text: str, node: BaseNode, own: str, at: int) -> Slot | None:
+    shown = node.get_content(MetadataMode.LLM)
+    start, inside = text.find(shown, at), shown.rfind(own)
+    if start >= 0 and inside >= 0:
+        around = (start, start + len(shown))
+        start += inside
+        return Slot(start, start + len(own), own, node.id_, around=around)
+    start = text.find(own, at)
+    end = start + len(own)
+    return None if start < 0 else Slot(start, end, own, node.id_, around=(start, end))

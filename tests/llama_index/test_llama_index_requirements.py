@@ -1,0 +1,223 @@
+"""The requirements on a LlamaIndex postprocessor, I3 to I9: what becomes of nodes. The others are next door."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from llama_index.core.schema import (
+    Document,
+    ImageDocument,
+    ImageNode,
+    IndexNode,
+    MediaResource,
+    MetadataMode,
+    Node,
+    NodeRelationship,
+    NodeWithScore,
+    QueryBundle,
+    RelatedNodeInfo,
+    TextNode,
+)
+from llama_parts import CUT, QUERY, WRITTEN, both, corpus, fake, vector_index
+from test_adapter import FakeCompressor
+
+from secateurs import Compressor, Report
+from secateurs.llama_index import SecateursPostprocessor
+from secateurs.llama_index.nodes import source_spans
+
+
+async def test_I3_inputs_are_untouched():
+    """What a retriever found stays deeply equal, hashes and the query's embedding too; copies share nothing mutable.
+
+    But for the embedding, a vector nobody changes in place: copying it would cost more than the rest.
+    """
+    index = vector_index()
+    query = QueryBundle(QUERY, embedding=index._embed_model.get_query_embedding(QUERY))
+    found = index.as_retriever(similarity_top_k=9).retrieve(query)
+    before, hashes = copy.deepcopy((found, query)), [one.node.hash for one in found]
+    postprocessor = fake(threshold=0.0)
+    for kept in (
+        postprocessor.postprocess_nodes(found, query),
+        await postprocessor.apostprocess_nodes(found, query),
+    ):
+        for new, old in zip(kept, found, strict=True):
+            assert new is not old
+            assert new.node is not old.node
+            assert new.node.embedding is old.node.embedding  # shallow: vectors are not copied
+            new.node.metadata["title"] = new.node.metadata["secateurs"]["spans"] = "changed"
+            new.node.excluded_llm_metadata_keys.append("changed")
+            new.node.excluded_embed_metadata_keys.append("changed")
+            new.node.relationships.clear()
+            new.score = -1.0
+    assert (found, query) == before
+    assert [one.node.hash for one in found] == hashes
+
+
+async def test_I4_the_node_keeps_its_place():
+    """Everything that says what a node is and where it stood is kept, and kept spans count from chunk and source."""
+    documents = corpus()
+    sources = {document.id_: document.text for document in documents}
+    found = vector_index(documents, size=48).as_retriever(similarity_top_k=9).retrieve("mill film rain")
+    assert len({one.node.ref_doc_id for one in found}) < len(found)
+    for one in found:
+        one.node.excluded_llm_metadata_keys = ["page"]
+        one.node.text_template = "{metadata_str} | {content}"
+        one.node.mimetype = "text/markdown"
+    kept = await both(fake(), found, "mill film rain")
+    before = {one.node.id_: one.node for one in found}
+    changed = {"text", "metadata", "excluded_llm_metadata_keys", "excluded_embed_metadata_keys"}
+    for node in (one.node for one in kept):
+        old, data = before[node.id_], node.metadata["secateurs"]
+        assert node.model_dump(exclude=changed) == old.model_dump(exclude=changed)
+        assert set(old.excluded_llm_metadata_keys) <= set(node.excluded_llm_metadata_keys)
+        assert "".join(old.text[start:end] for start, end in data["spans"]) == node.text
+        source = sources[node.ref_doc_id]
+        assert "".join(source[start:end] for start, end in data["source_spans"]) == node.text
+    assert any(one.node.start_char_idx and one.text != before[one.node.id_].text for one in kept)
+
+
+async def test_I4_compressed_twice():
+    """Of a node that is compressed twice the source spans are still those of the source."""
+    source = "It rained. A deer runs. The deer sleeps. It snowed. No deer. "
+    node = TextNode(text=source[11:], start_char_idx=11, end_char_idx=len(source))
+    [once] = await both(fake(), [NodeWithScore(node=node)], "deer runs sleeps")
+    [twice] = await both(fake(), [once], "sleeps no")
+    assert twice.text == "The deer sleeps. No deer. "
+    assert [source[start:end] for start, end in twice.metadata["secateurs"]["source_spans"]] == [
+        "The deer sleeps. ",
+        "No deer. ",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("node", "spans"),
+    [
+        (TextNode(text="A deer. ", start_char_idx=5), [[5, 13]]),
+        (TextNode(text="A deer. ", start_char_idx=5, end_char_idx=13), [[5, 13]]),
+        (TextNode(text="A deer. ", start_char_idx=5, end_char_idx=99), None),
+        (TextNode(text="A deer. ", end_char_idx=8), None),
+        (TextNode(text="A deer. ", start_char_idx=5, metadata={"secateurs": "mine"}), None),
+        (Document(text="A deer. "), None),
+    ],
+)
+async def test_I4_no_place_is_invented(node: Any, spans: list[list[int]] | None):
+    """A node that does not know its place, or whose text is no longer what stands there, has no source spans."""
+    assert source_spans(node, [[0, 8]]) == spans
+    [kept] = await both(fake(), [NodeWithScore(node=node)], "deer")
+    assert kept.metadata["secateurs"].get("source_spans") == spans
+
+
+PIXEL = b"R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"  # a GIF, as ImageDocument wants it
+
+
+def kinds() -> list[NodeWithScore]:
+    """One node of every kind, those without text of their own among them."""
+    text, data = "A deer runs. No more", {"title": "About it"}
+    url = "http://localhost/deer.png"
+    image = MediaResource(url=url)
+    nodes: list[Any] = [
+        TextNode(text=text, metadata=data),
+        ImageNode(text=text, image_url=url, metadata=data),
+        Document(text=text, metadata=data),
+        Node(image_resource=image, metadata=data),
+        IndexNode(text=text, index_id="index", obj=TextNode(text="behind it"), metadata=data),
+        Node(text_resource=MediaResource(text=text, mimetype="text/plain"), metadata=data),
+        Node(text_resource=MediaResource(text=text), image_resource=image, metadata=data),
+        TextNode(text=" \n", metadata=data),
+        ImageDocument(text=text, image=PIXEL, metadata=data),
+    ]
+    return [NodeWithScore(node=node, score=0.5) for node in nodes]
+
+
+@pytest.mark.parametrize("mode", [MetadataMode.LLM, MetadataMode.EMBED])
+async def test_I5_our_data_is_in_no_rendering(mode: MetadataMode):
+    """What the LLM and the embedding model read is the user's metadata and the kept text, for every kind of node."""
+    for new, old in zip(await both(fake(), kinds(), "deer"), kinds(), strict=True):
+        shown = new.node.get_content(mode)
+        assert "secateurs" not in shown
+        assert "spans" not in shown
+        assert shown == old.node.get_content(mode).replace("A deer runs. No more", "A deer runs. ").strip() or (
+            "secateurs" not in new.node.metadata
+        )
+        if "secateurs" in new.node.metadata:
+            assert new.node.excluded_llm_metadata_keys.count("secateurs") == 1
+            assert new.node.excluded_embed_metadata_keys.count("secateurs") == 1
+
+
+async def test_I6_metadata_is_neither_scored_nor_repeated(bundled: Compressor):
+    """The model reads a node's own text; the LLM reads the metadata once and the kept sentences."""
+    found = vector_index().as_retriever(similarity_top_k=9).retrieve(QUERY)
+    compressor = FakeCompressor()
+    await both(SecateursPostprocessor(compressor=compressor), found, QUERY)
+    assert compressor.calls[0] == [one.node.get_content(MetadataMode.NONE) for one in found]
+    kept = await both(SecateursPostprocessor(compressor=bundled, threshold=0.5), found, QUERY)
+    assert WRITTEN in kept[0].text
+    assert CUT not in kept[0].text
+    for one in kept:
+        assert "title:" not in one.text
+        shown = one.node.get_content(MetadataMode.LLM)
+        assert shown == f"title: {one.metadata['title']}\npage: {one.metadata['page']}\n\n{one.text}".strip()
+
+
+async def test_I7_every_kind_of_node():
+    """Text, index and document nodes are cut; images, multimodal and blank nodes pass as they are, in their place."""
+    found = kinds()
+    before = copy.deepcopy(found)
+    kept = await both(fake(), found, "deer")
+    cut = [type(one.node) for one in kept if "secateurs" in one.metadata]
+    assert cut == [TextNode, Document, IndexNode, Node]
+    for new, old in zip(kept, found, strict=True):
+        assert type(new.node) is type(old.node)
+        if "secateurs" in new.metadata:
+            assert new.get_content(MetadataMode.NONE) == "A deer runs. "
+        else:
+            assert new is old
+    assert found == before
+
+
+async def test_I8_scores_are_floats():
+    """The retrieval score is kept by default; rerank=True replaces it and stores both; none is ever numpy's."""
+    found = [NodeWithScore(node=TextNode(text=text, id_=text)) for text in ("a deer", "b deer", "c deer")]
+    for one, score in zip(found, (np.float32(0.25), np.float64(0.5), None), strict=True):
+        one.score = score  # type: ignore[assignment]  # as rerankers do
+    kept = await both(fake(), found, "deer")
+    assert [(one.score, type(one.score)) for one in kept] == [(0.25, float), (0.5, float), (None, type(None))]
+    ranked = await both(fake(ranking={"a": 0.1, "b": 0.9, "c": 0.5}, rerank=True), found, "deer")
+    assert [one.score for one in ranked] == [0.9, 0.5, 0.1]
+    stored = [one.metadata["secateurs"]["retrieval_score"] for one in ranked]
+    assert stored == [0.5, None, 0.25]
+    assert {type(score) for score in stored} == {float, type(None)}
+    for one in [*kept, *ranked]:
+        assert json.loads(one.to_json())["score"] == one.score
+        assert TextNode.from_json(one.node.to_json()) == one.node
+
+
+@pytest.mark.parametrize("query", [None, "", " \n\t"])
+async def test_I9_without_a_query(query: str | None):
+    """Without a query, or with a blank one, the very nodes come back, unread by a model; two queries are an error."""
+    found = vector_index().as_retriever(similarity_top_k=9).retrieve(QUERY)
+    reports: list[Report] = []
+    compressor = FakeCompressor(failure=RuntimeError("called"))
+    postprocessor = SecateursPostprocessor(compressor=compressor, on_error="raise", on_report=reports.append)
+    kept = await both(postprocessor, found, query)
+    assert all(new is old for new, old in zip(kept, found, strict=True))
+    assert not compressor.calls
+    assert [report.savings.saved for report in reports] == [0, 0]
+    for bundle in (QueryBundle(""), QueryBundle(None)):  # type: ignore[arg-type]  # what an image query has
+        assert postprocessor.postprocess_nodes(found, bundle) == found
+    with pytest.raises(ValueError, match="Cannot specify both"):
+        postprocessor.postprocess_nodes(found, QueryBundle("a"), "b")
+    with pytest.raises(ValueError, match="Cannot specify both"):
+        await postprocessor.apostprocess_nodes(found, QueryBundle("a"), "b")
+
+
+def test_relationships_are_not_shared():
+    """A copy's relationships are its own dictionary."""
+    node = TextNode(text="A deer. It", relationships={NodeRelationship.SOURCE: RelatedNodeInfo(node_id="source")})
+    [kept] = fake().postprocess_nodes([NodeWithScore(node=node)], query_str="deer")
+    assert kept.node.relationships == node.relationships
+    assert kept.node.relationships is not node.relationships
