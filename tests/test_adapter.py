@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import copy
 import gc
 import json
@@ -134,6 +135,14 @@ async def arun(query: str = QUERY, texts: Sequence[str] = TEXTS, **settings: Any
         ({"rerank": True, "top_n": 1.5}, TypeError, "top_n must be a whole number"),
         ({"rerank": True, "top_n": True}, TypeError, "top_n must be a whole number"),
         ({"top_n": 3}, ValueError, "top_n=3 needs rerank=True"),
+        ({"timeout": 0}, ValueError, "timeout must be more than 0 seconds"),
+        ({"timeout": float("inf")}, ValueError, "timeout must be more than 0 seconds"),
+        ({"timeout": "1"}, TypeError, "timeout must be a number of seconds"),
+        (
+            {"timeout": 1.0, "compressor": FakeCompressor()},
+            ValueError,
+            "takes a timeout, which that of FakeCompressor",
+        ),
         ({"on_error": "ignore"}, ValueError, "on_error must be 'keep' or 'raise'"),
         ({"encoding": "o300k"}, ValueError, "unknown encoding 'o300k'"),
         ({"device": "gpu"}, DeviceError, "unknown device 'gpu'"),
@@ -400,11 +409,16 @@ def test_wrong_number_of_results() -> None:
     assert "2 results for 3 documents" in run(compressor=Lossy()).report.error
 
 
-@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit, asyncio.CancelledError, GeneratorExit])
-def test_stopping_passes(stop: type[BaseException]) -> None:
+@pytest.mark.parametrize(
+    "stop", [KeyboardInterrupt, SystemExit, asyncio.CancelledError, GeneratorExit, concurrent.futures.CancelledError]
+)
+async def test_stopping_passes(stop: type[BaseException]) -> None:
     """What stops a task or the process is never swallowed."""
     with pytest.raises(stop):
         run(compressor=FakeCompressor(failure=stop()))
+    if stop is asyncio.CancelledError:  # the others would stop the event loop of this test
+        with pytest.raises(stop):
+            await arun(compressor=FakeCompressor(failure=stop()))
 
 
 def test_unloadable_model() -> None:

@@ -22,6 +22,13 @@ PLAIN = (
     "highlight",
     "arguments",
     "batching",
+    "calls",
+    "overlap",
+    "clauses",
+    "originals",
+    "slots",
+    "adapter_failure",
+    "remote",
 )
 FORBIDDEN = {
     **dict.fromkeys(PLAIN, ("torch", "transformers", "langchain", "llama_index", "secateurs.model")),

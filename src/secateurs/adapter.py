@@ -1,7 +1,8 @@
 """What the framework adapters share: the compressor behind them, the order of documents, failure, and the report.
 
-An adapter translates documents to texts and back; everything else is here, its settings in `adapter_settings`. No
-framework, and no torch until the first document is compressed: making and copying an adapter costs nothing.
+An adapter translates documents to texts and back; everything else is here, its settings in `adapter_settings`, what
+counts as a failure in `adapter_failure`. No framework, and no torch until the first document is compressed: making
+and copying an adapter costs nothing.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from importlib.util import find_spec
 from typing import Any, NoReturn
 from weakref import WeakValueDictionary
 
+from secateurs.adapter_failure import FailureLog, as_failure
 from secateurs.adapter_settings import CompressorLike, Settings, checkpoint_name
 from secateurs.errors import Error, MissingExtraError
 from secateurs.policy import Policy, Threshold, combine
@@ -86,15 +88,26 @@ class Runner:
     """Runs the compressor behind one adapter, made on first use.
 
     Adapters with the same model, device and encoding share one compressor, so its weights are loaded once; they are
-    freed with the last adapter. A copied or unpickled runner is empty and finds or loads its compressor again.
+    freed with the last adapter. A copied or unpickled runner is empty and finds or loads its compressor again. What
+    it holds says nothing about an adapter's settings, so all runners are equal: a copy equals its original.
+
+    Attributes:
+        failures: Logs what goes wrong in this adapter.
     """
 
     def __init__(self) -> None:
+        self.failures = FailureLog(_log)
         self._held: dict[_Key, CompressorLike] = {}
         self._unranked: set[str] = set()
 
     def __reduce__(self) -> tuple[type[Runner], tuple[()]]:
         return Runner, ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Runner)
+
+    def __hash__(self) -> int:
+        return hash(Runner)
 
     def load(self, settings: Settings) -> CompressorLike:
         """Return the compressor for these settings; loads weights the first time."""
@@ -134,11 +147,11 @@ class Runner:
         if outcome is None:
             try:
                 compressor = self.load(settings)
-                results = compressor.compress(query, _given(texts), policy=_policy(settings, compressor))
+                results = compressor.compress(query, _given(texts), **_options(settings, compressor))
                 found = _aligned(texts, results)
                 outcome = _finish(settings, query, ids, found, compressor)
             except BaseException as error:
-                outcome = _failed(settings, query, texts, _failure(error))
+                outcome = self._failed(settings, query, texts, as_failure(error))
         self._tell(settings, outcome)
         return outcome
 
@@ -152,11 +165,11 @@ class Runner:
                 compressor = self._ready(settings)
                 if compressor is None:
                     compressor = await asyncio.to_thread(self.load, settings)
-                results = await compressor.acompress(query, _given(texts), policy=_policy(settings, compressor))
+                results = await compressor.acompress(query, _given(texts), **_options(settings, compressor))
                 found = _aligned(texts, results)
                 outcome = _finish(settings, query, ids, found, compressor)
             except BaseException as error:
-                outcome = _failed(settings, query, texts, _failure(error))
+                outcome = self._failed(settings, query, texts, as_failure(error))
         self._tell(settings, outcome)
         return outcome
 
@@ -173,8 +186,14 @@ class Runner:
             return
         try:
             settings.on_report(outcome.report)
-        except Exception:
-            _log.exception("on_report raised; the documents are returned all the same")
+        except Exception as error:
+            self.failures.warn("on_report raised, the documents are returned all the same", error)
+
+    def _failed(self, settings: Settings, query: str, texts: Sequence[str | None], error: Exception) -> Outcome:
+        if settings.on_error == "keep":
+            self.failures.warn("compression failed, the documents are returned as they are", error)
+        outcome = _as_they_are(settings, query, texts, f"{type(error).__name__}: {error}")
+        return replace(outcome, failure=error if settings.on_error == "raise" else None)
 
 
 def report_to_dict(report: Report) -> dict[str, Any]:
@@ -227,6 +246,14 @@ def _policy(settings: Settings, compressor: CompressorLike) -> Policy:
         max_tokens=settings.max_tokens,
         default=compressor.policy,
     )
+
+
+def _options(settings: Settings, compressor: CompressorLike) -> dict[str, Any]:
+    """Return the keyword arguments of `compress`; the timeout only where one is set, so that few need to know it."""
+    options: dict[str, Any] = {"policy": _policy(settings, compressor)}
+    if settings.timeout is not None:
+        options["timeout"] = settings.timeout
+    return options
 
 
 def _given(texts: Sequence[str | None]) -> list[str]:
@@ -307,25 +334,6 @@ def _failed_document(found: Sequence[Compression | None]) -> Error | None:
     return None
 
 
-def _failed(settings: Settings, query: str, texts: Sequence[str | None], error: Exception) -> Outcome:
-    reason = f"{type(error).__name__}: {error}"
-    if settings.on_error == "keep":
-        _log.warning("compression failed, the documents are returned as they are: %s", reason, exc_info=error)
-    outcome = _as_they_are(settings, query, texts, reason)
-    return replace(outcome, failure=error if settings.on_error == "raise" else None)
-
-
 def _as_they_are(settings: Settings, query: str, texts: Sequence[str | None], error: str | None) -> Outcome:
     report = Report(query, (), Savings(0, 0, settings.encoding), error=error)
     return Outcome(report, tuple(Returned(index) for index in range(len(texts))), settings.model_name)
-
-
-def _failure(error: BaseException) -> Exception:
-    """Return what went wrong as an Exception; what stops a task or the process passes."""
-    if isinstance(error, Exception):
-        return error
-    if type(error).__name__ == "PanicException":  # a panic in a Rust extension, a bug and not a request to stop
-        panic = Error(f"a native extension panicked: {error}")
-        panic.__cause__ = error
-        return panic
-    raise error

@@ -13,6 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self, runtime_checkable
 
+from secateurs.arguments import check_seconds
 from secateurs.errors import DeviceError
 from secateurs.policy import Policy, check_count, check_threshold
 from secateurs.savings import TokenCounter
@@ -66,6 +67,8 @@ class Settings:
             has one, the checkpoint having no ranking head, nothing is moved or cut, which is logged once.
         top_n: With `rerank`, return the first so many documents of that order; what it leaves out counts as dropped,
             and as wholly saved.
+        timeout: Seconds a call may take, the loading of the weights at the first not counted; None for as long as it
+            takes. A call that takes longer has failed.
         on_error: `"keep"` returns the input if compression fails; `"raise"` raises, also for a single document.
         encoding: The tiktoken encoding in which savings are counted. Beside a `compressor` it is that one's own:
             the default gives way to it, anything else that differs is a ValueError.
@@ -85,6 +88,7 @@ class Settings:
     max_tokens: int | None = None
     rerank: bool = False
     top_n: int | None = None
+    timeout: float | None = None
     on_error: OnError = "keep"
     encoding: str = _DEFAULT_ENCODING
     on_report: OnReport | None = None
@@ -97,6 +101,8 @@ class Settings:
         if self.max_tokens is not None:
             check_count(self.max_tokens, "max_tokens", least=0)
         self._check_order()
+        if self.timeout is not None:
+            check_seconds(self.timeout, "timeout")
         if self.on_error not in ("keep", "raise"):
             raise ValueError(f"on_error must be 'keep' or 'raise', got {self.on_error!r}")
         TokenCounter(self.encoding)
@@ -135,12 +141,21 @@ class Settings:
                 f"encoding must be the compressor's own, {compressor.encoding!r}, got {self.encoding!r}: leave it "
                 "out, or make the compressor with it."
             )
+        if self.timeout is not None and not _takes_timeout(compressor):
+            raise ValueError(
+                f"timeout={self.timeout} needs a compressor whose compress() takes a timeout, which that of "
+                f"{type(compressor).__name__} does not. Leave it out, or let compress() take one."
+            )
         object.__setattr__(self, "encoding", compressor.encoding)
 
     @classmethod
     def of(cls, adapter: object) -> Self:
-        """Read and check the settings of an adapter, an object with attributes of these names."""
-        return cls(**{field.name: getattr(adapter, field.name) for field in fields(cls)})
+        """Read and check the settings of an adapter, an object with attributes of these names.
+
+        A setting it does not have keeps its default: not every adapter has every one.
+        """
+        names = (field.name for field in fields(cls))
+        return cls(**{name: getattr(adapter, name) for name in names if hasattr(adapter, name)})
 
     def portable(self) -> dict[str, Any]:
         """Return the fields that stand in for the objects among them where only JSON types can go.
@@ -175,6 +190,14 @@ def checkpoint_name(folder: Path) -> str:
     if folder.parent.name == "snapshots" and folder.parent.parent.name.startswith("models--"):
         return folder.parent.parent.name.removeprefix("models--").replace("--", "/")
     return folder.name or folder.resolve().name
+
+
+def _takes_timeout(compressor: CompressorLike) -> bool:
+    try:
+        parameters = inspect.signature(compressor.compress).parameters
+    except (TypeError, ValueError):  # a callable that does not tell: the call itself will
+        return True
+    return "timeout" in parameters or any(one.kind is one.VAR_KEYWORD for one in parameters.values())
 
 
 def _check_device(device: str) -> None:

@@ -31,7 +31,7 @@ from secateurs.llama_index import (
     compress_callbacks,
     compress_tool,
 )
-from secateurs.llama_index.originals import Originals
+from secateurs.originals import Originals
 
 DEER = "The deer isn't ours, it was written by Ann Smith in a cold winter. "
 RAIN = "It rained all day long over the hills and the wind came from the sea. "

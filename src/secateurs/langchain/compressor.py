@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from os import PathLike, fspath
-from typing import Any, Self
+from typing import Any, Literal, Self
 
-from langchain_core.callbacks import Callbacks, adispatch_custom_event, dispatch_custom_event
+from langchain_core.callbacks import Callbacks
 from langchain_core.documents import BaseDocumentCompressor, Document
-from langchain_core.runnables import Runnable, RunnableConfig, ensure_config
-from langchain_core.runnables.config import get_callback_manager_for_config
+from langchain_core.load import Serializable
+from langchain_core.runnables import Runnable
 from pydantic import (
     ConfigDict,
     Field,
@@ -21,20 +22,23 @@ from pydantic import (
 )
 from pydantic.json_schema import SkipJsonSchema
 
-from secateurs.adapter import METADATA_KEY, Outcome, Runner, copy_metadata, report_to_dict
+from secateurs.adapter import METADATA_KEY, Outcome, Returned, Runner, copy_metadata
 from secateurs.adapter_settings import CompressorLike, OnError, OnReport, Settings
+from secateurs.langchain.tracing import Traced
 from secateurs.text import Compression
 
-EVENT_NAME = "secateurs_report"
+MetadataMode = Literal["full", "none"]
+
+_KEYS = {"status", "spans", "sentences", "savings"}
 
 
-class SecateursCompressor(BaseDocumentCompressor):
+class SecateursCompressor(BaseDocumentCompressor, Serializable):
     """Cuts documents down to the sentences that matter for the query; works as it is, with the bundled model.
 
     New documents come back, in order unless `rerank` is set, with their `id` and metadata; a document in which
     nothing passed is left out. `metadata["secateurs"]` says what was kept and saved, `metadata["relevance_score"]`
-    how relevant the document is (the ranking score, else its best sentence's; a score that is already there, say a
-    reranker's, is not replaced).
+    how relevant the document is (the ranking score, else its best sentence's). What else is there under these keys,
+    say a reranker's score, is not replaced.
 
     `rerank=True` returns them by falling ranking score, `top_n` the first so many of that order. A `relevance_score`
     that was already there does not order them; `metadata["secateurs"]["ranking_score"]` always agrees with the order.
@@ -42,9 +46,16 @@ class SecateursCompressor(BaseDocumentCompressor):
     With `on_error="keep"` a failure, and always a blank query, returns the very documents that came in.
 
     `compressor` and `on_report` are not serialized and not pickled: what is rebuilt loads the same checkpoint and
-    reports to nobody. A copy shares them.
+    reports to nobody. A copy shares them. LangChain's `loads` needs `allowed_objects=[SecateursCompressor]` and
+    `valid_namespaces=["secateurs"]`.
 
-    Attributes: see `secateurs.adapter_settings.Settings`.
+    Attributes:
+        metadata_mode: `"none"` adds nothing to the metadata. The agent middleware then cannot tell that documents are
+            compressed already.
+        metadata_key: The key under which it says what was kept and saved.
+        score_key: The key of the relevance score.
+        compressor, model, device, threshold, top_k, max_tokens, rerank, top_n, timeout, on_error, encoding,
+            on_report: see `secateurs.adapter_settings.Settings`.
 
     Example:
         >>> from langchain_core.documents import Document
@@ -63,8 +74,12 @@ class SecateursCompressor(BaseDocumentCompressor):
     max_tokens: int | None = None
     rerank: bool = False
     top_n: int | None = None
+    timeout: float | None = None
     on_error: OnError = "keep"
     encoding: str = "o200k_base"
+    metadata_mode: MetadataMode = "full"
+    metadata_key: str = Field(default=METADATA_KEY, min_length=1)
+    score_key: str = Field(default="relevance_score", min_length=1)
     on_report: SkipJsonSchema[OnReport | None] = Field(default=None, exclude=True, repr=False)
 
     _runner: Runner = PrivateAttr(default_factory=Runner)
@@ -77,29 +92,31 @@ class SecateursCompressor(BaseDocumentCompressor):
         Args:
             documents: The documents; they are not changed.
             query: What they were retrieved for.
-            callbacks: The report goes out through them as the custom event `"secateurs_report"`, if they belong to
-                a run.
+            callbacks: Those of the run this is called in: there it is a run of its own, named `"secateurs"`, whose
+                output is the report, and the report goes out as the custom event `"secateurs_report"`.
 
         Returns:
             New documents, without those in which nothing passed and those `top_n` leaves out.
         """
         texts, ids = [one.page_content for one in documents], [one.id for one in documents]
-        outcome = self._runner.run(Settings.of(self), query, texts, ids)
-        config = ensure_config({"callbacks": callbacks})
-        if has_parent(config):
-            dispatch_custom_event(EVENT_NAME, report_to_dict(outcome.report), config=config)
-        return _rewrite(documents, outcome)
+        traced = Traced(query, len(texts), callbacks)
+        outcome = traced.run(lambda: self._runner.run(Settings.of(self), query, texts, ids))
+        outcome.check()
+        return [self._rewritten(documents, one, outcome) for one in outcome.returned]
 
     async def acompress_documents(
         self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None
     ) -> list[Document]:
         """Do what `compress_documents` does without blocking the event loop."""
         texts, ids = [one.page_content for one in documents], [one.id for one in documents]
-        outcome = await self._runner.arun(Settings.of(self), query, texts, ids)
-        config = ensure_config({"callbacks": callbacks})
-        if has_parent(config):
-            await adispatch_custom_event(EVENT_NAME, report_to_dict(outcome.report), config=config)
-        return _rewrite(documents, outcome)
+        traced = Traced(query, len(texts), callbacks)
+        outcome = await traced.arun(lambda: self._runner.arun(Settings.of(self), query, texts, ids))
+        outcome.check()
+        kept = []
+        for one in outcome.returned:
+            kept.append(self._rewritten(documents, one, outcome))
+            await asyncio.sleep(0)  # copying what the user keeps in the metadata takes a while: the loop's turn
+        return kept
 
     def as_runnable(self) -> Runnable[dict[str, Any], list[Document]]:
         """Return this compressor as a step of a pipe, from `{"query", "documents"}` to documents.
@@ -125,7 +142,20 @@ class SecateursCompressor(BaseDocumentCompressor):
     @model_validator(mode="after")
     def _check(self) -> Self:
         Settings.of(self)
+        if self.metadata_key == self.score_key:
+            raise ValueError(f"metadata_key and score_key must differ, got {self.score_key!r} for both")
         return self
+
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        """Return True: LangChain's `dumps` writes the settings."""
+        return True
+
+    @property
+    def lc_attributes(self) -> dict[str, Any]:
+        """What `dumps` writes in place of a compressor: where it came from."""
+        portable = Settings.of(self).portable()
+        return {} if self.compressor is None else {name: portable[name] for name in ("model", "encoding")}
 
     @field_serializer("model", "encoding")
     def _portable(self, value: object, info: FieldSerializationInfo) -> Any:
@@ -139,29 +169,28 @@ class SecateursCompressor(BaseDocumentCompressor):
         shared = {id(one): one for one in (self.compressor, self.on_report)}
         return super().__deepcopy__({**(memo or {}), **shared})
 
+    def _rewritten(self, documents: Sequence[Document], one: Returned, outcome: Outcome) -> Document:
+        document = documents[one.index]
+        return document if one.compression is None else self._with(document, one.compression, outcome)
 
-def has_parent(config: RunnableConfig) -> bool:
-    """Return whether there is a run an event could belong to; without one, dispatching raises."""
-    return get_callback_manager_for_config(config).parent_run_id is not None
+    def _with(self, document: Document, compression: Compression, outcome: Outcome) -> Document:
+        metadata = copy_metadata(document.metadata)
+        if self.metadata_mode == "full":
+            if self.metadata_key not in metadata or _is_ours(metadata[self.metadata_key]):
+                metadata[self.metadata_key] = outcome.metadata(compression)
+            if compression.status != "error":
+                metadata.setdefault(self.score_key, _relevance(compression))
+        bare = document.model_copy(update={"page_content": compression.text, "metadata": {}})
+        return _clone(bare).model_copy(update={"metadata": metadata})
 
 
-def _rewrite(documents: Sequence[Document], outcome: Outcome) -> list[Document]:
-    outcome.check()
-    return [
-        documents[one.index] if one.compression is None else _with(documents[one.index], one.compression, outcome)
-        for one in outcome.returned
-    ]
-
-
-def _with(document: Document, compression: Compression, outcome: Outcome) -> Document:
-    metadata = copy_metadata(document.metadata)
-    metadata[METADATA_KEY] = outcome.metadata(compression)
-    if compression.status != "error":
-        metadata.setdefault("relevance_score", _relevance(compression))
-    return _clone(document).model_copy(update={"page_content": compression.text, "metadata": metadata})
+def _is_ours(value: object) -> bool:
+    """Return whether an earlier compression wrote this, which the next one may replace."""
+    return isinstance(value, dict) and value.keys() >= _KEYS
 
 
 def _clone(document: Document) -> Document:
+    """Return a document whose own state, that of a subclass, is not the original's."""
     try:
         return document.model_copy(deep=True)
     except Exception:  # something in it cannot be copied, a lock or a client: that is shared

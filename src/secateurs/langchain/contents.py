@@ -6,19 +6,15 @@ valid). Of a list of content blocks only the text blocks are read; images and al
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.documents import Document
 
-ToolContent = str | list[str | dict[Any, Any]]
+from secateurs.slots import Slot, filled, json_slots, whole
 
-_JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
-_COLON = re.compile(r"\s*:")
-_LONG = 80  # characters; a shorter JSON string is a name, a date, an id: nothing to cut
+ToolContent = str | list[str | dict[Any, Any]]
 
 
 @dataclass(frozen=True)
@@ -35,17 +31,6 @@ class Content:
     texts: tuple[str, ...]
     ids: tuple[str | None, ...]
     rebuild: Callable[[Sequence[str]], ToolContent]
-
-
-@dataclass(frozen=True)
-class _Slot:
-    """Where a text stands in a string, and how it is written there."""
-
-    start: int
-    end: int
-    text: str
-    id: str | None = None
-    write: Callable[[str], str] = str
 
 
 def split_content(content: ToolContent, documents: Sequence[Document] = ()) -> Content:
@@ -104,59 +89,14 @@ def _split_block(block: str | dict[Any, Any]) -> Content | None:
 
 
 def _split_text(text: str, documents: Sequence[Document]) -> Content:
-    slots = _json_slots(text)
+    slots = json_slots(text)
     if slots is None:
-        slots = _document_slots(text, documents) or [_Slot(0, len(text), text)]
+        slots = _document_slots(text, documents) or [whole(text)]
     ids = tuple(slot.id for slot in slots)
-    return Content(tuple(slot.text for slot in slots), ids, lambda texts: _filled(text, slots, texts))
+    return Content(tuple(slot.text for slot in slots), ids, lambda texts: filled(text, slots, texts))
 
 
-def _filled(source: str, slots: Sequence[_Slot], texts: Sequence[str]) -> str:
-    pieces, at = [], 0
-    for slot, text in zip(slots, texts, strict=True):
-        pieces += [source[at : slot.start], slot.write(text)]
-        at = slot.end
-        if not text.strip() and slot.write is str:
-            behind = source[at:]
-            at += len(behind) - len(behind.lstrip())
-    return "".join([*pieces, source[at:]])
-
-
-def _json_slots(text: str) -> list[_Slot] | None:
-    """Return the long strings of a JSON text, keys left out; None if it is not JSON.
-
-    They are replaced where they stand: numbers, keys and layout stay to the letter, as no parse and dump would.
-    """
-    if not text.lstrip().startswith(("{", "[", '"')):
-        return None
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    slots = []
-    for found in _JSON_STRING.finditer(text):
-        if len(found[0]) < _LONG or _COLON.match(text, found.end()):
-            continue  # short, or a key
-        value = json.loads(found[0], strict=False)
-        if len(value) >= _LONG and not _is_opaque(value):
-            slots.append(_Slot(found.start(), found.end(), value, write=_writer(found[0])))
-    return slots
-
-
-def _is_opaque(value: str) -> bool:
-    """Return whether a string is an address or encoded data: no language is written so."""
-    return value.isascii() and not any(map(str.isspace, value))
-
-
-def _writer(literal: str) -> Callable[[str], str]:
-    def write(text: str) -> str:
-        alone = any("\ud800" <= character <= "\udfff" for character in text)
-        return json.dumps(text, ensure_ascii=literal.isascii() or alone)
-
-    return write
-
-
-def _document_slots(text: str, documents: Sequence[Document]) -> list[_Slot] | None:
+def _document_slots(text: str, documents: Sequence[Document]) -> list[Slot] | None:
     """Return where the documents stand in the text, one after the other; None if one of them does not."""
     slots, at = [], 0
     for document in documents:
@@ -165,5 +105,5 @@ def _document_slots(text: str, documents: Sequence[Document]) -> list[_Slot] | N
         if start < 0:
             return None
         at = start + len(page)
-        slots.append(_Slot(start, at, page, document.id))
+        slots.append(Slot(start, at, page, document.id, around=(start, at)))
     return slots

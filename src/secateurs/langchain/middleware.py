@@ -7,20 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_event
 from langchain_core.messages import ToolMessage
-from langchain_core.runnables import ensure_config
 
-from secateurs.adapter import METADATA_KEY, Outcome, Runner, raise_missing, report_to_dict
+from secateurs.adapter import METADATA_KEY, Outcome, Runner, raise_missing
 from secateurs.adapter_settings import CompressorLike, OnError, OnReport, Settings
-from secateurs.langchain.compressor import EVENT_NAME, has_parent
 from secateurs.langchain.contents import Content, split_content, visible_text
-from secateurs.langchain.originals import Originals, expand_tool, handle_of
+from secateurs.langchain.expand import expand_tool
 from secateurs.langchain.tool_results import (
     Cut,
     Cuts,
@@ -31,6 +27,8 @@ from secateurs.langchain.tool_results import (
     replaced,
     tool_messages,
 )
+from secateurs.langchain.tracing import Traced
+from secateurs.originals import Originals, handle_of
 from secateurs.policy import check_count
 from secateurs.savings import Savings, TokenCounter
 
@@ -44,8 +42,6 @@ ToolResult = ToolMessage | Command[Any]
 QueryOf = Callable[[ToolCallRequest], str | None]
 
 _NOTHING = "[no part of this result answers the query]"
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -71,9 +67,11 @@ class ContextCompressionMiddleware(AgentMiddleware[Any, Any, Any]):
     of Documents, each Document in the content are compressed. The artifact, other blocks and results with
     `status="error"` stay as they are, as does what would not get shorter or is made of compressed Documents already.
     What was kept and saved is in `response_metadata["secateurs"]`; the savings go to the stream writer
-    (`stream_mode="custom"`) under the same key, the report out as the custom event `"secateurs_report"`.
+    (`stream_mode="custom"`) under the same key, the report out as the custom event `"secateurs_report"` and as the
+    output of a run named `"secateurs"`.
 
-    A failure of ours returns the result as it came, unless `on_error="raise"`; a failure of the tool passes.
+    A failure of ours, a time-out too, returns the result as it came, unless `on_error="raise"`; a failure of the tool
+    passes.
 
     Attributes:
         query: Names the query of a tool call, None or blank for "leave it"; by default the first argument in
@@ -87,7 +85,7 @@ class ContextCompressionMiddleware(AgentMiddleware[Any, Any, Any]):
         expand: Name of a tool that gives the agent an original back, its handle at the end of each cut result; None
             for no tool and no handle. The originals are in this process's memory, the oldest forgotten first.
         name: The middleware's name; two in one agent need two, and two names for `expand` as well.
-        compressor, model, device, threshold, top_k, max_tokens, on_error, encoding, on_report: see
+        compressor, model, device, threshold, top_k, max_tokens, timeout, on_error, encoding, on_report: see
             `secateurs.adapter_settings.Settings`.
 
     Raises:
@@ -100,6 +98,7 @@ class ContextCompressionMiddleware(AgentMiddleware[Any, Any, Any]):
     threshold: float | None = None
     top_k: int | None = None
     max_tokens: int | None = None
+    timeout: float | None = None
     on_error: OnError = "keep"
     encoding: str = "o200k_base"
     on_report: OnReport | None = None
@@ -123,17 +122,7 @@ class ContextCompressionMiddleware(AgentMiddleware[Any, Any, Any]):
         check_count(self.min_tokens, "min_tokens", least=0)
         if self.query is not None and (not callable(self.query) or inspect.iscoroutinefunction(self.query)):
             raise TypeError(f"query must be a plain function of one ToolCallRequest, got {self.query!r}")
-        self._settings = Settings(
-            compressor=self.compressor,
-            model=self.model,
-            device=self.device,
-            threshold=self.threshold,
-            top_k=self.top_k,
-            max_tokens=self.max_tokens,
-            on_error=self.on_error,
-            encoding=self.encoding,
-            on_report=self.on_report,
-        )
+        self._settings = Settings.of(self)
         self._count = TokenCounter(self._settings.encoding)
         self.tools = [] if self.expand is None else [expand_tool(self._originals, self.expand)]
 
@@ -182,24 +171,22 @@ class ContextCompressionMiddleware(AgentMiddleware[Any, Any, Any]):
         job = self._job(message, request)
         if isinstance(job, Cut):
             return job.of(message)
-        outcome = self._runner.run(self._settings, job.query, job.content.texts, job.ids)
-        config = ensure_config()
-        if has_parent(config):
-            dispatch_custom_event(EVENT_NAME, report_to_dict(outcome.report), config=config)
+        texts, ids = job.content.texts, job.ids
+        traced = Traced(job.query, len(texts))
+        outcome = traced.run(lambda: self._runner.run(self._settings, job.query, texts, ids))
         cut = self._cut(job, outcome)
-        _tell(runtime, request, cut, outcome)
+        self._tell(runtime, request, cut, outcome)
         return cut.of(message)
 
     async def _acompress(self, message: ToolMessage, request: ToolCallRequest, runtime: Any) -> ToolMessage:
         job = await asyncio.to_thread(self._job, message, request)  # counting a long result takes a while
         if isinstance(job, Cut):
             return job.of(message)
-        outcome = await self._runner.arun(self._settings, job.query, job.content.texts, job.ids)
-        config = ensure_config()
-        if has_parent(config):
-            await adispatch_custom_event(EVENT_NAME, report_to_dict(outcome.report), config=config)
+        texts, ids = job.content.texts, job.ids
+        traced = Traced(job.query, len(texts))
+        outcome = await traced.arun(lambda: self._runner.arun(self._settings, job.query, texts, ids))
         cut = await asyncio.to_thread(self._cut, job, outcome)
-        _tell(runtime, request, cut, outcome)
+        self._tell(runtime, request, cut, outcome)
         return cut.of(message)
 
     def _job(self, message: ToolMessage, request: ToolCallRequest) -> _Job | Cut:
@@ -273,8 +260,20 @@ class ContextCompressionMiddleware(AgentMiddleware[Any, Any, Any]):
     def _gave_up(self, error: Exception) -> Cut:
         if self.on_error == "raise":
             raise error
-        _log.warning("a tool result is returned as it is: %s: %s", type(error).__name__, error, exc_info=error)
+        self._runner.failures.warn("a tool result is returned as it is", error)
         return Cut()
+
+    def _tell(self, runtime: Any, request: ToolCallRequest, cut: Cut, outcome: Outcome) -> None:
+        """Send what was saved, or what failed, to the stream; a stream that breaks must not break the tool."""
+        writer = getattr(runtime, "stream_writer", None)
+        if writer is None or (cut.data is None and outcome.report.error is None):
+            return
+        call = {"tool": request.tool_call["name"], "tool_call_id": request.tool_call["id"]}
+        savings = None if cut.data is None else cut.data["savings"]
+        try:
+            writer({METADATA_KEY: {**call, "savings": savings, "error": outcome.report.error}})
+        except Exception as error:
+            self._runner.failures.warn("the stream writer raised, the tool result is returned all the same", error)
 
 
 def _past_requests(request: ModelRequest[Any]) -> list[tuple[int, ToolCallRequest]]:
@@ -287,16 +286,3 @@ def _past_requests(request: ModelRequest[Any]) -> list[tuple[int, ToolCallReques
         (index, ToolCallRequest(call, None, {"messages": messages[: index + 1]}, None))  # type: ignore[arg-type]  # no runtime: no tool runs
         for index, call in calls_before(messages)
     ]
-
-
-def _tell(runtime: Any, request: ToolCallRequest, cut: Cut, outcome: Outcome) -> None:
-    """Send what was saved, or what failed, to the stream; a stream that breaks must not break the tool."""
-    writer = getattr(runtime, "stream_writer", None)
-    if writer is None or (cut.data is None and outcome.report.error is None):
-        return
-    call = {"tool": request.tool_call["name"], "tool_call_id": request.tool_call["id"]}
-    savings = None if cut.data is None else cut.data["savings"]
-    try:
-        writer({METADATA_KEY: {**call, "savings": savings, "error": outcome.report.error}})
-    except Exception:
-        _log.exception("the stream writer raised; the tool result is returned all the same")

@@ -36,6 +36,11 @@ class CompressingRetriever(BaseRetriever):
     compressor: BaseDocumentCompressor = Field(default_factory=SecateursCompressor)
     k: int | None = None
 
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        """Return True: LangChain's `dumps` writes it, if it can write what is inside."""
+        return True
+
     @field_validator("k", mode="before")
     @classmethod
     def _check_k(cls, value: int | None) -> int | None:

@@ -22,7 +22,7 @@ _CONFIGURABLE = {
 class CompressDocuments(RunnableSerializable[dict[str, Any], list[Document]]):
     """Compresses `{"query": ..., "documents": ...}`; made by `SecateursCompressor.as_runnable()`.
 
-    It is a run of its own in traces, to which the report's event belongs.
+    It is a run of its own in traces, to which the report's event belongs and the run with the savings.
 
     Attributes:
         compressor: What compresses; `threshold`, `top_k` and `max_tokens` can be configured for one call.
@@ -33,6 +33,11 @@ class CompressDocuments(RunnableSerializable[dict[str, Any], list[Document]]):
 
     compressor: SecateursCompressor
     name: str | None = "SecateursCompressor"
+
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        """Return True: LangChain's `dumps` writes a pipe with this step in it."""
+        return True
 
     @property
     def config_specs(self) -> list[ConfigurableFieldSpec]:

@@ -14,7 +14,7 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCal
 
 from secateurs.adapter import METADATA_KEY, copy_metadata
 from secateurs.langchain.contents import ToolContent
-from secateurs.langchain.originals import handle_of
+from secateurs.originals import handle_of
 
 ResultT = TypeVar("ResultT")
 

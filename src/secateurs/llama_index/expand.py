@@ -7,12 +7,7 @@ from typing import Any
 from llama_index.core.tools import AsyncBaseTool, ToolMetadata, ToolOutput
 from pydantic import BaseModel, Field
 
-from secateurs.llama_index.originals import Originals, handle_of
-
-_DESCRIPTION = (
-    "Return a tool result whole that was cut down to what answers the query. "
-    "Use it when the part you need is missing; the handle stands at the end of the cut result."
-)
+from secateurs.originals import EXPAND, Originals, handle_of, nothing_kept
 
 
 class Handle(BaseModel):
@@ -39,7 +34,7 @@ class ExpandTool(AsyncBaseTool):
 
     def __init__(self, name: str = "expand_tool_result", *, max_characters: int = 20_000_000) -> None:
         self.originals = Originals(max_characters)
-        self._metadata = ToolMetadata(_DESCRIPTION, name=name, fn_schema=Handle)
+        self._metadata = ToolMetadata(EXPAND, name=name, fn_schema=Handle)
 
     @property
     def metadata(self) -> ToolMetadata:
@@ -69,7 +64,7 @@ class ExpandTool(AsyncBaseTool):
         text = self.originals.get(handle)
         lost = text is None
         if text is None:
-            text = f"Nothing is kept under {handle!r}. Call the tool that gave the result again."
+            text = nothing_kept(handle)
         return ToolOutput(self.name, content=text, raw_input={"handle": handle}, raw_output=text, is_error=lost)
 
     async def acall(self, *args: Any, **kwargs: Any) -> ToolOutput:

@@ -15,7 +15,7 @@ from llama_index.core.tools import ToolOutput
 
 from secateurs.adapter import METADATA_KEY
 from secateurs.llama_index.nodes import text_of
-from secateurs.llama_index.slots import Slot, filled, json_slots, repr_slots, whole
+from secateurs.slots import Slot, filled, json_slots, repr_slots, whole
 
 BlockSlots = Mapping[int, Sequence[Slot]]
 

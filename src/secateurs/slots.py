@@ -62,7 +62,7 @@ def filled(source: str, slots: Sequence[Slot], texts: Sequence[str]) -> str:
     """
     pieces, at = [], 0
     for slot, text in zip(slots, texts, strict=True):
-        if text.strip() or slot.around is None:
+        if text.strip() or slot.around is None or text == slot.text:
             pieces += [source[at : slot.start], slot.write(text)]
             at = slot.end
         else:

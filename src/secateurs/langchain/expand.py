@@ -1,0 +1,27 @@
+"""The tool that gives an agent back what was cut."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from langchain_core.messages import ToolMessage
+from langchain_core.tools import BaseTool, InjectedToolCallId, StructuredTool
+
+from secateurs.adapter import METADATA_KEY
+from secateurs.originals import EXPAND, Originals, nothing_kept
+
+
+def expand_tool(originals: Originals, name: str) -> BaseTool:
+    """Make the tool that returns originals; its results carry our key, so that nothing compresses them again."""
+
+    def expand(handle: str, tool_call_id: Annotated[str, InjectedToolCallId]) -> ToolMessage:
+        text = originals.get(handle.strip())
+        if text is None:
+            return ToolMessage(nothing_kept(handle), tool_call_id=tool_call_id, name=name, status="error")
+        marked = {METADATA_KEY: {"status": "expanded", "handle": handle.strip()}}
+        return ToolMessage(text, tool_call_id=tool_call_id, name=name, response_metadata=marked)
+
+    async def aexpand(handle: str, tool_call_id: Annotated[str, InjectedToolCallId]) -> ToolMessage:
+        return expand(handle, tool_call_id)
+
+    return StructuredTool.from_function(expand, aexpand, name=name, description=EXPAND)
