@@ -40,6 +40,8 @@ FORBIDDEN = {
     "compressor": ("langchain", "llama_index", "secateurs.langchain", "secateurs.llama_index"),
     "adapter": ("torch", "langchain", "llama_index", "secateurs.model", "secateurs.scorer", "secateurs.windows"),
     "adapter_settings": ("torch", "langchain", "llama_index", "secateurs.compressor", "secateurs.adapter."),
+    "token_scores": ("torch", "langchain", "llama_index", "secateurs.model", "secateurs.compressor"),
+    "mcp": ("torch", "langchain", "llama_index", "secateurs.model", "secateurs.scorer", "secateurs.windows"),
     "langchain": ("torch", "llama_index", "secateurs.model", "secateurs.scorer", "secateurs.windows"),
     "llama_index": ("torch", "langchain", "secateurs.model", "secateurs.scorer", "secateurs.windows"),
 }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import FrozenInstanceError
+import re
+from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
@@ -25,6 +26,40 @@ def test_spans_are_the_merged_kept_ranges():
     assert RESULT.kept == SENTENCES[:2]
     assert merge_spans([]) == ()
     assert merge_spans([(0, 1), (2, 3), (3, 4)]) == (Span(0, 1), Span(2, 4))
+
+
+def test_what_was_cut_mirrors_what_was_kept():
+    """Kept and cut sentences together are all of them, each with its score and place, and undo the compression."""
+    assert RESULT.cut == SENTENCES[2:]
+    assert sorted((*RESULT.kept, *RESULT.cut), key=lambda one: one.start) == list(SENTENCES)
+    pieces = {one.start: one.text for one in (*RESULT.kept, *RESULT.cut)}
+    assert "".join(pieces[start] for start in sorted(pieces)) == RESULT.original
+
+
+def test_what_decided_is_no_part_of_equality_or_to_dict():
+    """The policy and the token scores explain a result; they are not what it says."""
+    explained = replace(RESULT, policy="Threshold(0.5)")
+    assert explained == RESULT
+    assert hash(explained) == hash(RESULT)
+    assert explained.to_dict() == RESULT.to_dict()
+    assert "Threshold(0.5)" in repr(explained)
+
+
+def test_without_token_scores_there_are_no_highlights():
+    """A result that was put together by hand, or of a family without token scores, has None."""
+    assert RESULT.highlights(0.5) is None
+    with pytest.raises(ValueError, match=r"min_score must be in \[0, 1\], got 2"):
+        RESULT.highlights(2)
+
+
+def test_html_marks_by_score():
+    """Kept sentences are marked the more strongly the higher they score, cut ones are not; scores show on hover."""
+    html = RESULT.to_html()
+    assert re.findall(r'<(\w+) title="([\d.]+)" style="--score:([\d.]+)">', html) == [
+        ("mark", "0.900", "0.900"), ("mark", "0.800", "0.800"), ("s", "0.100", "0.100")
+    ]  # fmt: skip
+    assert "var(--score)" in html
+    assert RESULT._repr_html_() == html
 
 
 def test_results_are_frozen():

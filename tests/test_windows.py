@@ -180,6 +180,25 @@ def test_lone_surrogates_are_read_as_the_replacement_character() -> None:
             assert found.ids.tolist() == expected.ids.tolist()
 
 
+@given(st.lists(st.text(alphabet=st.sampled_from("abc <>/s[]SEP\n\ud800é"), max_size=20), max_size=8))
+def test_each_token_stands_somewhere_in_its_text(texts) -> None:
+    """`locate` gives one place for each token of `encode`, in order, inside its own text, however many there are."""
+    for tokenizer in (Tokenizer(unigram(), 3), Tokenizer(wordpiece(), 1)):
+        lengths, places = tokenizer.encode(texts).lengths, tokenizer.locate(texts)
+        assert len(places.starts) == len(places.ends) == lengths.sum()
+        sizes = np.repeat([len(text) for text in texts], lengths)
+        assert ((places.starts >= 0) & (places.starts <= places.ends) & (places.ends <= sizes)).all()
+        for starts in np.split(places.starts, np.cumsum(lengths)):
+            assert (np.diff(starts) >= 0).all()
+
+
+def test_tokens_are_located_by_code_point() -> None:
+    """Places count characters, not bytes; a forged control token has the place of its characters."""
+    places = Tokenizer(wordpiece(), 1).locate(["🦌 good", "", "[SEP] day"])
+    assert list(zip(places.starts.tolist(), places.ends.tolist(), strict=True)) == [(0, 1), (2, 6), (0, 5), (6, 9)]
+    assert Tokenizer(wordpiece(), 1).locate([]).starts.tolist() == []
+
+
 @given(st.lists(st.text(alphabet=st.sampled_from("abc <>/s[]SEP\n"), max_size=20), max_size=8))
 def test_tokens_of_a_text_are_the_same_alone_and_among_others(texts) -> None:
     """Batching texts for the tokenizer changes nothing."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from secateurs.errors import CheckpointError, DeviceError, Error, MissingExtraError, OverloadedError
     from secateurs.policy import Neighbours, Policy, Threshold, TokenBudget, TopK
     from secateurs.savings import Savings
-    from secateurs.text import Compression, Report, Sentence, Span
+    from secateurs.text import Compression, Highlight, Report, Sentence, Span
 
 __version__ = "0.1.0"
 
@@ -27,6 +27,7 @@ _HOME = {
     "Compressor": "compressor",
     "ScoreCache": "cache",
     "Compression": "text",
+    "Highlight": "text",
     "Report": "text",
     "Sentence": "text",
     "Span": "text",
@@ -49,6 +50,7 @@ __all__ = [
     "Compressor",
     "DeviceError",
     "Error",
+    "Highlight",
     "MissingExtraError",
     "Neighbours",
     "OverloadedError",

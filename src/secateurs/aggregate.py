@@ -138,6 +138,16 @@ def head_scores(log_odds: Floats, part_lengths: Ints, part_sentences: Ints, sent
     return scores
 
 
+def reads_tokens(rule: Rule) -> bool:
+    """Tell whether log-odds mean something for a single token; a head that reads sentences only adds them up.
+
+    Example:
+        >>> reads_tokens(mean_scores), reads_tokens(head_scores)
+        (True, False)
+    """
+    return rule is not head_scores
+
+
 def fill_missing(scores: Scores) -> Scores:
     """Give a sentence without a token the score of the one before it, else of the first one after it.
 

@@ -20,7 +20,7 @@ class ScoreCache:
 
     Args:
         max_characters: Characters of document to remember at most; a document longer than that is never remembered.
-            A million characters of English with its scores take about 5 MB.
+            A million characters of English with its scores take about 6 MB.
 
     Attributes:
         hits: Documents whose scores were remembered.

@@ -13,32 +13,35 @@ What a document is between two steps stands in drafts.py.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import threading
-from collections.abc import Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextvars import copy_context
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from secateurs import checkpoints
 from secateurs.arguments import check_documents, check_pairs, check_policy, check_query
+from secateurs.cache import ScoreCache
+from secateurs.calls import Calls
 from secateurs.device import resolve_device, resolve_dtype
 from secateurs.drafts import Draft, Scored, mark, reduce_scores, spend
 from secateurs.errors import own_failure
+from secateurs.overlap import groups, overlapped
 from secateurs.policy import Policy, check_count
 from secateurs.savings import Savings, TokenCounter
 from secateurs.scorer import Scorer, WindowScores
 from secateurs.segment import Segmenter, check_tiling, get_segmenter
 from secateurs.text import Compression, Sentence, Status
+from secateurs.token_scores import Locator
 from secateurs.windows import Ids
 
+Item = TypeVar("Item", bound=Scored | Compression)
+
 _log = logging.getLogger(__name__)
-_CALLS_AT_ONCE = 16  # of acompress; they wait for each other's batches more than they work
 
 
 class Compressor:
@@ -51,6 +54,8 @@ class Compressor:
         segmenter: How documents are split: None for the default, a name, or a callable text -> (start, end) pairs.
         policy: Which sentences stay by default; None for the checkpoint's own.
         encoding: The tiktoken encoding in which savings are counted.
+        cache: Remembers scores of (query, document) pairs; None scores every call anew. It can be shared, and set
+            later as the attribute of the same name.
 
     Example:
         >>> from secateurs import Threshold
@@ -67,17 +72,20 @@ class Compressor:
         segmenter: Segmenter | str | None = None,
         policy: Policy | None = None,
         encoding: str = "o200k_base",
+        cache: ScoreCache | None = None,
     ) -> None:
         self._segment = get_segmenter(segmenter)
         self._count = TokenCounter(encoding)
         self.policy = checkpoint.default_policy if policy is None else check_policy(policy)
         self.encoding = encoding
+        self.cache = cache
         self.checkpoint = checkpoint.path
         self._default_policy = checkpoint.default_policy
         self._rule = checkpoint.family.rule
+        self._locate = Locator(checkpoint.tokenizer, checkpoint.family.sentences)
         self._loaded: checkpoints.Checkpoint | None = checkpoint
         self._scorer: Scorer | None = Scorer(checkpoint.model)
-        self._threads: Executor | None = None
+        self._calls = Calls()
         self._recipe: dict[str, Any] = {
             "model": str(checkpoint.path),
             "device": str(checkpoint.model.device),
@@ -85,6 +93,7 @@ class Compressor:
             "family": checkpoint.family.name,
         }
         self._segmenter = segmenter
+        self._owner = (checkpoint.path.resolve(), checkpoint.model.device.type, checkpoint.model.dtype, segmenter)
 
     @classmethod
     def from_pretrained(
@@ -141,6 +150,7 @@ class Compressor:
         *,
         policy: Policy | None = None,
         max_total_tokens: int | None = None,
+        timeout: float | None = None,
     ) -> list[Compression]:
         """Compress documents for one query.
 
@@ -149,6 +159,7 @@ class Compressor:
             documents: The documents, as a list.
             policy: Which sentences stay; None for this compressor's own.
             max_total_tokens: LLM tokens to spend over all documents together, best sentences first.
+            timeout: Seconds after which to give up; None to wait as long as it takes.
 
         Returns:
             One result a document, in order. A document that fails comes back whole, with `status="error"`.
@@ -156,10 +167,13 @@ class Compressor:
         Raises:
             ValueError: The query is blank, or a setting is out of range.
             TypeError: An argument is of the wrong type.
+            TimeoutError: The time is up.
+            OverloadedError: Other callers' documents are waiting already, too many for these to join them.
         """
         check_query(query)
         check_documents(documents)
-        return self._run([(query, document) for document in documents], policy, max_total_tokens)
+        work = partial(self._run, [(query, document) for document in documents], policy, max_total_tokens)
+        return self._calls.run(work, timeout=timeout)
 
     def compress_pairs(
         self,
@@ -167,6 +181,7 @@ class Compressor:
         *,
         policy: Policy | None = None,
         max_total_tokens: int | None = None,
+        timeout: float | None = None,
     ) -> list[Compression]:
         """Compress documents for many queries at once, batched together.
 
@@ -174,6 +189,7 @@ class Compressor:
             pairs: (query, document) pairs.
             policy: Which sentences stay; None for this compressor's own.
             max_total_tokens: LLM tokens to spend over all documents together, best sentences first.
+            timeout: Seconds after which to give up; None to wait as long as it takes.
 
         Returns:
             One result a pair, in order.
@@ -181,8 +197,10 @@ class Compressor:
         Raises:
             ValueError: A query is blank, or a setting is out of range.
             TypeError: An argument is of the wrong type.
+            TimeoutError: The time is up.
+            OverloadedError: Other callers' documents are waiting already, too many for these to join them.
         """
-        return self._run(check_pairs(pairs), policy, max_total_tokens)
+        return self._calls.run(partial(self._run, check_pairs(pairs), policy, max_total_tokens), timeout=timeout)
 
     async def acompress(
         self,
@@ -191,33 +209,23 @@ class Compressor:
         *,
         policy: Policy | None = None,
         max_total_tokens: int | None = None,
+        timeout: float | None = None,
     ) -> list[Compression]:
         """Do what `compress` does without blocking the event loop."""
         check_query(query)
         check_documents(documents)
-        pairs = [(query, document) for document in documents]
-        cancelled = threading.Event()
-        if self._threads is None:
-            # Not the loop's own: calls that wait for each other's batches must not keep the user's from running.
-            self._threads = ThreadPoolExecutor(_CALLS_AT_ONCE, thread_name_prefix="secateurs")
-        run = partial(copy_context().run, self._run, pairs, policy, max_total_tokens, cancelled)
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, run)
-        except asyncio.CancelledError:
-            cancelled.set()  # what has not been scored yet never will be
-            raise
+        work = partial(self._run, [(query, document) for document in documents], policy, max_total_tokens)
+        return await self._calls.arun(work, timeout=timeout)
 
     def close(self) -> None:
         """Free the weights; the compressor cannot be used afterwards."""
         self._loaded = self._scorer = None
-        if self._threads is not None:
-            self._threads.shutdown(wait=False)
-            self._threads = None
+        self._calls.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle what to load, never the weights."""
         settings = {"segmenter": self._segmenter, "policy": self.policy, "encoding": self.encoding}
-        return _load, (type(self), {**self._recipe, **settings})
+        return _load, (type(self), {**self._recipe, **settings}, self.cache)
 
     def __enter__(self) -> Self:
         return self
@@ -236,43 +244,59 @@ class Compressor:
         pairs: Sequence[tuple[str, str]],
         policy: Policy | None,
         max_total_tokens: int | None,
-        cancelled: threading.Event | None = None,
+        cancelled: threading.Event,
     ) -> list[Compression]:
         policy = self.policy if policy is None else check_policy(policy)
         if max_total_tokens is not None:
             check_count(max_total_tokens, "max_total_tokens", least=0)
-        once = list(dict.fromkeys(pairs))  # a document that was retrieved twice is scored once
-        scored = dict(zip(once, self._score(self._draft(once), cancelled), strict=True))
-        decided = [self._guard(self._decide, scored[pair], policy) for pair in pairs]
-        if max_total_tokens is not None:
-            decided = spend(decided, max_total_tokens, self._count)
-        return [self._guard(self._cut, item) for item in decided]
+        if max_total_tokens is None:
+            return self._each(pairs, cancelled, partial(self._decide_and_cut, policy))
+        decided = self._each(pairs, cancelled, partial(self._decide_all, policy))
+        return [self._guard(self._finish, item) for item in spend(decided, max_total_tokens, self._count)]
+
+    def _each(
+        self,
+        pairs: Sequence[tuple[str, str]],
+        cancelled: threading.Event,
+        finish: Callable[[Sequence[Scored | Compression]], list[Item]],
+    ) -> list[Item]:
+        """Score each document and finish it; one that was retrieved twice only once."""
+        once = list(dict.fromkeys(pairs))
+        parts = overlapped(groups(once), self._draft, partial(self._score, cancelled), finish)
+        found = dict(zip(once, chain.from_iterable(parts), strict=True))
+        return [found[pair] for pair in pairs]
 
     def _draft(self, pairs: Sequence[tuple[str, str]]) -> list[Draft]:
-        """Segment and tokenize; each query once."""
+        """Segment and tokenize what is not known already; each query once."""
         if self._loaded is None:
             raise RuntimeError(
                 "this Compressor is closed: its weights are freed. Load it again with from_pretrained."
             )
         checkpoint = self._loaded
         queries: dict[str, Ids] = {}
-        for query, _ in pairs:
+        drafts = []
+        for query, document in pairs:
+            known = None if self.cache is None else self.cache.get(self._owner, query, document)
+            if known is not None:
+                drafts.append(Draft(query, document, known=known))
+                continue
             if query not in queries:
                 queries[query] = checkpoint.encode_query(query)
-        return [self._draft_one(queries[query], document) for query, document in pairs]
+            drafts.append(self._draft_one(query, queries[query], document))
+        return drafts
 
-    def _draft_one(self, query: Ids, document: str) -> Draft:
+    def _draft_one(self, query: str, query_ids: Ids, document: str) -> Draft:
         assert self._loaded is not None
         try:
             spans = tuple(check_tiling(self._segment(document), document))
             if not document.strip():
-                return Draft(document, spans)
+                return Draft(query, document, spans)
             tokens = self._loaded.encode_sentences([document[start:end] for start, end in spans])
-            return Draft(document, spans, self._loaded.layout.plan(query, tokens))
+            return Draft(query, document, spans, self._loaded.layout.plan(query_ids, tokens))
         except BaseException as error:
-            return Draft(document, failure=own_failure(error))  # one document's failure is its own
+            return Draft(query, document, failure=own_failure(error))  # one document's failure is its own
 
-    def _score(self, drafts: Sequence[Draft], cancelled: threading.Event | None) -> list[Scored | Compression]:
+    def _score(self, cancelled: threading.Event, drafts: Sequence[Draft]) -> list[Scored | Compression]:
         """Run the windows of all documents together, and reduce them to sentence scores."""
         scorer = self._scorer
         if scorer is None:
@@ -285,10 +309,21 @@ class Compressor:
             failure = draft.failure or next((item for item in mine if isinstance(item, BaseException)), None)
             if failure is not None:
                 results.append(self._failed(draft.original, failure))
+            elif draft.known is not None:
+                results.append(draft.known)
             else:
                 scores = [item for item in mine if isinstance(item, WindowScores)]
-                results.append(self._guard(reduce_scores, draft, scores, self._rule))
+                scored = self._guard(reduce_scores, draft, scores, self._rule, self._locate)
+                if self.cache is not None and isinstance(scored, Scored):
+                    self.cache.put(self._owner, draft.query, scored)
+                results.append(scored)
         return results
+
+    def _decide_and_cut(self, policy: Policy, items: Sequence[Scored | Compression]) -> list[Compression]:
+        return [self._guard(self._finish, item) for item in self._decide_all(policy, items)]
+
+    def _decide_all(self, policy: Policy, items: Sequence[Scored | Compression]) -> list[Scored | Compression]:
+        return [self._guard(self._decide, item, policy) for item in items]
 
     def _decide(self, scored: Scored, policy: Policy) -> Scored:
         """Mark the sentences that stay."""
@@ -299,7 +334,10 @@ class Compressor:
         if policy != self._default_policy:
             marked = [replace(s, kept=flag) for s, flag in zip(sentences, flags, strict=True)]
             flags = policy(marked, self._count)
-        return replace(scored, sentences=mark(sentences, flags))
+        return replace(scored, sentences=mark(sentences, flags), policy=repr(policy))
+
+    def _finish(self, scored: Scored) -> Compression:
+        return self._cut(scored).with_token_scores(scored.token_scores)
 
     def _cut(self, scored: Scored) -> Compression:
         """Slice the kept sentences out of the original, and count."""
@@ -315,6 +353,7 @@ class Compressor:
             "nothing_cut",
             scored.ranking_score,
             scored.warnings,
+            scored.policy,
         )
         if not original.strip():
             return replace(whole, reason="blank")
@@ -352,5 +391,7 @@ class Compressor:
         return Compression(original, original, sentences, savings, "error", reason)
 
 
-def _load(kind: type[Compressor], settings: dict[str, Any]) -> Compressor:
-    return kind.from_pretrained(settings.pop("model"), **settings)
+def _load(kind: type[Compressor], settings: dict[str, Any], cache: ScoreCache | None = None) -> Compressor:
+    compressor = kind.from_pretrained(settings.pop("model"), **settings)
+    compressor.cache = cache
+    return compressor

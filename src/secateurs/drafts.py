@@ -8,22 +8,25 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from secateurs.aggregate import Rule, fill_missing
+from secateurs.aggregate import Floats, Rule, fill_missing, reads_tokens
 from secateurs.policy import best_first, longest_fit
 from secateurs.savings import TokenCounter
 from secateurs.scorer import WindowScores
 from secateurs.text import Compression, Sentence, Span
+from secateurs.token_scores import Locate, TokenScores
 from secateurs.windows import WindowPlan
 
 
 @dataclass(frozen=True)
 class Draft:
-    """A document on its way: its spans and windows, or why it will not be compressed."""
+    """A document on its way: its spans and windows, or why it will not be compressed, or its scores, if known."""
 
+    query: str
     original: str
     spans: tuple[Span, ...] = ()
     plan: WindowPlan | None = None
     failure: BaseException | None = None
+    known: Scored | None = None
 
 
 @dataclass(frozen=True)
@@ -34,12 +37,14 @@ class Scored:
     sentences: tuple[Sentence, ...]
     ranking_score: float | None
     warnings: tuple[str, ...]
+    token_scores: TokenScores | None = None
+    policy: str | None = None
 
 
 def spend(items: Sequence[Scored | Compression], budget: int, count: TokenCounter) -> list[Scored | Compression]:
     """Keep the best of the kept sentences of all documents while their texts count at most `budget` LLM tokens.
 
-    Documents that are already decided (failed ones) are not cut; what they cost is spent first.
+    Documents that are already decided (failed ones) and blank ones are not cut; what they cost is spent first.
 
     Args:
         items: Documents with the sentences a policy kept.
@@ -49,7 +54,7 @@ def spend(items: Sequence[Scored | Compression], budget: int, count: TokenCounte
     Returns:
         The documents with fewer sentences kept.
     """
-    open_items = [(index, item) for index, item in enumerate(items) if isinstance(item, Scored) and item.sentences]
+    open_items = [(index, item) for index, item in enumerate(items) if isinstance(item, Scored) and _is_open(item)]
     places = [
         (index, position, sentence)
         for index, item in open_items
@@ -57,7 +62,11 @@ def spend(items: Sequence[Scored | Compression], budget: int, count: TokenCounte
         if sentence.kept
     ]
     order = best_first([sentence for _, _, sentence in places])
-    spent = sum(item.savings.after for item in items if isinstance(item, Compression))
+    spent = sum(
+        item.savings.after if isinstance(item, Compression) else count(item.original)
+        for item in items
+        if isinstance(item, Compression) or not _is_open(item)
+    )
 
     def chosen(some: Sequence[int]) -> dict[int, list[int]]:
         by_document: dict[int, list[int]] = {}
@@ -74,16 +83,32 @@ def spend(items: Sequence[Scored | Compression], budget: int, count: TokenCounte
     result = list(items)
     for index, item in open_items:
         flags = [(index, position) in stays for position in range(len(item.sentences))]
-        result[index] = replace(item, sentences=mark(item.sentences, flags))
+        policy = None if item.policy is None else f"{item.policy}, max_total_tokens={budget}"
+        result[index] = replace(item, sentences=mark(item.sentences, flags), policy=policy)
     return result
 
 
-def reduce_scores(draft: Draft, windows: Sequence[WindowScores], rule: Rule) -> Scored:
-    """Turn the token scores of a document's windows into sentences with scores, all of them kept so far."""
+def _is_open(item: Scored) -> bool:
+    """Tell whether there is something to decide: a blank document goes back as it is."""
+    return bool(item.sentences) and bool(item.original.strip())
+
+
+def reduce_scores(draft: Draft, windows: Sequence[WindowScores], rule: Rule, locate: Locate) -> Scored:
+    """Turn the token scores of a document's windows into sentences with scores, all of them kept so far.
+
+    Args:
+        draft: The document.
+        windows: Scores of its windows.
+        rule: Its family's rule.
+        locate: Finds where its tokens stand; carried along.
+
+    Returns:
+        The document, scored.
+    """
+    tokens = np.concatenate([window.tokens for window in windows]) if windows else np.zeros(0, dtype=np.float32)
     if draft.plan is None or not windows:  # blank, or nothing the encoder knows
         scores = np.zeros(len(draft.spans))
     else:
-        tokens = np.concatenate([window.tokens for window in windows])
         scores = fill_missing(rule(tokens, draft.plan.part_lengths, draft.plan.part_sentences, len(draft.spans)))
     sentences = tuple(
         Sentence(start, end, draft.original[start:end], float(score), kept=True)
@@ -91,7 +116,18 @@ def reduce_scores(draft: Draft, windows: Sequence[WindowScores], rule: Rule) -> 
     )
     logits = [window.ranking for window in windows if window.ranking is not None]
     ranking = _sigmoid(max(logits)) if logits else None
-    return Scored(draft.original, sentences, ranking, draft.plan.warnings if draft.plan else ())
+    warnings = draft.plan.warnings if draft.plan else ()
+    token_scores = _token_scores(draft, tokens, locate) if reads_tokens(rule) else None
+    return Scored(draft.original, sentences, ranking, warnings, token_scores)
+
+
+def _token_scores(draft: Draft, tokens: Floats, locate: Locate) -> TokenScores:
+    """Keep what the tokens scored, and how many each sentence has."""
+    lengths = np.zeros(len(draft.spans), dtype=np.int64)
+    if draft.plan is not None:
+        np.add.at(lengths, draft.plan.part_sentences, draft.plan.part_lengths)
+    ends = np.array([end for _, end in draft.spans], dtype=np.int64)
+    return TokenScores(draft.original, ends, lengths, tokens, locate)
 
 
 def mark(sentences: Sequence[Sentence], flags: Sequence[bool]) -> tuple[Sentence, ...]:

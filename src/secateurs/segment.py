@@ -12,7 +12,8 @@ Three steps, the first two in `secateurs.blocks`:
    stop without white space after it ends a sentence only between two ordinary words (`end.Next one`).
 
 White space belongs to the sentence before it, leading white space to the first one. A span without a letter
-or a digit (`---`, `!!!`) joins the one before it. Time is linear in the length of the text.
+or a digit (`---`, `!!!`) joins the one before it. Time is linear in the length of the text. `secateurs.clauses` cuts
+the sentences further.
 
 Example:
     >>> from secateurs.segment import segment
@@ -58,15 +59,16 @@ def segment(text: str, *, language: str | None = None) -> list[Span]:
         ValueError: The language is unknown.
     """
     code = None if language is None else _language(language)
-    return _tile(text, _cuts(text, code))
+    return tile(text, cuts(text, code))
 
 
 def get_segmenter(segmenter: Segmenter | str | None = None) -> Segmenter:
     """Resolve a segmenter by name; a callable is returned as it is.
 
     Args:
-        segmenter: None or `"auto"` for `segment`, a language code for `segment` in that language, `"lines"`
-            for one span a line, or any callable text -> pairs that tile it (to be checked by `check_tiling`).
+        segmenter: None or `"auto"` for `segment`, a language code for `segment` in that language, `"clauses"` to
+            cut at commas and semicolons, too (`secateurs.clauses`), `"lines"` for one span a line, or any callable
+            text -> pairs that tile it (to be checked by `check_tiling`).
 
     Returns:
         A callable; picklable unless the caller's own is not.
@@ -80,6 +82,10 @@ def get_segmenter(segmenter: Segmenter | str | None = None) -> Segmenter:
     if isinstance(segmenter, str):
         if segmenter == "auto":
             return segment
+        if segmenter == "clauses":
+            from secateurs.clauses import clauses
+
+            return clauses
         return _lines if segmenter == "lines" else partial(segment, language=_language(segmenter))
     if not callable(segmenter):
         raise TypeError(
@@ -156,7 +162,7 @@ def _language(name: str) -> str:
     code = name.replace("_", "-").split("-")[0].lower()
     if code not in _LANGUAGES:
         raise ValueError(
-            f"unknown segmenter or language {name!r}: expected 'auto', 'lines' or a language code"
+            f"unknown segmenter or language {name!r}: expected 'auto', 'lines', 'clauses' or a language code"
             f" ({', '.join(sorted(_LANGUAGES))}), in the argument segmenter or language; pass one of these"
         )
     return code
@@ -175,7 +181,7 @@ def _pair(pair: tuple[int, int], number: int) -> tuple[int, int]:
 
 def _lines(text: str) -> list[Span]:
     """Make one span a line; a blank line joins the line before it."""
-    return _tile(text, _offsets(0, text.splitlines(keepends=True)))
+    return tile(text, _offsets(0, text.splitlines(keepends=True)))
 
 
 def _offsets(start: int, pieces: Iterable[str]) -> Iterator[int]:
@@ -184,11 +190,11 @@ def _offsets(start: int, pieces: Iterable[str]) -> Iterator[int]:
         yield start
 
 
-def _tile(text: str, cuts: Iterable[int]) -> list[Span]:
-    """Turn ascending cut positions into spans, each with its white space behind it and a word in it."""
+def tile(text: str, ends: Iterable[int]) -> list[Span]:
+    """Turn ascending ends into spans that tile the text, each with its white space behind it and a word in it."""
     spans: list[Span] = []
     start = scanned = 0
-    for cut in chain(cuts, (len(text),)):
+    for cut in chain(ends, (len(text),)):
         if cut <= scanned:
             continue
         cut = _after_space(text, cut)
@@ -208,8 +214,17 @@ def _after_space(text: str, at: int) -> int:
     return at
 
 
-def _cuts(text: str, code: str | None) -> Iterator[int]:
-    """Yield ascending positions where a span may end, the text's own end left out or not."""
+Finer = Callable[[str, int, int], Iterable[int]]
+
+
+def cuts(text: str, code: str | None, *, finer: Finer | None = None) -> Iterator[int]:
+    """Yield ascending positions where a span may end, the text's own end left out or not.
+
+    Args:
+        text: The text.
+        code: A language; None detects it.
+        finer: Further ends inside one sentence of prose, `text[start:end]`, ascending; blocks are never torn.
+    """
     lines = text.splitlines(keepends=True)
     at = i = 0
     while i < len(lines):
@@ -220,9 +235,12 @@ def _cuts(text: str, code: str | None) -> Iterator[int]:
         else:
             j = paragraph_end(lines, i)
             for run in runs(lines[i:j]):
-                yield from _sentences(text, at, at + len(run), code)
-                at += len(run)
-                yield at
+                start, at = at, at + len(run)
+                for end in chain(_sentences(text, start, at, code), (at,)):
+                    if finer is not None:
+                        yield from finer(text, start, end)
+                    yield end
+                    start = end
         i = j
 
 
@@ -233,7 +251,7 @@ _SPACES = "\n\r\t\v\f\x1c\x1d\x1e\x1f\x85\xa0\u2007\u2028\u2029\u202f\u3000"
 _NEUTRAL = {ord(char): " " for char in _OPEN + _CLOSE + _SPACES}
 _APOSTROPHE = re.compile(r"(?<=[^\W_])['’](?=[^\W_])")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_DENSE = r"[\u3040-\u9fff\uf900-\ufaff]"
+DENSE = r"[\u3040-\u9fff\uf900-\ufaff]"
 _SCRIPT = re.compile(
     r"(?P<latin>[A-Za-z\u00c0-\u024f]+)|(?P<zh>[\u3400-\u9fff\uf900-\ufaff]+)|(?P<ja>[\u3041-\u30ff\uff66-\uff9d]+)"
     r"|(?P<ko>[\uac00-\ud7a3\u1100-\u11ff]+)|(?P<ru>[\u0400-\u052f]+)|(?P<el>[\u0370-\u03ff\u1f00-\u1fff]+)"
@@ -241,7 +259,7 @@ _SCRIPT = re.compile(
     r"|(?P<ta>[\u0b80-\u0bff]+)|(?P<th>[\u0e00-\u0e7f]+)|(?P<lo>[\u0e80-\u0eff]+)|(?P<my>[\u1000-\u109f]+)"
     r"|(?P<ka>[\u10a0-\u10ff]+)|(?P<hy>[\u0530-\u058f]+)|(?P<am>[\u1200-\u137f]+)|(?P<km>[\u1780-\u17ff]+)"
 )
-_SHORT = re.compile(  # quotations and brackets so short that they stay whole
+SHORT = re.compile(  # quotations and brackets so short that they stay whole
     r"\([^()]{1,200}\)|（[^（）]{1,100}）|\[[^\[\]]{1,200}\]|【[^【】]{1,100}】|《[^《》]{1,100}》"
     r"|“[^“”]{1,80}”|「[^「」]{1,40}」|『[^『』]{1,40}』|«[^«»]{1,80}»"
     r"|(?<![^\s(\[—–-])\"(?=\S)[^\"]{1,80}(?<=\S)\""
@@ -251,7 +269,7 @@ _UNIT_STOP = r"(?<=[\d/]\s)[ghlmst]\)?\.(?=\s+[A-Z])"  # 1.74 m. He: sentencex t
 # sentencex takes these for abbreviations; before a capital they are words: "fall ill. Production began"
 _WORDS = ["ill", "ok", "no", "art", "me", "ore", "arc", "miss", "may", "con", "etc"]
 _WORD_STOP = rf"(?:{'|'.join(rf'(?<=[a-z,] {word})' for word in _WORDS)})\.(?=\s+[A-Z])"
-_FULL_STOP = re.compile(rf"[。！？｡]|(?<={_DENSE})(?:…+|⋯+|．|[.!?]+)|{_UNIT_STOP}|{_WORD_STOP}")
+_FULL_STOP = re.compile(rf"[。！？｡]|(?<={DENSE})(?:…+|⋯+|．|[.!?]+)|{_UNIT_STOP}|{_WORD_STOP}")
 _TAIL = re.compile(
     r"(?P<stops>[.!?。！？｡．…⋯।॥؟]*)(?P<close>[”»›’」』）)】\]》〉｝}\"'`*_]*(?:\[\w{1,4}\])*)(?P<space>\s*)"
 )
@@ -259,7 +277,7 @@ _ABBREVIATION = re.compile(
     r"(?:^|[\s(\[])(?:approx|ca|cf|resp|viz|vs|pp?|vol|nos?|eds?|est|fl|figs?|eqs?|sec|ch|art|op|b|d|r|c)\.$",
     re.I,
 )
-_INITIAL = re.compile(rf"{_DENSE}[A-Z]\.$")
+_INITIAL = re.compile(rf"{DENSE}[A-Z]\.$")
 _ORDINAL = re.compile(
     r"\W*(?:(?:item|note|section|part|article|chapter|table|figure)\s+)?"
     r"(?:\d{1,3}(?:\.\d{1,3}){0,4}|[a-z]|[ivx]{2,4})\.",
@@ -277,7 +295,7 @@ def _sentences(text: str, start: int, end: int, code: str | None) -> Iterator[in
         return
     stops = {match.end() for match in _FULL_STOP.finditer(piece)}
     stops.update(_proposals(piece, code or detect_language(piece)))
-    short = [match.span() for match in _SHORT.finditer(piece)] if stops else []
+    short = [match.span() for match in SHORT.finditer(piece)] if stops else []
     last = seen = which = 0
     for stop in sorted(stops):
         tail = _TAIL.match(piece, stop) if stop >= seen else None  # else a run of marks would cost its square
@@ -335,8 +353,8 @@ def _ends(piece: str, start: int, stop: int, tail: re.Match[str], following: str
         return _ends_wide(mark, tail, following)
     before = piece[max(start, stop - 40) : stop]
     if not tail["space"]:
-        if re.match(_DENSE, following):
-            return re.match(_DENSE, piece[stop - 2 : stop - 1]) is not None or mark in "!?"
+        if re.match(DENSE, following):
+            return re.match(DENSE, piece[stop - 2 : stop - 1]) is not None or mark in "!?"
         return bool(_GLUED.search(before) and _NEXT_WORD.match(piece, tail.end()))
     if following.islower() and tail["close"].strip("*_"):
         return False  # "Go!" she said

@@ -7,10 +7,13 @@ document, half-open.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 from secateurs.savings import Savings
+
+if TYPE_CHECKING:
+    from secateurs.token_scores import TokenScores
 
 Status = Literal["compressed", "unchanged", "dropped", "error"]
 
@@ -69,7 +72,30 @@ class Sentence:
 
 
 @dataclass(frozen=True, slots=True)
-class Compression:
+class Highlight:
+    """A part of a sentence that the model's tokens point at.
+
+    Attributes:
+        start: First code point in the original document.
+        end: One past the last code point.
+        text: `original[start:end]`, whole words, without white space around them.
+        score: Relevance to the query, a probability in [0, 1]: the mean of the tokens that were asked for.
+    """
+
+    start: int
+    end: int
+    text: str
+    score: float
+
+
+class _Carrier:
+    """Has room for what a result carries along without saying it: no field, so it is not in `asdict` either."""
+
+    __slots__ = ("_token_scores",)
+
+
+@dataclass(frozen=True, slots=True)
+class Compression(_Carrier):
     """One document after compression.
 
     Attributes:
@@ -86,6 +112,8 @@ class Compression:
         warnings: `"query_shortened"` (the query was cut to three quarters of the window), `"sentence_split"`
             (a sentence was scored in parts because it is longer than its family scores at once: half a window
             in the OpenProvence layout, a window in the others).
+        policy: What decided: the policy's `repr`, and behind a comma `max_total_tokens=...` where a budget for all
+            documents was spent. None where nothing was to be decided. No part of equality or `to_dict`.
     """
 
     text: str
@@ -96,6 +124,7 @@ class Compression:
     reason: str | None = None
     ranking_score: float | None = None
     warnings: tuple[str, ...] = ()
+    policy: str | None = field(default=None, compare=False)
 
     @property
     def kept(self) -> tuple[Sentence, ...]:
@@ -103,9 +132,60 @@ class Compression:
         return tuple(sentence for sentence in self.sentences if sentence.kept)
 
     @property
+    def cut(self) -> tuple[Sentence, ...]:
+        """The sentences that went, in source order, each with its score and its place in `original`."""
+        return tuple(sentence for sentence in self.sentences if not sentence.kept)
+
+    @property
     def spans(self) -> tuple[Span, ...]:
         """The kept ranges of `original`, neighbours merged."""
         return merge_spans((sentence.start, sentence.end) for sentence in self.kept)
+
+    @property
+    def token_scores(self) -> TokenScores | None:
+        """Scores of single encoder tokens; None where the family has none, or the document was not scored.
+
+        They are carried along for `highlights` (4 bytes a token) and are no field: `dataclasses.replace` drops them.
+        """
+        return getattr(self, "_token_scores", None)
+
+    def with_token_scores(self, token_scores: TokenScores | None) -> Self:
+        """Return an equal result that carries these token scores."""
+        carrying = replace(self)
+        object.__setattr__(carrying, "_token_scores", token_scores)
+        return carrying
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy the token scores with the fields."""
+        return _restore, ([getattr(self, one.name) for one in fields(self)], self.token_scores)
+
+    def highlights(self, min_score: float) -> tuple[Highlight, ...] | None:
+        """Return the parts of sentences whose tokens score at least `min_score`: finer than sentences.
+
+        The first call on a result tokenizes its document again to find where the tokens stand; further ones do not.
+
+        Args:
+            min_score: A probability in [0, 1], compared with single tokens, which spread more than sentences do.
+
+        Returns:
+            Disjoint spans of `original`, kept or cut, in source order; each lies in one sentence. A lower `min_score`
+            never covers less. None where there are no token scores: the checkpoint's head reads whole sentences
+            (`opensearch`), or the document failed.
+
+        Raises:
+            ValueError, TypeError: `min_score` is no probability.
+
+        Example:
+            >>> from secateurs import Compressor
+            >>> document = "Yorgos Lanthimos directed it. He wrote it together with Efthymis Filippou."
+            >>> result = Compressor.from_pretrained().compress("Who wrote the film?", [document])[0]
+            >>> [highlight.text for highlight in result.highlights(0.8)]
+            ['with Efthymis Filippou.']
+        """
+        from secateurs.policy import check_threshold
+
+        least = check_threshold(min_score, "min_score")
+        return None if self.token_scores is None else self.token_scores.highlights(least)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON types only (without `original`, which is the caller's own).
@@ -137,6 +217,10 @@ class Compression:
     def _repr_html_(self) -> str:
         """Show the document in a notebook cell."""
         return self.to_html()
+
+
+def _restore(values: Sequence[Any], token_scores: TokenScores | None) -> Compression:
+    return Compression(*values).with_token_scores(token_scores)
 
 
 @dataclass(frozen=True, slots=True)

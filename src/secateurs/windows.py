@@ -8,7 +8,7 @@ typed in a query or document become the unknown id.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -59,6 +59,22 @@ class Tokens:
 
     ids: Ids
     lengths: Ints
+
+
+@dataclass(frozen=True)
+class Offsets:
+    """Where encoder tokens stand.
+
+    Attributes:
+        starts: First code point of each token.
+        ends: One past its last; some tokens have no character of their own.
+
+    Shape:
+        starts, ends: (tokens,).
+    """
+
+    starts: Ids
+    ends: Ids
 
 
 @dataclass(frozen=True)
@@ -130,14 +146,34 @@ class Tokenizer:
         """
         ids: list[Ids] = []
         lengths: list[int] = []
-        for first in range(0, len(texts), _TEXTS_AT_ONCE):
-            some = [_SURROGATE.sub("\ufffd", text) for text in texts[first : first + _TEXTS_AT_ONCE]]
+        for some in _batches(texts):
             encoded = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(some, add_special_tokens=False)]
             lengths.extend(map(len, encoded))
             ids.append(np.fromiter(chain.from_iterable(encoded), dtype=np.int32))
         flat = np.concatenate(ids) if ids else np.zeros(0, dtype=np.int32)
         flat[np.isin(flat, self._special)] = self._unknown_id
         return Tokens(flat, np.array(lengths, dtype=np.int64))
+
+    def locate(self, texts: Sequence[str]) -> Offsets:
+        """Find where the tokens that `encode` gives for the same texts stand, each in its own text.
+
+        Args:
+            texts: Any strings.
+
+        Returns:
+            One place a token, text after text, in code points. It takes about twice as long as `encode`.
+        """
+        places: list[Ids] = []
+        for some in _batches(texts):
+            encoded = [encoding.offsets for encoding in self._tokenizer.encode_batch(some, add_special_tokens=False)]
+            places.append(np.fromiter(chain.from_iterable(chain.from_iterable(encoded)), dtype=np.int32))
+        flat = np.concatenate(places) if places else np.zeros(0, dtype=np.int32)
+        return Offsets(flat[0::2], flat[1::2])
+
+
+def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
+    for first in range(0, len(texts), _TEXTS_AT_ONCE):
+        yield [_SURROGATE.sub("\ufffd", text) for text in texts[first : first + _TEXTS_AT_ONCE]]
 
 
 @dataclass(frozen=True)

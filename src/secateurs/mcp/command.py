@@ -1,0 +1,89 @@
+"""`secateurs mcp`: serve compression to agents; nothing heavy is imported before it is called."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from secateurs.policy import Threshold, check_count, combine
+
+if TYPE_CHECKING:
+    from mcp.server.mcpserver import MCPServer
+
+
+class Transport(StrEnum):
+    """How clients reach the server."""
+
+    stdio = "stdio"
+    streamable_http = "streamable-http"
+
+
+def mcp(  # noqa: PLR0913 - a command's options are its interface
+    root: Annotated[
+        list[Path] | None,
+        typer.Option(help="A folder whose text files agents may read; may be repeated. [default: none]"),
+    ] = None,
+    transport: Annotated[
+        Transport, typer.Option(help="stdio: the client starts this command; streamable-http: it connects to a port.")
+    ] = Transport.stdio,
+    model: Annotated[str | None, typer.Option(help="Hub id or folder of a checkpoint. [default: bundled]")] = None,
+    threshold: Annotated[float | None, typer.Option(help="Keep sentences with at least this score, 0 to 1.")] = None,
+    encoding: Annotated[str, typer.Option(help="tiktoken encoding that counts the tokens.")] = "o200k_base",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    host: Annotated[str, typer.Option(help="Address to listen on; there is no authentication.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)] = 8765,
+    max_bytes: Annotated[int, typer.Option(help="Bytes of the longest text or file that is compressed.")] = 1_000_000,
+) -> None:
+    """Serve compression to agents over the Model Context Protocol: text, files under --root, and what was cut."""
+    check_count(max_bytes, "--max-bytes", least=1)
+    combine(threshold=threshold, top_k=None, max_tokens=None, default=Threshold(0.0))  # before the model loads
+    from secateurs.mcp import make_server
+    from secateurs.mcp.files import Folders
+
+    Folders(root or (), max_bytes)
+    listening = None if transport is Transport.stdio else _listen(host, port)
+    from secateurs.compressor import Compressor  # what is wrong is told before torch is loaded
+
+    compressor = Compressor.from_pretrained(model, device=device, encoding=encoding)
+    policy = combine(threshold=threshold, top_k=None, max_tokens=None, default=compressor.policy)
+    server = make_server(compressor, policy=policy, roots=root or (), max_bytes=max_bytes)
+    if listening is None:
+        server.run("stdio")
+    else:
+        _serve(server, host, listening, max_bytes)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise OSError(
+            f"cannot listen on {host} port {port}: {error.strerror or error}. Pass another --port or --host; "
+            "--port 0 takes a free one."
+        ) from None
+
+
+def _serve(server: MCPServer, host: str, listening: socket.socket, max_bytes: int) -> None:
+    """Serve until interrupted."""
+    import uvicorn
+    from mcp.server.transport_security import DEFAULT_MAX_REQUEST_BODY_SIZE
+
+    address = f"[{host}]" if ":" in host else host
+    url = f"http://{address}:{listening.getsockname()[1]}/mcp"
+    print(f"secateurs: serving {url}", file=sys.stderr, flush=True)
+    if host not in ("127.0.0.1", "localhost", "::1"):
+        print(
+            "secateurs: there is no authentication: whoever reaches this port may use the tools, files included",
+            file=sys.stderr,
+            flush=True,
+        )
+    body = max(DEFAULT_MAX_REQUEST_BODY_SIZE, 8 * max_bytes)  # JSON may write a byte as six
+    app = server.streamable_http_app(host=host, max_request_body_size=body)
+    config = uvicorn.Config(app, log_level="warning")
+    uvicorn.Server(config).run(sockets=[listening])

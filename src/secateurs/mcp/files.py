@@ -1,0 +1,118 @@
+"""Files an agent may read: text under the folders the operator named, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+from secateurs.mcp.limits import RefusedError, check_size, shown
+
+_FOLLOW_NOTHING = getattr(os, "O_NOFOLLOW", 0)
+# A pipe would otherwise wait for its writer, and Windows would translate line ends
+_FILE = os.O_RDONLY | _FOLLOW_NOTHING | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_FOLDER = os.O_RDONLY | _FOLLOW_NOTHING | getattr(os, "O_DIRECTORY", 0)
+
+
+class Folders:
+    """Reads text files under some folders.
+
+    Where a link or `..` leads counts, not what it is called. Whether a file outside exists cannot be told.
+
+    Args:
+        roots: The folders.
+        max_bytes: Bytes a file may have.
+
+    Raises:
+        ValueError: One of them is no folder.
+    """
+
+    def __init__(self, roots: Sequence[Path], max_bytes: int) -> None:
+        for root in roots:
+            if not root.is_dir():
+                raise ValueError(f"--root {root} is no folder: name a folder that exists.")
+        self.roots = tuple(root.resolve() for root in roots)
+        self._max_bytes = max_bytes
+
+    def read(self, path: str) -> str:
+        """Return the text of a file.
+
+        Args:
+            path: Absolute, or relative to one of the folders; the first that has it wins.
+
+        Returns:
+            Its text, line ends as they are.
+
+        Raises:
+            RefusedError: It is outside the folders, missing, no text file, or too large.
+        """
+        root, inside = self._find(path)
+        try:
+            raw = self._bytes(root, inside, path)
+        except OSError as error:
+            raise RefusedError(f"{shown(path)} cannot be read: {error.strerror}. Pass another path.") from None
+        try:
+            return raw.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise RefusedError(
+                f"{shown(path)} is not UTF-8 text (byte {error.start} is 0x{raw[error.start]:02x}). "
+                "Convert it to text first, and pass the path of that."
+            ) from None
+
+    def _find(self, path: str) -> tuple[Path, Path]:
+        """Return the folder and the place in it that a path leads to."""
+        allowed = [
+            (root, place)
+            for root, place in ((root, _resolved(root, path)) for root in self.roots)
+            if place is not None and place.is_relative_to(root)
+        ]
+        if not allowed:
+            raise RefusedError(
+                f"{shown(path)} is outside the folders this server may read: {self}. Pass a path in one of "
+                "them, or read it by other means and pass its text to compress_text."
+            )
+        for root, place in allowed:
+            if place.exists():
+                return root, place.relative_to(root)
+        raise RefusedError(f"there is no file {shown(path)} under {self}. Check the path.")
+
+    def _bytes(self, root: Path, inside: Path, path: str) -> bytes:
+        descriptor = _open(root, inside)
+        try:
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode):
+                kind = "a folder" if stat.S_ISDIR(found.st_mode) else "no ordinary file"
+                raise RefusedError(f"{shown(path)} is {kind}. Pass the path of a text file.")
+            check_size(found.st_size, self._max_bytes, shown(path))
+            with os.fdopen(os.dup(descriptor), "rb") as file:
+                raw = file.read(self._max_bytes + 1)  # it may have grown since
+        finally:
+            os.close(descriptor)
+        check_size(len(raw), self._max_bytes, shown(path))
+        return raw
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self.roots))
+
+
+def _resolved(root: Path, path: str) -> Path | None:
+    try:
+        return (root / path).resolve()
+    except (OSError, RuntimeError, ValueError):  # too long, links in a circle, a NUL or a lone surrogate
+        return None
+
+
+def _open(root: Path, inside: Path) -> int:
+    """Open a resolved path for reading, and follow no link: one may have been put there since it was resolved."""
+    if os.open not in os.supports_dir_fd:
+        return os.open(root / inside, _FILE)
+    at = os.open(root, _FOLDER)
+    try:
+        for folder in inside.parts[:-1]:
+            below = os.open(folder, _FOLDER, dir_fd=at)
+            os.close(at)
+            at = below
+        return os.open(inside.name or ".", _FILE, dir_fd=at)
+    finally:
+        os.close(at)

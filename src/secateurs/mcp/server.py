@@ -1,0 +1,253 @@
+"""The server: three tools around one compressor. What goes wrong is a tool error that says what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.types import CallToolResult, ContentBlock, TextContent, ToolAnnotations
+from pydantic import BaseModel, Field
+
+from secateurs import __version__
+from secateurs.adapter_settings import CompressorLike
+from secateurs.errors import Error
+from secateurs.mcp.files import Folders
+from secateurs.mcp.limits import RefusedError, check_size, shown
+from secateurs.originals import Originals
+from secateurs.policy import Policy, combine
+from secateurs.text import Compression
+
+_log = logging.getLogger(__name__)
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_INSTRUCTIONS = (
+    "Cuts long texts down to the sentences that matter for a query, verbatim, so that they fill less context. "
+    "Use it on search results, pages, logs and files before reading them; `expand` returns what was cut."
+)
+_READS_ONLY = ToolAnnotations(read_only_hint=True, open_world_hint=False)
+_COMPRESS_TEXT = (
+    "Cut a text down to the sentences that matter for a query: verbatim, in order, with the tokens saved. "
+    "What was cut can be had back with `expand`."
+)
+_COMPRESS_FILE = (
+    "Read a text file, cut down to the sentences that matter for a query: verbatim, in order, with the tokens saved. "
+    "What was cut can be had back with `expand`. Files under: {folders}"
+)
+_EXPAND = "Return what compress_text or compress_file cut from a document: a part, or the whole document as it was."
+_CUTS_NAMED = 10  # in the note that every client shows; all are in the structured result
+
+Query = Annotated[str, Field(description="What you want to know from the document, as a question or key words.")]
+Least = Annotated[
+    float | None,
+    Field(description="Keep sentences that score at least this, 0 to 1; lower keeps more. Best left out."),
+]
+Most = Annotated[int | None, Field(description="Keep at most this many tokens, best sentences first.")]
+
+
+class SavedTokens(BaseModel):
+    """LLM tokens before and after."""
+
+    before: int
+    after: int
+    saved: int
+    saved_fraction: float
+    encoding: str
+    exact: bool
+
+
+class CutPart(BaseModel):
+    """A run of sentences that was cut."""
+
+    start: int = Field(description="First character in the original, from 0.")
+    end: int = Field(description="One past its last character.")
+    score: float = Field(description="The best score among its sentences, 0 to 1.")
+
+
+class Compressed(BaseModel):
+    """A document, cut down."""
+
+    text: str = Field(description="The kept sentences, verbatim.")
+    status: str = Field(description="compressed, unchanged (text is the whole document) or dropped (text is empty).")
+    reason: str | None = Field(description="Why it is unchanged or dropped.")
+    savings: SavedTokens
+    spans: list[tuple[int, int]] = Field(description="Where the kept text stands in the original, in characters.")
+    cuts: list[CutPart] = Field(description="What was cut; `expand` takes the start and end of one.")
+    handle: str | None = Field(description="What to give `expand`; null if nothing was cut.")
+    warnings: list[str]
+    policy: str | None = Field(description="The rule that decided.")
+
+
+class Expanded(BaseModel):
+    """A part of a document as it was."""
+
+    text: str
+    start: int = Field(description="Its first character in the original, from 0.")
+    end: int = Field(description="One past its last character.")
+
+
+def make_server(
+    compressor: CompressorLike,
+    *,
+    policy: Policy | None = None,
+    roots: Sequence[Path] = (),
+    max_bytes: int = 1_000_000,
+    max_characters: int = 20_000_000,
+) -> MCPServer:
+    """Make an MCP server around a compressor.
+
+    Args:
+        compressor: What compresses; shared by all clients.
+        policy: Which sentences stay where a call does not say; None for the compressor's own.
+        roots: Folders whose files may be read; without one there is no tool that reads files.
+        max_bytes: Bytes of a text or a file.
+        max_characters: Characters of originals to keep for `expand`; those longest unused are forgotten.
+
+    Returns:
+        The server; call its `run`, or mount its `streamable_http_app()`.
+
+    Raises:
+        ValueError: A root is no folder.
+    """
+    folders = Folders(roots, max_bytes)
+    tools = _Tools(
+        compressor, compressor.policy if policy is None else policy, folders, Originals(max_characters), max_bytes
+    )
+    server = MCPServer("secateurs", instructions=_INSTRUCTIONS, version=__version__, log_level="WARNING")
+    add = partial(server.add_tool, annotations=_READS_ONLY)
+    add(tools.compress_text, description=_COMPRESS_TEXT)
+    if roots:
+        add(tools.compress_file, description=_COMPRESS_FILE.format(folders=folders))
+    add(tools.expand, description=_EXPAND)
+    return server
+
+
+class _Tools:
+    """The tools; their signatures are what a client sees."""
+
+    def __init__(
+        self, compressor: CompressorLike, policy: Policy, folders: Folders, originals: Originals, max_bytes: int
+    ) -> None:
+        self._compressor = compressor
+        self._policy = policy
+        self._folders = folders
+        self._originals = originals
+        self._max_bytes = max_bytes
+
+    async def compress_text(
+        self,
+        query: Query,
+        text: Annotated[str, Field(description="The text to cut down.")],
+        threshold: Least = None,
+        max_tokens: Most = None,
+    ) -> Annotated[CallToolResult, Compressed]:
+        """Compress a text a client sent."""
+        with _explained():
+            check_size(len(text.encode(errors="surrogatepass")), self._max_bytes, "the text")
+            return await self._compress(query, text, threshold, max_tokens)
+
+    async def compress_file(
+        self,
+        query: Query,
+        path: Annotated[str, Field(description="Path of a text file, absolute or relative to an allowed folder.")],
+        threshold: Least = None,
+        max_tokens: Most = None,
+    ) -> Annotated[CallToolResult, Compressed]:
+        """Compress a file under the folders."""
+        with _explained():
+            text = await asyncio.to_thread(self._folders.read, path)
+            return await self._compress(query, text, threshold, max_tokens)
+
+    async def expand(
+        self,
+        handle: Annotated[str, Field(description="The handle of a compressed document.")],
+        start: Annotated[int | None, Field(description="First character to return; leave out for the first.")] = None,
+        end: Annotated[int | None, Field(description="One past the last to return; leave out for the end.")] = None,
+    ) -> Annotated[CallToolResult, Expanded]:
+        """Return what was cut, or the whole."""
+        with _explained():
+            original = self._originals.get(handle.strip())
+            if original is None:
+                raise RefusedError(
+                    f"nothing is kept under {shown(handle)}: originals are forgotten when newer ones need their "
+                    "place, and when the server restarts. Compress the document again."
+                )
+            first, last = start or 0, len(original) if end is None else end
+            if not 0 <= first < last <= len(original):
+                raise RefusedError(
+                    f"there is no part from {first} to {last}: this document has the characters 0 to "
+                    f"{len(original)}. Take `start` and `end` from its `cuts`, or leave both out for all of it."
+                )
+        text = original[first:last]
+        return _result([text], Expanded(text=text, start=first, end=last))
+
+    async def _compress(
+        self, query: str, text: str, threshold: float | None, max_tokens: int | None
+    ) -> CallToolResult:
+        if not query.strip():
+            raise RefusedError("the query is blank. Pass what you want to know from the document.")
+        text = _SURROGATE.sub("\ufffd", text)  # half a character: no answer could carry it
+        policy = combine(threshold=threshold, top_k=None, max_tokens=max_tokens, default=self._policy)
+        result = (await self._compressor.acompress(query, [text], policy=policy))[0]
+        if result.status == "error":
+            raise RefusedError(f"the document could not be compressed ({result.reason}). Read it as it is.")
+        cuts = _cuts(result)
+        handle = self._originals.put(text) if cuts else None
+        data = Compressed(
+            text=result.text,
+            status=result.status,
+            reason=result.reason,
+            savings=SavedTokens(**result.savings.to_dict()),
+            spans=[(start, end) for start, end in result.spans],
+            cuts=cuts,
+            handle=handle,
+            warnings=list(result.warnings),
+            policy=result.policy,
+        )
+        note = "" if handle is None else _note(result, cuts, handle)
+        return _result([block for block in (result.text, note) if block], data)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Turn what goes wrong in a call into a tool error; what stops a task or the process passes."""
+    try:
+        yield
+    except (RefusedError, Error, ValueError) as error:
+        raise ToolError(str(error)) from error
+    except Exception as error:
+        _log.exception("a tool call failed")
+        raise ToolError(f"the call failed ({type(error).__name__}: {error}). Read the document as it is.") from error
+
+
+def _cuts(result: Compression) -> list[CutPart]:
+    """Return what was cut from a document, neighbours merged, in source order."""
+    cuts: list[CutPart] = []
+    for one in result.cut:
+        if cuts and cuts[-1].end == one.start:
+            cuts[-1] = CutPart(start=cuts[-1].start, end=one.end, score=max(cuts[-1].score, one.score))
+        else:
+            cuts.append(CutPart(start=one.start, end=one.end, score=one.score))
+    return cuts
+
+
+def _note(result: Compression, cuts: Sequence[CutPart], handle: str) -> str:
+    """Say, after the text, what is missing and how to get it."""
+    savings = result.savings
+    what = f"{savings.saved:,} of {savings.before:,} tokens cut" if result.text else "nothing in it answers the query"
+    where = ", ".join(f"{cut.start}-{cut.end}" for cut in cuts[:_CUTS_NAMED]) + ", ..." * (len(cuts) > _CUTS_NAMED)
+    return (
+        f'[{what}, at {where}; expand(handle="{handle}") returns the whole document, with start and end a part of it]'
+    )
+
+
+def _result(blocks: Sequence[str], data: BaseModel) -> CallToolResult:
+    content: list[ContentBlock] = [TextContent(type="text", text=block) for block in blocks]
+    return CallToolResult(content=content, structured_content=data.model_dump(mode="json"))

@@ -1,0 +1,158 @@
+"""An agent reads text under the folders the operator named, and nothing else."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from secateurs.mcp.files import Folders
+from secateurs.mcp.limits import RefusedError, shown
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A folder to read, `docs`, beside one that is not, `secret`."""
+    (tmp_path / "docs" / "deep").mkdir(parents=True)
+    (tmp_path / "docs" / "a.txt").write_bytes("水车\r\nmill\n".encode())
+    (tmp_path / "docs" / "deep" / "b.md").write_text("deep")
+    (tmp_path / "docs" / "..c.txt").write_text("dots are no way out")
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "secret" / "key.txt").write_text("secret")
+    (tmp_path / "docs-too").mkdir()
+    (tmp_path / "docs-too" / "key.txt").write_text("secret")
+    return tmp_path
+
+
+def folders(tree: Path, max_bytes: int = 1000) -> Folders:
+    return Folders([tree / "docs"], max_bytes)
+
+
+@pytest.mark.parametrize("path", ["a.txt", "./a.txt", "deep/../a.txt", "{}/docs/a.txt", "{}/docs/deep/../a.txt"])
+def test_files_under_a_folder_are_read(tree, path):
+    """By a relative or an absolute path, with their line ends as they are."""
+    assert folders(tree).read(path.format(tree)) == "水车\r\nmill\n"
+
+
+def test_a_name_that_looks_like_a_way_out_is_none(tree):
+    """What counts is where a path leads."""
+    assert folders(tree).read("..c.txt") == "dots are no way out"
+    assert folders(tree).read("deep/b.md") == "deep"
+
+
+OUTSIDE = [
+    "../secret/key.txt",
+    "deep/../../secret/key.txt",
+    "{}/secret/key.txt",
+    "{}/docs/../secret/key.txt",
+    "../docs-too/key.txt",
+    "../secret/no-such-file.txt",
+    "/etc/hostname",
+    "..",
+    "/",
+    "a\0b",
+    "\ud800",
+    "x" * 5000 + "/../../../secret/key.txt",
+]
+
+
+@pytest.mark.parametrize("path", OUTSIDE, ids=lambda path: ascii(path)[:30])
+def test_everything_else_is_refused(tree, path):
+    """Absolute, by `..` or by an impossible name: refused in one way, whether there is such a file or not."""
+    with pytest.raises(RefusedError, match="is outside the folders this server may read") as refused:
+        folders(tree).read(path.format(tree))
+    assert "compress_text" in str(refused.value)
+    assert "secret" not in str(refused.value).replace(shown(path.format(tree)), "")
+
+
+def test_links_count_by_where_they_lead(tree):
+    """A link to the outside is refused, file or folder; one that stays inside is not; a circle is none."""
+    docs = tree / "docs"
+    (docs / "out.txt").symlink_to(tree / "secret" / "key.txt")
+    (docs / "way").symlink_to(tree / "secret", target_is_directory=True)
+    (docs / "in.txt").symlink_to(docs / "deep" / "b.md")
+    (docs / "up").symlink_to("..", target_is_directory=True)
+    (docs / "round").symlink_to("round")
+    for path in ("out.txt", "way/key.txt", "up/secret/key.txt"):
+        with pytest.raises(RefusedError, match="outside the folders"):
+            folders(tree).read(path)
+    assert folders(tree).read("in.txt") == "deep"
+    assert folders(tree).read("up/docs/a.txt").startswith("水车")
+    with pytest.raises(RefusedError):
+        folders(tree).read("round")
+
+
+def test_a_link_put_there_after_the_check_is_not_followed(tree):
+    """A folder or file that is swapped for a link between checking and opening leads nowhere."""
+    from secateurs.mcp.files import _open
+
+    docs = tree / "docs"
+    (docs / "way").symlink_to(tree / "secret", target_is_directory=True)
+    (docs / "out.txt").symlink_to(tree / "secret" / "key.txt")
+    for inside in (Path("way/key.txt"), Path("out.txt")):
+        with pytest.raises(OSError, match=r"."):
+            _open(docs, inside)
+    descriptor = _open(docs, Path("deep/b.md"))
+    assert os.read(descriptor, 10) == b"deep"
+    os.close(descriptor)
+
+
+def test_what_is_no_text_file_is_refused(tree):
+    """Folders, pipes, bytes and missing files are refused by name, without waiting or reading them whole."""
+    docs = tree / "docs"
+    (docs / "image.png").write_bytes(b"\x89PNG\xff")
+    os.mkfifo(docs / "pipe")
+    for path, message in [
+        ("deep", "is a folder"),
+        ("", "is a folder"),
+        ("pipe", "no ordinary file"),
+        ("image.png", r"not UTF-8 text \(byte 0 is 0x89\)"),
+        ("nope.txt", "there is no file 'nope.txt'"),
+        ("a.txt/b", "there is no file"),
+    ]:
+        with pytest.raises(RefusedError, match=message):
+            folders(tree).read(path)
+
+
+def test_large_files_are_refused(tree):
+    """A file over the limit is not read; one of exactly the limit is."""
+    size = (tree / "docs" / "a.txt").stat().st_size
+    assert folders(tree, size).read("a.txt")
+    with pytest.raises(RefusedError, match=rf"has {size} bytes, the limit is {size - 1}.*--max-bytes"):
+        folders(tree, size - 1).read("a.txt")
+
+
+def test_files_that_cannot_be_opened_are_refused(tree):
+    """The system's reason is passed on."""
+    locked = tree / "docs" / "locked.txt"
+    locked.write_text("x")
+    locked.chmod(0)
+    if os.access(locked, os.R_OK):
+        pytest.skip("this user reads everything")
+    with pytest.raises(RefusedError, match="cannot be read: Permission denied"):
+        folders(tree).read("locked.txt")
+
+
+def test_several_folders_are_tried_in_order(tree):
+    """A relative path means the first folder that has it."""
+    both = Folders([tree / "docs", tree / "docs-too"], 1000)
+    assert both.read("key.txt") == "secret"
+    assert both.read("a.txt").startswith("水车")
+    assert both.read(str(tree / "docs-too" / "key.txt")) == "secret"
+    with pytest.raises(RefusedError, match="there is no file 'b'"):
+        both.read("b")
+
+
+def test_a_root_must_be_a_folder(tree):
+    """A missing folder, or a file, is the operator's mistake."""
+    for root in (tree / "nope", tree / "docs" / "a.txt"):
+        with pytest.raises(ValueError, match="is no folder: name a folder that exists"):
+            Folders([root], 1000)
+
+
+def test_a_root_may_be_a_link(tree):
+    """The operator may name a folder by a link to it."""
+    (tree / "link").symlink_to(tree / "docs", target_is_directory=True)
+    assert Folders([tree / "link"], 1000).read("deep/b.md") == "deep"
+    assert Folders([tree / "link"], 1000).read(str(tree / "link" / "deep" / "b.md")) == "deep"
