@@ -29,6 +29,8 @@ PLAIN = (
     "slots",
     "adapter_failure",
     "remote",
+    "serve/page",
+    "serve/steps",
 )
 FORBIDDEN = {
     **dict.fromkeys(PLAIN, ("torch", "transformers", "langchain", "llama_index", "secateurs.model")),

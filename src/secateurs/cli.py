@@ -244,7 +244,7 @@ def _json(query: str, model: str, items: Sequence[tuple[str, Compression]], tota
 def _html(query: str, model: str, items: Sequence[tuple[str, Compression]], total: Savings) -> str:
     from secateurs.highlight import to_page
 
-    return to_page(query, items, total)
+    return to_page(query, items, total, model=model)
 
 
 def _show(items: Sequence[tuple[str, Compression]], total: Savings, how: str, output: Path | None) -> None:

@@ -1,0 +1,55 @@
+"""The HTTP service: one model behind an address, for callers in any language.
+
+    secateurs serve --port 8080                    the command
+    app = create_app(Compressor.from_pretrained())  the ASGI application, to run or to mount yourself
+
+settings.py   limits, deadline, key
+gate.py       what every request passes: key, size, patience, the caller's leaving, security headers
+schemas.py    what requests and answers look like
+validation.py what is wrong with a request, in one sentence
+service.py    the model's side: admission, deadline, the shared compressor
+admission.py  how much may wait
+tags.py       highlights no document can forge
+metrics.py    counts for Prometheus
+app.py        routes
+server.py     uvicorn with patience and a graceful end
+load.py       a load generator
+page.py       the page at `/`
+
+Every refusal is `{"error": {"type": ..., "message": ...}}` with a status that says what to do:
+
+    400 bad_json         the body is not JSON in UTF-8
+    401 unauthorized     the key is missing or wrong
+    404 not_found        no such address; 404 unknown_model: another model than the one served was asked for
+    405 wrong_method     the address wants another method
+    408 too_slow         the body did not arrive in time
+    413 too_large        the body, the number of documents, or one text exceeds the limits (`GET /v1/models` has them)
+    415 not_json         the content type is not `application/json`
+    422 invalid          a field is missing, of the wrong type or out of range; 422 not_supported: this model cannot
+    429 overloaded       too much is waiting; Retry-After says how many seconds to wait
+    500 internal         our fault; the log has it
+    503 not_ready        starting, draining or unhealthy
+    504 deadline         not done in time
+
+A document that fails on its own does not fail its request: it comes back whole, with `status: "error"`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from secateurs.serve.app import create_app
+    from secateurs.serve.settings import ServiceSettings
+
+_HOME = {"create_app": "app", "ServiceSettings": "settings"}
+
+__all__ = ["ServiceSettings", "create_app"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use: the page and `--help` need none of the extra's packages."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
