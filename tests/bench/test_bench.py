@@ -1,4 +1,4 @@
-"""The benchmark: the same documents everywhere, the same scores whichever way they are run, figures that add up."""
+"""The command: every part is measured, the JSON has its shape, and figures agree with each other."""
 
 from __future__ import annotations
 
@@ -8,18 +8,14 @@ from typing import Any
 
 import jsonschema
 import pytest
-import torch
 import typer
-from build import KINDS, build
 from typer.testing import CliRunner
 
-from secateurs import checkpoints
-from secateurs.bench import machine
-from secateurs.bench.clock import timed
+from secateurs.bench.callers import COMPRESS, LANGCHAIN, LLAMA_INDEX
 from secateurs.bench.command import bench
-from secateurs.bench.corpus import histogram, make_corpus
-from secateurs.bench.pipeline import pooling_seconds, prepare
-from secateurs.bench.variants import ALONE, OURS, variants
+from secateurs.bench.growth import MULTIPLES
+from secateurs.bench.measure import WORKLOADS
+from secateurs.bench.variants import ALONE, OURS
 
 app = typer.Typer()
 app.command()(bench)
@@ -27,7 +23,9 @@ app.command()(bench)
 COUNT = {"type": "integer", "minimum": 0}
 RATE = {"type": "number", "exclusiveMinimum": 0}
 SHARE = {"type": "number", "minimum": 0, "maximum": 1}
-BYTES = {"type": ["integer", "null"]}
+BYTES = {"type": ["integer", "null"], "minimum": 0}
+TEXT = {"type": "string"}
+LENGTHS = {"type": "object", "additionalProperties": COUNT}
 
 
 def closed(**properties: Any) -> dict[str, Any]:
@@ -40,37 +38,79 @@ def closed(**properties: Any) -> dict[str, Any]:
     }
 
 
-VARIANT = closed(
-    name={"type": "string"},
-    tokens_per_second=RATE,
-    documents_per_second=RATE,
-    seconds=RATE,
-    cpu_seconds={"type": "number", "minimum": 0},
-    times_ours=RATE,
-    padding_share=SHARE,
-    flops_utilisation=RATE,
-    max_score_difference=SHARE,
-)
-CALLERS = closed(callers=COUNT, documents_per_second=RATE, p50_seconds=RATE, p95_seconds=RATE, p99_seconds=RATE)
-SCHEMA = closed(
-    secateurs={"type": "string"},
-    model={"type": "string"},
-    machine={"type": "object", "required": ["device", "device_name", "dtype", "cores", "torch_threads", "torch"]},
+def many(item: dict[str, Any], least: int = 1) -> dict[str, Any]:
+    return {"type": "array", "items": item, "minItems": least}
+
+
+LATENCIES = {"p50_seconds": RATE, "p95_seconds": RATE, "p99_seconds": RATE}
+COMMON = {
+    "name": TEXT,
+    "documents_per_second": RATE,
+    "seconds": RATE,
+    "cpu_seconds": {"type": "number", "minimum": 0},
+    "times_ours": RATE,
+    "cpu_times_ours": {"type": ["number", "null"], "exclusiveMinimum": 0},
+    "forward_passes": COUNT,
+    "padding_share": SHARE,
+    "peak_memory": BYTES,
+    "peak_device_memory": BYTES,
+}
+WORKLOAD = closed(
+    name=TEXT,
     corpus=closed(
+        made=TEXT,
+        seed={"type": ["integer", "null"]},
         documents=COUNT,
         windows=COUNT,
         tokens=COUNT,
         characters=COUNT,
-        seed=COUNT,
-        histogram={"type": "object", "additionalProperties": COUNT},
+        documents_by_length=LENGTHS,
+        windows_by_length=LENGTHS,
     ),
+    variants=many(
+        closed(**COMMON, tokens_per_second=RATE, flops_utilisation=RATE, max_score_difference=SHARE), least=4
+    ),
+    calls=many(closed(**COMMON, tokens_read=COUNT, outside_forward=SHARE)),
+    steps=closed(split=RATE, tokenize=RATE, forward=RATE, pool=RATE, count=RATE),
+)
+SERVING = closed(
+    documents=COUNT,
+    serial=closed(documents_per_second=RATE, **LATENCIES, forward_passes=COUNT, peak_memory=BYTES),
+    clients=many(
+        closed(
+            clients=COUNT,
+            documents_per_second=RATE,
+            times_serial=RATE,
+            **LATENCIES,
+            forward_passes=COUNT,
+            late_5ms=SHARE,
+            late_50ms=SHARE,
+            peak_memory=BYTES,
+        ),
+        least=3,
+    ),
+)
+GROWTH = closed(
+    of=TEXT,
+    points=many(closed(multiple=COUNT, size=COUNT, seconds=RATE, cpu_seconds={"type": "number"}, peak_memory=BYTES)),
+    left_out={"type": "array", "items": COUNT},
+    exponent={"type": ["number", "null"]},
+    fitted_from={"type": ["integer", "null"]},
+)
+SCHEMA = closed(
+    secateurs=TEXT,
+    model=TEXT,
+    machine={"type": "object", "required": ["device", "device_name", "dtype", "cores", "torch_threads", "torch"]},
     repeats=COUNT,
+    scale=RATE,
     matrix_rate=RATE,
-    variants={"type": "array", "items": VARIANT, "minItems": 4, "maxItems": 4},
-    callers={"type": "array", "items": CALLERS, "minItems": 2, "maxItems": 2},
-    phases=closed(split=RATE, tokenize=RATE, forward=RATE, pool=RATE, count=RATE),
+    workloads=many(WORKLOAD),
+    peer_encoder=TEXT,
+    serving=SERVING,
+    growth=many(GROWTH, least=0),
     pooling=closed(tokens=COUNT, sentences=COUNT, seconds=RATE),
-    memory=closed(ours=BYTES, all=BYTES, device=BYTES),
+    memory=closed(resident=BYTES, device=BYTES),
+    left_out={"type": "array", "items": TEXT},
 )
 
 
@@ -78,96 +118,81 @@ def run(*arguments: object) -> Any:
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
-def load(folder: Path, family: str | None = None) -> checkpoints.Checkpoint:
-    return checkpoints.load(folder, family=family, device=torch.device("cpu"), dtype=torch.float32)
-
-
-def letters(texts: Any) -> list[int]:
-    """A tokenizer that takes five characters at a time."""
-    return [-(-len(text) // 5) for text in texts]
-
-
-def test_the_corpus_is_the_same_every_time():
-    """64 documents from a seed, each as long as it was drawn."""
-    first, second = (make_corpus(letters, overhead=10, longest=512) for _ in range(2))
-    assert first == second
-    lengths = [letters([document])[0] + 10 for document in first.documents]
-    assert len(lengths) == 64 and max(lengths) <= 512 and 130 < sum(lengths) / 64 < 210
-    assert any("水" in document for document in first.documents)
-    assert len(make_corpus(letters, overhead=10, longest=512, tokens=500).documents) < 10
-    assert sum(histogram(lengths).values()) == 64
-
-
-def test_the_command_measures_every_variant(tiny_folder: Path, tmp_path: Path):
+def test_the_command_measures_everything(roomy_folder: Path, tmp_path: Path):
     """The JSON has its shape, names no folder of this machine, and its figures agree with each other."""
-    file = tmp_path / "bench.json"
-    options = ("--device", "cpu", "--tokens", 1000, "--repeats", 2, "--format", "json", "--output", file)
-    result = run("--model", tiny_folder, *options)
+    file, picture = tmp_path / "bench.json", tmp_path / "bench.png"
+    options = ("--device", "cpu", "--workloads", "mixed,long", "--scale", 0.02, "--repeats", 2)
+    outputs = ("--growth-seconds", 0.5, "--format", "json", "--output", file, "--plot", picture)
+    result = run("--model", roomy_folder, *options, *outputs)
     assert result.exit_code == 0, result.output
     report = json.loads(file.read_text(encoding="utf-8"))
     jsonschema.validate(report, SCHEMA)
-    assert str(tiny_folder.parent) not in file.read_text(encoding="utf-8")
-    assert sum(report["corpus"]["histogram"].values()) == report["corpus"]["windows"]
-    ours, alone, ordered, arrival = report["variants"]
-    assert ours["name"] == OURS and alone["name"] == ALONE and ours["times_ours"] == 1.0
-    assert ours["padding_share"] == alone["padding_share"] == 0.0
-    assert 0.0 < ordered["padding_share"] <= arrival["padding_share"] < 1.0
-    assert all(item["max_score_difference"] < 1e-5 for item in report["variants"])
-    for item in report["variants"]:
-        assert item["tokens_per_second"] == pytest.approx(report["corpus"]["tokens"] / item["seconds"])
-    assert [item["callers"] for item in report["callers"]] == [1, 8]
+    assert str(roomy_folder.parent) not in file.read_text(encoding="utf-8")
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert [item["name"] for item in report["workloads"]] == ["mixed", "long"]
+    for workload in report["workloads"]:
+        check_workload(workload)
+    check_serving(report["serving"])
+    for curve in report["growth"]:
+        measured = [point["multiple"] for point in curve["points"]]
+        assert [*measured, *curve["left_out"]] == list(MULTIPLES)
+        assert (curve["exponent"] is None) == (len(measured) < 3)
+
+
+def check_workload(workload: Any) -> None:
+    corpus = workload["corpus"]
+    assert sum(corpus["documents_by_length"].values()) == corpus["documents"]
+    assert sum(corpus["windows_by_length"].values()) == corpus["windows"]
+    packed, alone, ordered, arrival = workload["variants"]
+    assert packed["name"] == OURS and alone["name"] == ALONE and packed["times_ours"] == 1.0
+    assert packed["padding_share"] == alone["padding_share"] == 0.0
+    assert 0.0 <= ordered["padding_share"] <= arrival["padding_share"] < 1.0
+    assert alone["forward_passes"] == corpus["windows"] and arrival["forward_passes"] == -(-corpus["windows"] // 32)
+    for item in workload["variants"]:
+        assert item["max_score_difference"] < 1e-5
+        assert item["tokens_per_second"] == pytest.approx(corpus["tokens"] / item["seconds"])
+    ours = workload["calls"][0]
+    assert ours["name"] == COMPRESS and ours["tokens_read"] == corpus["tokens"] and ours["padding_share"] == 0.0
+    assert 0.0 < ours["outside_forward"] < 1.0
+
+
+def check_serving(serving: Any) -> None:
+    assert [item["clients"] for item in serving["clients"]] == [1, 8, 64]
+    assert serving["documents"] == serving["serial"]["forward_passes"] == 64
+    one, eight, all_at_once = (item["forward_passes"] for item in serving["clients"])
+    assert one == 64 and all_at_once <= eight <= 64
 
 
 def test_the_table_is_for_people(tiny_folder: Path):
-    """Every speed stands beside its difference in scores."""
-    result = run("--model", tiny_folder, "--device", "cpu", "--tokens", 300, "--repeats", 1)
+    """Every speed stands beside its difference in scores, and what was left out is said."""
+    options = ("--device", "cpu", "--workloads", "real", "--repeats", 1, "--no-peers", "--growth-seconds", 0)
+    result = run("--model", tiny_folder, *options)
     assert result.exit_code == 0, result.output
-    for words in (OURS, "arrival order", "max Δ score", "padding", "tokenize", "peak memory", "GFLOP/s"):
+    for words in (OURS, "arrival order", "max Δ score", "padding", "tokenize", "peak MiB", "GFLOP/s", "vs serial"):
         assert words in result.output
+    assert "the bundled model's card" in result.output
+    assert "not measured: neighbours: --no-peers" in result.output and "not measured: growth" in result.output
+    assert LLAMA_INDEX not in result.output and LANGCHAIN not in result.output
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_variants_agree_on_every_backbone(kind: str, tmp_path: Path):
-    """Padded or packed, alone or together: the same token scores."""
-    build(kind, tmp_path)
-    checkpoint = load(tmp_path, "opensearch" if kind == "opensearch" else None)
-    corpus = make_corpus(
-        lambda texts: checkpoint.encode_sentences(texts).lengths.tolist(), overhead=30, longest=64, tokens=400
-    )
-    windows = prepare(checkpoint, corpus).windows
-    expected, *others = (torch.cat([*map(torch.from_numpy, way.run(windows))]) for way in variants(checkpoint.model))
-    for found in others:
-        assert torch.allclose(found, expected, atol=1e-4)
-
-
-def test_operations_follow_the_formula(tiny_folder: Path):
-    """Two a weight and token, four a layer, width and pair of tokens; a window alone pays for itself only."""
-    model = load(tiny_folder).model
-    weights = 2 * (4 * 16 * 16 + 2 * 16 * 32)
-    assert machine.forward_operations(model, [10]) == 10 * (2 * weights + 4 * 2 * 16 * 10)
-    assert machine.forward_operations(model, [10, 10]) == 2 * machine.forward_operations(model, [10])
-
-
-def test_pooling_of_many_tokens_takes_no_time():
-    """100,000 tokens become sentence scores in under 50 ms; the best of three, as other jobs may run beside."""
-    assert min(pooling_seconds() for _ in range(3)) < 0.05
-
-
-@pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device")
-def test_cuda_is_waited_for():
-    """The time of a run ends when the device is done, not when the host is."""
-    left = torch.ones(4096, 4096, device="cuda")
-    few, many = (timed(lambda n=n: [left @ left for _ in range(n)], left.device).seconds for n in (2, 40))
-    assert many > 5 * few
+def test_the_options_help_names_all_workloads():
+    """What `--workloads` takes by default is all there is."""
+    (option,) = (param for param in typer.main.get_command(app).params if param.name == "workloads")
+    assert option.default == ", ".join(WORKLOADS)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("--repeats", 0), "--repeats must be at least 1"),
-        (("--tokens", 0), "--tokens must be at least 1"),
+        (("--scale", 0), "--scale must be greater than 0"),
+        (("--scale", "nan"), "--scale must be greater than 0"),
+        (("--growth-seconds", "nan"), "--growth-seconds must be at least 0"),
+        (("--workloads", "mixed,none"), "expected names out of"),
+        (("--workloads", "mixed", "--data", "x.jsonl"), "add `real`"),
         (("--output", "/nowhere/at/all.json"), "there is no folder"),
+        (("--plot", "picture.txt"), "ends in .png, .svg, .pdf"),
+        (("--data", "README.md"), "is not named like data"),
     ],
 )
 def test_wrong_options_are_found_before_the_model_loads(arguments: tuple[object, ...], message: str):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import median
 from typing import Generic, TypeVar
 
 import torch
@@ -51,11 +50,27 @@ def _timed_on_cuda(run: Callable[[], Result], device: torch.device) -> Timed[Res
     return Timed(result, start.elapsed_time(end) / 1000.0, time.process_time() - cpu)
 
 
-def typical(runs: Sequence[Timed[Result]]) -> float:
-    """Return the median of the wall-clock seconds."""
-    return median(run.seconds for run in runs)
+@dataclass(frozen=True)
+class Moment:
+    """A point in time: of the host, or of a CUDA device, where it is reached when all before it is done."""
+
+    host: float
+    event: torch.cuda.Event | None = None
 
 
-def typical_cpu(runs: Sequence[Timed[Result]]) -> float:
-    """Return the median of the CPU seconds."""
-    return median(run.cpu_seconds for run in runs)
+def moment(device: torch.device) -> Moment:
+    """Return now, without waiting for a CUDA device."""
+    if device.type == "cuda":
+        event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]  # torch's
+        event.record(torch.cuda.current_stream(device))
+        return Moment(0.0, event)
+    if device.type == "mps":
+        torch.mps.synchronize()
+    return Moment(time.perf_counter())
+
+
+def seconds_between(first: Moment, last: Moment) -> float:
+    """Return the seconds between two moments of one device; on CUDA both must have been reached."""
+    if first.event is None or last.event is None:
+        return last.host - first.host
+    return float(first.event.elapsed_time(last.event)) / 1000.0

@@ -1,8 +1,7 @@
-"""The documents of the benchmark: made from a seed and a word list, so that every machine measures the same ones.
+"""Made documents: lengths from recorded distributions, words from a seed, so that every machine measures the same.
 
 Nobody's text is shipped. The words are common ones; what they say does not matter to the clock, their lengths do.
-Lengths are log-normal (median 150, sigma 0.7, cut to 16..512 encoder tokens a window): a few long documents among
-many short ones, as retrieval returns them.
+Few words repeat often, though, and tokenizers remember words: real text (real.py) takes longer to tokenize.
 """
 
 from __future__ import annotations
@@ -14,8 +13,8 @@ from dataclasses import dataclass
 
 SEED = 7
 QUERY = "Who built the mill by the river, and in which year?"
-MEDIAN, SIGMA, SHORTEST, LONGEST = 150, 0.7, 16, 512  # encoder tokens of a window
-DOCUMENTS = 64
+FEWEST = 40  # documents; of one batch of 32 alone nobody could tell whether it was sorted
+_PARAGRAPH = 8  # sentences of a long text
 
 _ENGLISH = """
 the of and to in was for on as with by at from his an were which it is that had first year after new two city also
@@ -30,6 +29,8 @@ _CHINESE = """
 木头 粮食 市场 收获 一九 年代
 """
 
+Costs = Callable[[Sequence[str]], Sequence[int]]
+
 
 @dataclass(frozen=True)
 class Corpus:
@@ -39,39 +40,111 @@ class Corpus:
     documents: tuple[str, ...]
 
 
-def make_corpus(
-    costs: Callable[[Sequence[str]], Sequence[int]], *, overhead: int, longest: int, tokens: int | None = None
-) -> Corpus:
-    """Make the documents, every fourth of them Chinese.
+@dataclass(frozen=True)
+class Lengths:
+    """A distribution of lengths, in encoder tokens of document, query and control tokens; outside it is drawn again.
+
+    Attributes:
+        says: The distribution, in words.
+        draw: Draws one.
+        shortest: Least.
+        longest: Most.
+    """
+
+    says: str
+    draw: Callable[[random.Random], float]
+    shortest: int
+    longest: int
+
+    def __call__(self, rng: random.Random) -> int:
+        """Draw until one is in range."""
+        while not self.shortest <= (length := round(self.draw(rng))) <= self.longest:
+            pass
+        return length
+
+
+def lognormal(median: int, sigma: float, shortest: int, longest: int) -> Lengths:
+    """Return a log-normal distribution: a few long documents among many short ones, as retrieval returns them."""
+    says = f"lognormal, median {median}, sigma {sigma}, in {shortest}..{longest} encoder tokens"
+    return Lengths(says, lambda rng: rng.lognormvariate(math.log(median), sigma), shortest, longest)
+
+
+def normal(mean: int, deviation: int, shortest: int, longest: int) -> Lengths:
+    """Return a normal distribution: chunks that a splitter made about equally long."""
+    says = f"normal, mean {mean}, deviation {deviation}, in {shortest}..{longest} encoder tokens"
+    return Lengths(says, lambda rng: rng.gauss(mean, deviation), shortest, longest)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A set of documents to make.
+
+    Attributes:
+        name: What the tables and `--workloads` call it.
+        documents: How many.
+        lengths: How long they are.
+        scales: Whether `--scale` changes how many there are.
+    """
+
+    name: str
+    documents: int
+    lengths: Lengths
+    scales: bool = True
+
+    def count(self, scale: float) -> int:
+        """Return how many documents to make: never so few that batching makes no difference."""
+        return max(min(self.documents, FEWEST), round(self.documents * scale)) if self.scales else self.documents
+
+
+MIXED = Recipe("mixed", 64, lognormal(150, 0.7, 16, 512), scales=False)
+RECIPES = (
+    MIXED,
+    Recipe("rag", 64, normal(350, 80, 64, 512)),
+    Recipe("heavy-tail", 64, lognormal(300, 1.1, 16, 8192)),
+    Recipe("small", 1000, lognormal(40, 0.4, 24, 96)),
+)
+LONG = "long"
+LONG_CHARACTERS = 100_000
+
+
+def make_corpus(recipe: Recipe, costs: Costs, *, overhead: int, scale: float = 1.0) -> Corpus:
+    """Make documents, every fourth of them Chinese, no two the same: what is asked twice is scored only once.
 
     Args:
+        recipe: How many, and how long.
         costs: Counts the encoder tokens of each sentence.
         overhead: Encoder tokens of a window that are not the document's: the query and the control tokens.
-        longest: Encoder tokens of the longest window.
-        tokens: Stop at this many encoder tokens; None for 64 documents.
+        scale: How many documents, as a multiple of the recipe's.
 
     Returns:
         The documents, in an order of their own; the same for the same tokenizer.
     """
     rng = random.Random(SEED)
-    pools = [_Pool(rng, costs, _ENGLISH.split(), " ", ". "), _Pool(rng, costs, _CHINESE.split(), "", "。")]
-    documents: list[str] = []
-    total = 0
-    while len(documents) < DOCUMENTS if tokens is None else total < tokens:
-        length = _draw(rng, min(longest, LONGEST))
-        documents.append(pools[len(documents) % 4 == 3].document(rng, length - overhead))
-        total += length
+    writers = [_Writer(rng, costs, _ENGLISH.split(), " ", ". "), _Writer(rng, costs, _CHINESE.split(), "", "。")]
+    documents: dict[str, None] = {}
+    for index in range(recipe.count(scale)):
+        tokens = recipe.lengths(rng) - overhead
+        writer = writers[index % 4 == 3]
+        while (document := writer.document(rng, tokens)) in documents:
+            tokens += 1
+        documents[document] = None
     return Corpus(QUERY, tuple(documents))
+
+
+def make_long(costs: Costs, characters: int) -> Corpus:
+    """Make one English document of exactly so many characters, in paragraphs."""
+    rng = random.Random(SEED)
+    return Corpus(QUERY, (_Writer(rng, costs, _ENGLISH.split(), " ", ". ").text(rng, characters),))
 
 
 def histogram(lengths: Sequence[int]) -> dict[str, int]:
     """Count lengths between powers of two.
 
     Args:
-        lengths: Encoder tokens of each window.
+        lengths: Encoder tokens, at least one each.
 
     Returns:
-        Windows of each range, the upper end not included.
+        How many are in each range, the upper end not included.
 
     Example:
         >>> histogram([16, 31, 70])
@@ -82,17 +155,10 @@ def histogram(lengths: Sequence[int]) -> dict[str, int]:
     return {f"{2**power}-{2 ** (power + 1)}": powers.count(power) for power in ranges}
 
 
-class _Pool:
+class _Writer:
     """Sentences whose lengths are known, so that a document of a wanted length can be put together."""
 
-    def __init__(
-        self,
-        rng: random.Random,
-        costs: Callable[[Sequence[str]], Sequence[int]],
-        words: list[str],
-        gap: str,
-        end: str,
-    ) -> None:
+    def __init__(self, rng: random.Random, costs: Costs, words: list[str], gap: str, end: str) -> None:
         lines = [gap.join(rng.choices(words, k=2 + index % 20)) for index in range(200)]
         sentences = [line[0].upper() + line[1:] + end for line in lines]
         self._priced = list(zip(costs(sentences), sentences, strict=True))
@@ -106,10 +172,12 @@ class _Pool:
             tokens -= max(cost, 1)
         return "".join(sentences) or min(self._priced)[1]
 
-
-def _draw(rng: random.Random, longest: int) -> int:
-    """Draw a length; what is out of range is drawn again."""
-    while True:
-        length = round(rng.lognormvariate(math.log(MEDIAN), SIGMA))
-        if min(SHORTEST, longest) <= length <= longest:
-            return length
+    def text(self, rng: random.Random, characters: int) -> str:
+        """Return exactly so many characters, a paragraph every few sentences."""
+        pieces: list[str] = []
+        missing = characters
+        while missing > 0:
+            sentence = rng.choice(self._priced)[1]
+            pieces.append(sentence if len(pieces) % _PARAGRAPH else sentence.rstrip() + "\n\n")
+            missing -= len(pieces[-1])
+        return "".join(pieces)[:characters]

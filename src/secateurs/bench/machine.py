@@ -1,18 +1,20 @@
-"""What the benchmark ran on: its name, its matrix rate, its memory."""
+"""What the benchmark ran on: its name and its matrix rate."""
 
 from __future__ import annotations
 
 import os
 import platform
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
+from torch import Tensor
 from torch.nn import functional
 
 from secateurs.bench.clock import timed
 from secateurs.encoders import EncoderConfig
+from secateurs.layers import Linear
 from secateurs.model import Pruner
 
 _MOST_LOOPS = 50
@@ -48,34 +50,36 @@ def _processor() -> str:
 
 
 def matrix_rates(model: Pruner, tokens: int) -> tuple[float, ...]:
-    """Time two matrix products, the encoder's own widening one and a square one.
+    """Time matrix products: the encoder's own widening one and a square one, by torch's kernel and by the layers'.
 
     Args:
         model: Gives device, precision and shape.
         tokens: Rows of the encoder's product: the tokens of a forward pass.
 
     Returns:
-        The rate of each in floating-point operations a second.
+        The rate of each in floating-point operations a second; the greatest is what the machine can do.
     """
     shapes = ((tokens, model.config.hidden_size, model.config.intermediate_size), (1024, 1024, 1024))
-    wanted = 1e10 if model.device.type == "cpu" else 1e12
-    return tuple(_rate(shape, wanted, model) for shape in shapes)
+    return tuple(rate for shape in shapes for rate in _rates(shape, model))
 
 
-def _rate(shape: tuple[int, int, int], wanted: float, model: Pruner) -> float:
+def _rates(shape: tuple[int, int, int], model: Pruner) -> Iterator[float]:
     rows, inner, columns = shape
     left = torch.ones(rows, inner, device=model.device, dtype=model.dtype)
-    right = torch.ones(columns, inner, device=model.device, dtype=model.dtype)
+    layer = Linear(inner, columns, bias=False, device=model.device, dtype=model.dtype)
     operations = 2.0 * rows * inner * columns
+    wanted = 1e10 if model.device.type == "cpu" else 1e12
     loops = min(_MOST_LOOPS, max(1, round(wanted / operations)))
 
-    def run() -> None:
+    def loop(multiply: Callable[[Tensor], Tensor]) -> None:
         for _ in range(loops):
-            functional.linear(left, right)
+            multiply(left)
 
     with torch.inference_mode():
-        functional.linear(left, right)
-        return loops * operations / timed(run, model.device).seconds
+        layer.weight.fill_(1.0)
+        for multiply in (layer, lambda x: functional.linear(x, layer.weight)):
+            multiply(left)
+            yield loops * operations / timed(partial(loop, multiply), model.device).seconds
 
 
 def forward_operations(model: Pruner, lengths: Sequence[int]) -> float:
@@ -97,18 +101,3 @@ def _attended(config: EncoderConfig, length: int) -> float:
     local = min(length, 2 * config.local_window + 1) if config.local_window else length
     everywhere = sum(layer % config.global_every == 0 for layer in range(config.layers))
     return config.hidden_size * (everywhere * length + (config.layers - everywhere) * local)
-
-
-def peak_memory() -> int | None:
-    """Return the most memory this process ever held, in bytes; None where the system does not say."""
-    try:
-        import resource
-    except ImportError:
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
-
-
-def peak_device_memory(device: torch.device) -> int | None:
-    """Return the most memory torch ever held on a CUDA device, in bytes; None elsewhere."""
-    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None

@@ -2,174 +2,188 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from pathlib import Path
 from statistics import median
-
-import numpy as np
 
 from secateurs import __version__
 from secateurs.bench import machine
-from secateurs.bench.clock import Timed, timed, typical, typical_cpu
-from secateurs.bench.corpus import QUERY, SEED, Corpus, histogram, make_corpus
-from secateurs.bench.pipeline import (
-    POOLED_SENTENCES,
-    POOLED_TOKENS,
-    Prepared,
-    call_at_once,
-    count_seconds,
-    pool,
-    pooling_seconds,
-    prepare,
+from secateurs.bench.callers import Peers, find_peers, ours
+from secateurs.bench.clients import Clients
+from secateurs.bench.corpus import (
+    FEWEST,
+    LONG,
+    LONG_CHARACTERS,
+    MIXED,
+    QUERY,
+    RECIPES,
+    SEED,
+    Corpus,
+    Costs,
+    make_corpus,
+    make_long,
 )
-from secateurs.bench.report import CallersResult, CorpusFacts, Memory, Pooling, Report, VariantResult
-from secateurs.bench.variants import ALONE, OURS, Floats, Variant, variants
+from secateurs.bench.growth import Growth, subjects
+from secateurs.bench.memory import PeakMemory
+from secateurs.bench.pipeline import POOLED_SENTENCES, POOLED_TOKENS, pooling_seconds
+from secateurs.bench.real import DOCUMENTS, read_card, read_corpus
+from secateurs.bench.results import Memory, Pooling, Report
+from secateurs.bench.variants import variants
+from secateurs.bench.workload import Material, Means, Workload
 from secateurs.checkpoints import Checkpoint
 from secateurs.compressor import Compressor
 from secateurs.device import token_budget
-from secateurs.savings import TokenCounter
 
-CALLERS = (1, 8)
-PHASES = ("split", "tokenize", "forward", "pool", "count")
-_WARM_UP = 4  # windows
+REAL = "real"
+_WARM_UP = 4  # documents
+WORKLOADS = (*(recipe.name for recipe in RECIPES), LONG, REAL)
 
 Tick = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class _Repeat:
-    """What one repeat measured; log-odds are kept of the first one only."""
+class Settings:
+    """How much is measured.
 
-    forwards: Mapping[str, Timed[list[Floats]]]
-    phases: Mapping[str, float]
-    callers: Mapping[int, Timed[list[float]]]
-    matrix_rates: Sequence[float]
-    pooling: float
+    Attributes:
+        workloads: Names out of `WORKLOADS`.
+        repeats: How often everything is run; medians are reported.
+        scale: How many documents (of `long`, characters), as a multiple of the usual.
+        growth_seconds: Seconds that the measurement of growth may take in all; 0 leaves it out.
+        peers: Whether the neighbours' classes are measured, too.
+        data: Files and folders of real documents; the bundled model's card when empty.
+    """
+
+    workloads: Sequence[str] = WORKLOADS
+    repeats: int = 5
+    scale: float = 1.0
+    growth_seconds: float = 240.0
+    peers: bool = True
+    data: Sequence[Path] = ()
 
 
-def measure(checkpoint: Checkpoint, *, name: str, tokens: int | None, repeats: int, tick: Tick) -> Report:
+def measure(checkpoint: Checkpoint, settings: Settings, *, name: str, tick: Tick) -> Report:
     """Measure a checkpoint.
 
     Args:
         checkpoint: The loaded checkpoint.
+        settings: How much.
         name: What the report calls it.
-        tokens: Encoder tokens of the corpus, about; None for 64 documents.
-        repeats: How often everything is run; medians are reported.
         tick: Told what is being done.
 
     Returns:
         The figures.
     """
-    corpus = _corpus(checkpoint, tokens)
     facts = machine.describe(checkpoint.model)  # before the load is ours
-    prepared = prepare(checkpoint, corpus)
-    lengths = [len(window) for window in prepared.windows]
-    ways = variants(checkpoint.model)
-    compressor = Compressor(checkpoint)
-    tick("warming up")
-    compressor.compress(corpus.query, corpus.documents)
-    ours_peak = machine.peak_memory()
-    for way in ways:
-        way.run(prepared.windows[:_WARM_UP])
-    runs = []
-    for index in range(repeats):
-        tick(f"repeat {index + 1} of {repeats}")
-        runs.append(_repeat(checkpoint, compressor, corpus, ways, index))
-    rate = max(map(median, zip(*(run.matrix_rates for run in runs), strict=True)))
-    memory = Memory(ours_peak, machine.peak_memory(), machine.peak_device_memory(checkpoint.model.device))
-    pooling = Pooling(POOLED_TOKENS, POOLED_SENTENCES, median(run.pooling for run in runs))
-    comparison = _Comparison(runs, prepared, checkpoint, rate, len(corpus.documents))
+    tick("preparing the documents")
+    rates = []
+    with Compressor(checkpoint) as compressor:
+        bench = _Bench(checkpoint, compressor, settings)
+        tick("warming up")
+        bench.warm_up()
+        for index in range(settings.repeats):
+            for what, run in bench.parts(index):
+                tick(f"repeat {index + 1} of {settings.repeats}: {what}")
+                bench.memory.give_back()
+                run()
+            rates.append(machine.matrix_rates(checkpoint.model, token_budget(checkpoint.model.device)))
+    rate = max(map(median, zip(*rates, strict=True)))
+    peak = bench.memory.ever()
     return Report(
         secateurs=__version__,
         model=name,
         machine=facts,
-        corpus=_facts(corpus, lengths),
-        repeats=repeats,
+        repeats=settings.repeats,
+        scale=settings.scale,
         matrix_rate=rate,
-        variants=[comparison.of(way, lengths) for way in ways],
-        callers=[_callers(callers, [run.callers[callers] for run in runs]) for callers in CALLERS],
-        phases={phase: median(run.phases[phase] for run in runs) for phase in PHASES},
-        pooling=pooling,
-        memory=memory,
+        workloads=[workload.result(rate) for workload in bench.workloads],
+        peer_encoder=bench.peer_encoder,
+        serving=bench.clients.result(),
+        growth=[growth.result() for growth in bench.growth],
+        pooling=Pooling(POOLED_TOKENS, POOLED_SENTENCES, median(bench.pooling)),
+        memory=Memory(peak.resident, peak.device),
+        left_out=bench.left_out,
     )
 
 
-def _corpus(checkpoint: Checkpoint, tokens: int | None) -> Corpus:
+class _Bench:
+    """The parts that every repeat runs."""
+
+    def __init__(self, checkpoint: Checkpoint, compressor: Compressor, settings: Settings) -> None:
+        costs, overhead = _costs(checkpoint), _overhead(checkpoint)
+        peers = find_peers(checkpoint) if settings.peers else Peers((), ["neighbours: --no-peers"])
+        self.left_out = list(peers.left_out)
+        self.memory = PeakMemory(checkpoint.model.device)
+        ways = variants(checkpoint.model)
+        callers = [ours(compressor, checkpoint.model), *peers.callers]
+        self.peer_encoder = peers.encoder
+        self.means = Means(checkpoint, ways, callers, self.memory)
+        materials = (_material(name, costs, overhead, settings) for name in settings.workloads)
+        self.workloads = [Workload(material, self.means) for material in materials]
+        self.mixed = make_corpus(MIXED, costs, overhead=overhead)
+        self.clients = Clients(checkpoint, compressor, self.mixed, self.memory)
+        self.pooling: list[float] = []
+        self.growth: list[Growth] = []
+        if settings.growth_seconds == 0:
+            self.left_out.append("growth: --growth-seconds 0")
+            return
+        growing = subjects(costs, overhead)
+        self.growth = [
+            Growth(
+                subject,
+                checkpoint,
+                compressor,
+                self.memory,
+                repeats=settings.repeats,
+                seconds=settings.growth_seconds / len(growing),
+            )
+            for subject in growing
+        ]
+
+    def warm_up(self) -> None:
+        """Run a little of everything that is timed."""
+        self.means.warm_up(Corpus(self.mixed.query, self.mixed.documents[:_WARM_UP]))
+
+    def parts(self, index: int) -> list[tuple[str, Callable[[], object]]]:
+        """Return the parts of one repeat, each with its name."""
+        return [
+            *((workload.name, lambda workload=workload: workload.repeat(index)) for workload in self.workloads),
+            *(("growth", growth.repeat) for growth in self.growth),
+            # last, as the threads they start keep their buffers
+            ("clients", lambda: self.clients.repeat(index)),
+            ("pooling", lambda: self.pooling.append(pooling_seconds())),
+        ]
+
+
+def _costs(checkpoint: Checkpoint) -> Costs:
     def costs(sentences: Sequence[str]) -> list[int]:
         counted: list[int] = checkpoint.encode_sentences(sentences).lengths.tolist()
         return counted
 
+    return costs
+
+
+def _overhead(checkpoint: Checkpoint) -> int:
+    """Return the encoder tokens of a window that are not the document's."""
     query = min(len(checkpoint.encode_query(QUERY)), checkpoint.layout.query_limit)
-    overhead = query + checkpoint.layout.template.size
-    return make_corpus(costs, overhead=overhead, longest=checkpoint.layout.max_length, tokens=tokens)
+    return query + checkpoint.layout.template.size
 
 
-def _facts(corpus: Corpus, lengths: Sequence[int]) -> CorpusFacts:
-    characters = sum(map(len, corpus.documents))
-    return CorpusFacts(len(corpus.documents), len(lengths), sum(lengths), characters, SEED, histogram(lengths))
+def _material(name: str, costs: Costs, overhead: int, settings: Settings) -> Material:
+    if name == REAL:
+        return _real(settings)
+    if name == LONG:
+        characters = max(1, round(LONG_CHARACTERS * settings.scale))
+        return Material(name, f"one document of {characters:,} characters", SEED, make_long(costs, characters))
+    recipe = next(recipe for recipe in RECIPES if recipe.name == name)
+    corpus = make_corpus(recipe, costs, overhead=overhead, scale=settings.scale)
+    return Material(name, recipe.lengths.says, SEED, corpus)
 
 
-def _repeat(
-    checkpoint: Checkpoint, compressor: Compressor, corpus: Corpus, ways: Sequence[Variant], index: int
-) -> _Repeat:
-    """Run everything once; the variants in another order each time, so that none always follows the same one."""
-    prepared = prepare(checkpoint, corpus)
-    device = checkpoint.model.device
-    forwards: dict[str, Timed[list[Floats]]] = {}
-    for way in [*ways[index % len(ways) :], *ways[: index % len(ways)]]:
-        done = timed(partial(way.run, prepared.windows), device)
-        forwards[way.name] = done if index == 0 else Timed([], done.seconds, done.cpu_seconds)
-        if way.name == OURS:
-            pooled = timed(partial(pool, checkpoint.family.rule, prepared, done.result), device)
-    phases = {
-        "split": prepared.split,
-        "tokenize": prepared.tokenize,
-        "forward": forwards[OURS].seconds,
-        "pool": pooled.seconds,
-        "count": count_seconds(corpus.documents, TokenCounter()),
-    }
-    callers = {callers: call_at_once(compressor, corpus, callers) for callers in CALLERS}
-    rates = machine.matrix_rates(checkpoint.model, token_budget(device))
-    return _Repeat(forwards, phases, callers, rates, pooling_seconds())
-
-
-@dataclass(frozen=True)
-class _Comparison:
-    """What the variants are compared by."""
-
-    runs: Sequence[_Repeat]
-    prepared: Prepared
-    checkpoint: Checkpoint
-    matrix_rate: float
-    documents: int
-
-    def of(self, way: Variant, lengths: Sequence[int]) -> VariantResult:
-        """Return the figures of one variant."""
-        runs = [run.forwards[way.name] for run in self.runs]
-        ours = [run.forwards[OURS] for run in self.runs]
-        seconds = typical(runs)
-        operations = machine.forward_operations(self.checkpoint.model, lengths)
-        return VariantResult(
-            name=way.name,
-            tokens_per_second=sum(lengths) / seconds,
-            documents_per_second=self.documents / seconds,
-            seconds=seconds,
-            cpu_seconds=typical_cpu(runs),
-            times_ours=median(run.seconds / own.seconds for run, own in zip(runs, ours, strict=True)),
-            padding_share=way.padding_share(lengths),
-            flops_utilisation=operations / seconds / self.matrix_rate,
-            max_score_difference=self._difference(way.name),
-        )
-
-    def _difference(self, name: str) -> float:
-        """Return the largest difference of a sentence score from that of its document run alone."""
-        rule = self.checkpoint.family.rule
-        mine, alone = (pool(rule, self.prepared, self.runs[0].forwards[n].result) for n in (name, ALONE))
-        return max(float(np.abs(a - b).max()) for a, b in zip(mine, alone, strict=True))
-
-
-def _callers(callers: int, runs: Sequence[Timed[list[float]]]) -> CallersResult:
-    latencies = [seconds for run in runs for seconds in run.result]
-    p50, p95, p99 = np.percentile(latencies, [50, 95, 99]).tolist()
-    return CallersResult(callers, len(runs[0].result) / typical(runs), p50, p95, p99)
+def _real(settings: Settings) -> Material:
+    if not settings.data:
+        return Material(REAL, "the bundled model's card, cut at blank lines", None, read_card())
+    corpus: Corpus = read_corpus(settings.data, max(FEWEST, round(DOCUMENTS * settings.scale)))
+    names = ", ".join(path.resolve().name for path in settings.data)
+    return Material(REAL, f"documents of {names}", None, corpus)

@@ -1,10 +1,8 @@
-"""The steps around the forward pass one by one, as the compressor takes them, and callers at once."""
+"""The steps around the forward pass one by one, as the compressor takes them."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,11 +10,10 @@ import torch
 from numpy.typing import NDArray
 
 from secateurs.aggregate import Rule, fill_missing, mean_scores
-from secateurs.bench.clock import Timed, timed
+from secateurs.bench.clock import timed
 from secateurs.bench.corpus import Corpus
 from secateurs.bench.variants import Floats
 from secateurs.checkpoints import Checkpoint
-from secateurs.compressor import Compressor
 from secateurs.savings import TokenCounter
 from secateurs.segment import check_tiling, get_segmenter
 from secateurs.text import Span
@@ -85,7 +82,7 @@ def pool(rule: Rule, prepared: Prepared, log_odds: Sequence[Floats]) -> list[Sco
     waiting = iter(log_odds)
     scores = []
     for plan, sentences in zip(prepared.plans, prepared.sentences, strict=True):
-        tokens = np.concatenate([next(waiting) for _ in plan.windows])
+        tokens = np.concatenate([np.zeros(0, np.float32), *(next(waiting) for _ in plan.windows)])
         scores.append(fill_missing(rule(tokens, plan.part_lengths, plan.part_sentences, sentences)))
     return scores
 
@@ -103,19 +100,3 @@ def pooling_seconds() -> float:
     lengths = np.full(POOLED_SENTENCES, POOLED_TOKENS // POOLED_SENTENCES, dtype=np.int64)
     owners = np.arange(POOLED_SENTENCES, dtype=np.int64)
     return timed(lambda: fill_missing(mean_scores(odds, lengths, owners, POOLED_SENTENCES)), _CPU).seconds
-
-
-def call_at_once(compressor: Compressor, corpus: Corpus, callers: int) -> Timed[list[float]]:
-    """Compress one document a call, from several threads at once.
-
-    Returns:
-        The seconds of each call, and those of all together.
-    """
-
-    def call(document: str) -> float:
-        start = time.perf_counter()
-        compressor.compress(corpus.query, [document])
-        return time.perf_counter() - start
-
-    with ThreadPoolExecutor(callers) as threads:
-        return timed(lambda: list(threads.map(call, corpus.documents)), _CPU)

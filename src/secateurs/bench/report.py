@@ -3,122 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-
-@dataclass(frozen=True)
-class CorpusFacts:
-    """What was compressed; `tokens` are the encoder's, query and control tokens included, `histogram` of windows."""
-
-    documents: int
-    windows: int
-    tokens: int
-    characters: int
-    seed: int
-    histogram: Mapping[str, int]
-
-
-@dataclass(frozen=True)
-class VariantResult:
-    """One way to run the forward pass.
-
-    Attributes:
-        name: What it is.
-        tokens_per_second: Real encoder tokens, padding not counted.
-        documents_per_second: Documents.
-        seconds: Median of the wall clock.
-        cpu_seconds: Median over all threads.
-        times_ours: Median of the seconds as a multiple of ours in the same repeat.
-        padding_share: Computed tokens that are padding.
-        flops_utilisation: Operations the real tokens need, as a share of the matrix rate.
-        max_score_difference: Largest difference of a sentence score from that of its document run alone.
-    """
-
-    name: str
-    tokens_per_second: float
-    documents_per_second: float
-    seconds: float
-    cpu_seconds: float
-    times_ours: float
-    padding_share: float
-    flops_utilisation: float
-    max_score_difference: float
-
-
-@dataclass(frozen=True)
-class CallersResult:
-    """Calls of one document each from some callers at once, end to end; latencies in seconds."""
-
-    callers: int
-    documents_per_second: float
-    p50_seconds: float
-    p95_seconds: float
-    p99_seconds: float
-
-
-@dataclass(frozen=True)
-class Pooling:
-    """From token scores to sentence scores, on made-up scores."""
-
-    tokens: int
-    sentences: int
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Memory:
-    """Most bytes ever held; None where the system does not say.
-
-    Attributes:
-        ours: By the process, after our own first pass.
-        all: By the process at the end, the padded variants included.
-        device: By torch on a CUDA device.
-    """
-
-    ours: int | None
-    all: int | None
-    device: int | None
-
-
-@dataclass(frozen=True)
-class Report:
-    """A benchmark.
-
-    Attributes:
-        secateurs: Version of this package.
-        model: The checkpoint.
-        machine: What it ran on.
-        corpus: What was compressed.
-        repeats: How often; figures are medians.
-        matrix_rate: Floating-point operations a second of a matrix product in the same run.
-        variants: Ways to run the forward pass.
-        callers: Callers at once.
-        phases: Seconds of each step of ours.
-        pooling: Pooling of many tokens.
-        memory: Peaks.
-    """
-
-    secateurs: str
-    model: str
-    machine: Mapping[str, str | int | float]
-    corpus: CorpusFacts
-    repeats: int
-    matrix_rate: float
-    variants: Sequence[VariantResult]
-    callers: Sequence[CallersResult]
-    phases: Mapping[str, float]
-    pooling: Pooling
-    memory: Memory
-
-    @property
-    def around_share(self) -> float:
-        """Share of our time that is not the forward pass."""
-        return 1.0 - self.phases["forward"] / sum(self.phases.values())
+from secateurs.bench.results import GrowthResult, Report, WorkloadResult
 
 
 def to_json(report: Report) -> str:
@@ -128,74 +20,167 @@ def to_json(report: Report) -> str:
 
 def show(report: Report, console: Console) -> None:
     """Print the tables."""
-    facts, corpus = report.machine, report.corpus
+    facts = report.machine
     console.print(
         Text(f"{report.model} on {facts['device_name']} ({facts['device']}, {facts['dtype']})", style="bold")
     )
     console.print(", ".join(f"{name.replace('_', ' ')} {value}" for name, value in facts.items()))
-    console.print(
-        f"{corpus.documents} documents, {corpus.windows} windows, {corpus.tokens:,} encoder tokens; "
-        "windows by length: " + ", ".join(f"{length}: {count}" for length, count in corpus.histogram.items())
-    )
-    console.print(f"medians of {report.repeats} interleaved repeats\n")
-    console.print(_variants(report))
+    console.print(f"medians of {report.repeats} interleaved repeats, scale {report.scale:g}\n")
+    console.print(_documents(report.workloads))
+    console.print(_variants(report.workloads))
     console.print(f"matrix rate: {report.matrix_rate / 1e9:,.1f} GFLOP/s in the same run\n")
-    console.print(_callers(report))
-    console.print(_phases(report))
+    console.print(_calls(report.workloads))
+    if report.peer_encoder:
+        console.print(f"the neighbours' encoder: {report.peer_encoder}\n")
+    console.print(_steps(report.workloads))
     pooling = report.pooling
     console.print(
-        f"{pooling.tokens:,} tokens to {pooling.sentences:,} sentence scores: {pooling.seconds * 1000:.1f} ms"
+        f"{pooling.tokens:,} tokens to {pooling.sentences:,} sentence scores: {pooling.seconds * 1000:.1f} ms\n"
     )
-    console.print(
-        f"peak memory: {_size(report.memory.ours)} ours, {_size(report.memory.all)} with the padded variants, "
-        f"{_size(report.memory.device)} on the device"
-    )
+    console.print(_clients(report))
+    if report.growth:
+        console.print(_growth(report.growth))
+    console.print(_memory(report))
+    for line in report.left_out:
+        console.print(Text(f"not measured: {line}", style="dim"))
 
 
-def _variants(report: Report) -> Table:
+def _documents(workloads: Sequence[WorkloadResult]) -> Table:
+    table = _table("workload", "documents", "windows", "encoder tokens", "characters")
+    table.add_column("documents by encoder tokens; how they were made", overflow="fold")
+    for item in workloads:
+        corpus = item.corpus
+        lengths = ", ".join(f"{length}: {count}" for length, count in corpus.documents_by_length.items())
+        counts = (corpus.documents, corpus.windows, corpus.tokens, corpus.characters)
+        table.add_row(item.name, *(f"{count:,}" for count in counts), f"{lengths}; {corpus.made}")
+    return table
+
+
+def _variants(workloads: Sequence[WorkloadResult]) -> Table:
     names = (
         "tokens/s",
         "documents/s",
         "seconds",
         "CPU s",
         "time vs ours",
+        "CPU vs ours",
+        "passes",
         "padding",
         "of matrix rate",
-        "max Δ score",
     )
-    table = _table("forward pass", *names)
-    for item in report.variants:
+    table = _table("forward pass", *names, "max Δ score", "peak MiB")
+    for workload in workloads:
+        table.add_section()
+        for item in workload.variants:
+            table.add_row(
+                f"{workload.name}: {item.name}",
+                f"{item.tokens_per_second:,.0f}",
+                f"{item.documents_per_second:,.1f}",
+                f"{item.seconds:.3f}",
+                f"{item.cpu_seconds:.3f}",
+                f"{item.times_ours:.2f}x",
+                "" if item.cpu_times_ours is None else f"{item.cpu_times_ours:.2f}x",
+                f"{item.forward_passes:,}",
+                f"{item.padding_share:.0%}",
+                f"{item.flops_utilisation:.0%}",
+                f"{item.max_score_difference:.0e}",
+                _size(_either(item.peak_device_memory, item.peak_memory)),
+            )
+    return table
+
+
+def _calls(workloads: Sequence[WorkloadResult]) -> Table:
+    names = ("documents/s", "seconds", "CPU s", "time vs ours", "CPU vs ours", "passes", "tokens read", "padding")
+    table = _table("whole call", *names, "not forward", "peak MiB")
+    for workload in workloads:
+        table.add_section()
+        for item in workload.calls:
+            table.add_row(
+                f"{workload.name}: {item.name}",
+                f"{item.documents_per_second:,.1f}",
+                f"{item.seconds:.3f}",
+                f"{item.cpu_seconds:.3f}",
+                f"{item.times_ours:.2f}x",
+                "" if item.cpu_times_ours is None else f"{item.cpu_times_ours:.2f}x",
+                f"{item.forward_passes:,}",
+                f"{item.tokens_read:,}",
+                f"{item.padding_share:.0%}",
+                f"{item.outside_forward:.1%}",
+                _size(_either(item.peak_device_memory, item.peak_memory)),
+            )
+    return table
+
+
+def _steps(workloads: Sequence[WorkloadResult]) -> Table:
+    steps = list(workloads[0].steps)
+    table = _table("steps of ours, ms", *steps, "all but forward")
+    for item in workloads:
+        times = (f"{item.steps[step] * 1000:,.1f}" for step in steps)
+        total = sum(item.steps.values())
+        table.add_row(item.name, *times, f"{1 - item.steps['forward'] / total:.1%}")
+    return table
+
+
+def _clients(report: Report) -> Table:
+    serving = report.serving
+    names = ("documents/s", "vs serial", "p50 ms", "p95 ms", "p99 ms", "passes", "ticks > 5 ms late")
+    table = _table(f"clients, {serving.documents} calls", *names, "> 50 ms late", "peak MiB")
+    serial = serving.serial
+    table.add_row(
+        "serial, no event loop",
+        f"{serial.documents_per_second:,.1f}",
+        "1.00x",
+        *_milliseconds((serial.p50_seconds, serial.p95_seconds, serial.p99_seconds)),
+        f"{serial.forward_passes:,}",
+        "",
+        "",
+        _size(serial.peak_memory),
+    )
+    for item in serving.clients:
         table.add_row(
-            item.name,
-            f"{item.tokens_per_second:,.0f}",
+            f"{item.clients} at once",
             f"{item.documents_per_second:,.1f}",
-            f"{item.seconds:.3f}",
-            f"{item.cpu_seconds:.3f}",
-            f"{item.times_ours:.2f}x",
-            f"{item.padding_share:.0%}",
-            f"{item.flops_utilisation:.0%}",
-            f"{item.max_score_difference:.0e}",
+            f"{item.times_serial:.2f}x",
+            *_milliseconds((item.p50_seconds, item.p95_seconds, item.p99_seconds)),
+            f"{item.forward_passes:,}",
+            f"{item.late_5ms:.1%}",
+            f"{item.late_50ms:.1%}",
+            _size(item.peak_memory),
         )
     return table
 
 
-def _callers(report: Report) -> Table:
-    table = _table("callers at once", "documents/s", "p50 ms", "p95 ms", "p99 ms")
-    for item in report.callers:
-        latencies = (f"{s * 1000:,.1f}" for s in (item.p50_seconds, item.p95_seconds, item.p99_seconds))
-        table.add_row(str(item.callers), f"{item.documents_per_second:,.1f}", *latencies)
+def _growth(curves: Sequence[GrowthResult]) -> Table:
+    table = _table("growth", "size", "seconds", "CPU s", "µs each", "peak MiB")
+    for curve in curves:
+        table.add_section()
+        for point in curve.points:
+            table.add_row(
+                f"{curve.of} ×{point.multiple:,}",
+                f"{point.size:,}",
+                f"{point.seconds:.4f}",
+                f"{point.cpu_seconds:.4f}",
+                f"{point.seconds / point.size * 1e6:,.1f}",
+                _size(point.peak_memory),
+            )
+        table.add_row(f"{curve.of}: {growth_says(curve)}", "", "", "", "", "")
     return table
 
 
-def _phases(report: Report) -> Table:
-    table = _table("step", "ms", "share")
-    total = sum(report.phases.values())
-    for name, seconds in report.phases.items():
-        table.add_row(name, f"{seconds * 1000:,.1f}", f"{seconds / total:.1%}")
-    table.add_row(
-        "all but forward", f"{(total - report.phases['forward']) * 1000:,.1f}", f"{report.around_share:.1%}"
-    )
-    return table
+def growth_says(curve: GrowthResult) -> str:
+    """Say the exponent, and what was not measured."""
+    if curve.exponent is None:
+        fitted = "too few points for an exponent"
+    else:
+        fitted = f"exponent {curve.exponent:.3f} from ×{curve.fitted_from:,}"
+    missing = ", ".join(f"×{multiple:,}" for multiple in curve.left_out)
+    return f"{fitted}; no time for {missing}" if missing else fitted
+
+
+def _memory(report: Report) -> str:
+    device = report.memory.device
+    held = f"most memory held in the whole run: {_size(report.memory.resident)} MiB"
+    return held if device is None else f"{held}, {_size(device)} MiB on the device"
 
 
 def _table(first: str, *names: str) -> Table:
@@ -206,5 +191,13 @@ def _table(first: str, *names: str) -> Table:
     return table
 
 
+def _milliseconds(seconds: Iterable[float]) -> list[str]:
+    return [f"{second * 1000:,.1f}" for second in seconds]
+
+
+def _either(first: int | None, second: int | None) -> int | None:
+    return second if first is None else first
+
+
 def _size(size: int | None) -> str:
-    return "unknown" if size is None else f"{size / 2**20:,.0f} MiB"
+    return "unknown" if size is None else f"{size / 2**20:,.0f}"

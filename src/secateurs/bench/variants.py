@@ -18,7 +18,7 @@ from secateurs.attention import Attend, Look
 from secateurs.encoders import Batch
 from secateurs.model import Pruner
 from secateurs.scorer import Scorer
-from secateurs.windows import Window
+from secateurs.windows import Ids, Window
 
 OURS = "packed, token budget (ours)"
 ALONE = "one at a time"
@@ -34,26 +34,10 @@ class Variant:
     Attributes:
         name: What the tables call it.
         run: Windows in, log-odds of each window's document tokens out, in order.
-        rows: Windows of a batch that is padded to its longest; 0 where nothing is padded.
-        ordered: Whether windows are sorted by length first.
     """
 
     name: str
     run: Callable[[Sequence[Window]], list[Floats]]
-    rows: int = 0
-    ordered: bool = False
-
-    def padding_share(self, lengths: Sequence[int]) -> float:
-        """Return the share of computed tokens that are padding.
-
-        Args:
-            lengths: Encoder tokens of each window.
-        """
-        if not self.rows:
-            return 0.0
-        sizes = [lengths[index] for index in _order(lengths, self.ordered)]
-        batches = [sizes[first : first + self.rows] for first in range(0, len(sizes), self.rows)]
-        return 1.0 - sum(sizes) / sum(max(batch) * len(batch) for batch in batches)
 
 
 def variants(model: Pruner) -> list[Variant]:
@@ -65,8 +49,8 @@ def variants(model: Pruner) -> list[Variant]:
     return [
         Variant(OURS, _packed(Scorer(model))),
         Variant(ALONE, _padded(model, 1, ordered=False)),
-        Variant(f"padded, fixed {ROWS}, sorted", _padded(model, ROWS, ordered=True), ROWS, True),
-        Variant(f"padded, fixed {ROWS}, arrival order", _padded(model, ROWS, ordered=False), ROWS),
+        Variant(f"padded, fixed {ROWS}, sorted", _padded(model, ROWS, ordered=True)),
+        Variant(f"padded, fixed {ROWS}, arrival order", _padded(model, ROWS, ordered=False)),
     ]
 
 
@@ -102,16 +86,10 @@ def _order(lengths: Sequence[int], ordered: bool) -> list[int]:
 
 def _forward(windows: Sequence[Window], model: Pruner) -> list[Floats]:
     lengths = [len(window) for window in windows]
-    shape = (len(windows), max(lengths))
-    filled = np.zeros((3, *shape), dtype=np.int64)  # ids, types, which are real
+    filled = pad([window.ids for window in windows])
     for row, window in enumerate(windows):
-        filled[0, row, : len(window)] = window.ids
-        filled[1, row, window.start : len(window)] = window.document_type
-        filled[2, row, : len(window)] = 1
-    ids, types, real = torch.from_numpy(filled).to(model.device).unbind()
-    batch = Batch.of(ids.flatten(), types.flatten(), [shape[1]] * shape[0])
-    rows = None if min(lengths) == shape[1] else real.bool()
-    hidden = model.encoder(batch, _attend_rows(shape, rows))[real.flatten().bool()]
+        filled.types[row, window.start : len(window)] = window.document_type
+    hidden = encode_padded(model, filled)[torch.from_numpy(filled.real).to(model.device)]
     logits = model.pruning(hidden).float()
     if model.ranking is not None:
         model.ranking(model.encoder.normed(hidden), lengths)
@@ -120,7 +98,36 @@ def _forward(windows: Sequence[Window], model: Pruner) -> list[Floats]:
     return [piece[window.start :][: window.tokens] for window, piece in pieces]
 
 
-def _attend_rows(shape: tuple[int, int], real: Tensor | None) -> Attend:
+@dataclass(frozen=True)
+class Padded:
+    """Rows padded to the longest: ids, types, and which of them are real; each (rows, longest)."""
+
+    ids: NDArray[np.int64]
+    types: NDArray[np.int64]
+    real: NDArray[np.bool_]
+
+
+def pad(rows: Sequence[Ids]) -> Padded:
+    """Pad rows of token ids, all of type 0."""
+    shape = (len(rows), max(map(len, rows)))
+    padded = Padded(np.zeros(shape, np.int64), np.zeros(shape, np.int64), np.zeros(shape, np.bool_))
+    for index, row in enumerate(rows):
+        padded.ids[index, : len(row)] = row
+        padded.real[index, : len(row)] = True
+    return padded
+
+
+def encode_padded(model: Pruner, rows: Padded) -> Tensor:
+    """Run the encoder over padded rows; (rows, longest, width)."""
+    shape = rows.ids.shape
+    ids, types = torch.from_numpy(np.stack((rows.ids, rows.types))).to(model.device).flatten(1)
+    real = None if rows.real.all() else torch.from_numpy(rows.real).to(model.device)
+    batch = Batch.of(ids, types, [shape[1]] * shape[0])
+    hidden: Tensor = model.encoder(batch, _attend_rows(shape, real))
+    return hidden.view(*shape, -1)
+
+
+def _attend_rows(shape: tuple[int, ...], real: Tensor | None) -> Attend:
     """Return attention over rows that are padded all the way through the encoder."""
 
     def attend(query: Tensor, key: Tensor, value: Tensor, look: Look) -> Tensor:
