@@ -3,18 +3,18 @@
     secateurs serve --port 8080                    the command
     app = create_app(Compressor.from_pretrained())  the ASGI application, to run or to mount yourself
 
-settings.py   limits, deadline, key
-gate.py       what every request passes: key, size, patience, the caller's leaving, security headers
-schemas.py    what requests and answers look like
-validation.py what is wrong with a request, in one sentence
-service.py    the model's side: admission, deadline, the shared compressor
-admission.py  how much may wait
-tags.py       highlights no document can forge
-metrics.py    counts for Prometheus
-app.py        routes
-server.py     uvicorn with patience and a graceful end
-load.py       a load generator
-page.py       the page at `/`
+app.py         the routes, inside the gate, around one compressor
+gate.py        what every request passes: key, size, patience, the caller's leaving, security headers
+routes.py      the addresses; schemas.py and replies.py say what requests and answers look like
+validation.py  what is wrong with a request, in one sentence; refusal.py, how that is said
+service.py     the model's side: the deadline, the shared compressor; admission.py, how much may wait
+answers.py     results as JSON; tags.py, highlights no document can forge
+metrics.py     counts for Prometheus
+settings.py    limits, deadline, key
+server.py      uvicorn with patience that ends, and a graceful end; command.py runs it
+page.py        the page at `/`; steps.py counts for it
+client.py      connections of `secateurs.remote`; rebuild.py checks what comes back
+load.py        a load generator; traffic.py, what it sends
 
 Every refusal is `{"error": {"type": ..., "message": ...}}` with a status that says what to do:
 

@@ -1,0 +1,229 @@
+"""What Ray's actors do: one shard after another, each in the same way whoever does it, and however often."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types
+import pyarrow.parquet as pq  # type: ignore[import-untyped]  # it ships no types
+
+from secateurs.bulk.files import File, Format
+from secateurs.bulk.job import Job
+from secateurs.bulk.output import Facts, Output, write_lines, write_whole
+from secateurs.bulk.records import Bad, Good, read_lines, read_rows, to_json, wrong_values
+from secateurs.bulk.survey import Shard
+from secateurs.errors import Error, own_failure
+from secateurs.ray import CompressBatch
+from secateurs.ray.rows import COLUMNS, Cells
+from secateurs.ray.table import add_columns, read_documents, read_queries
+from secateurs.savings import Savings
+
+_ROWS_AT_ONCE = 256  # bounds memory; a fixed number, so that a row always meets the same batch mates
+_ATTEMPTS = 4  # Ray would start a worker again for ever
+_SUSPECT = 20  # documents of a shard that all fail: that is the machine, not they
+
+
+class WorkerError(Error):
+    """A worker cannot go on; what is finished is safe."""
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The usable rows of a shard, in one of two forms: as a table, or each on its own."""
+
+    table: pa.Table | None
+    rows: Sequence[Good]
+    bad: Sequence[Bad]
+
+
+class CompressShard:
+    """Compresses shards and writes their parts; the callable class for `map_batches`.
+
+    Args:
+        job: What is done to each row, with format and device settled.
+        output: Where it goes.
+        schema: The columns of the input's tables, where the output is Parquet.
+        run: The digest of the manifest.
+    """
+
+    def __init__(self, job: Job, output: Output, schema: pa.Schema, run: str) -> None:
+        self._job, self._output, self._schema, self._run = job, output, schema, run
+        self._loaded: CompressBatch | None = None
+
+    def __call__(self, batch: Mapping[str, Sequence[Any]]) -> dict[str, list[str]]:
+        """Compress shards.
+
+        Args:
+            batch: The fields of `describe` as columns.
+
+        Returns:
+            For each shard its receipt, or what went wrong as `{"failure": ...}`, as JSON. Raised, it would reach the
+            caller as pages of Ray's own doings.
+        """
+        columns = [list(batch[name]) for name in _FIELDS]
+        answers = [self._try(int(number), _shard(*values)) for number, *values in zip(*columns, strict=True)]
+        return {"receipt": [json.dumps(answer) for answer in answers]}
+
+    def _try(self, number: int, shard: Shard) -> Facts:
+        try:
+            if self._output.attempt(number) > _ATTEMPTS:
+                raise WorkerError(
+                    f"{_ATTEMPTS} workers died of {_where(shard)} probably because they ran out of memory: use fewer."
+                )
+            return self._do(number, shard)
+        except BaseException as error:
+            failure = own_failure(error)
+            ours = isinstance(failure, (Error, ValueError))
+            return {"failure": str(failure) if ours else f"{type(failure).__name__}: {failure}"}
+
+    def _do(self, number: int, shard: Shard) -> Facts:
+        found = self._read(shard)
+        cells = self._cells(found)
+        _check_alive(cells, shard)
+        part = self._output.part(number)
+        if self._job.format is Format.parquet:
+            table = self._table(found, cells)
+            write_whole(part, lambda path: pq.write_table(table, path, compression="zstd"))
+        else:
+            write_lines(part, self._lines(found, cells))
+        receipt = self._receipt(number, shard, part, found.bad, cells)
+        self._output.close(number, receipt)
+        return receipt
+
+    def _compress(self) -> CompressBatch:
+        """Load the model, the first time."""
+        if self._loaded is None:
+            job = self._job
+            if job.device == "cpu":
+                import torch
+
+                torch.set_num_threads(1)  # one core a worker; and sums in the same order, whatever the machine's size
+            self._loaded = CompressBatch(
+                document_column=job.document_column,
+                query_column=job.query_column,
+                query=job.query,
+                model=job.model,
+                device=job.device,
+                threshold=job.threshold,
+                top_k=job.top_k,
+                max_tokens=job.max_tokens,
+                encoding=job.encoding,
+                prefix=job.prefix,
+            )
+        return self._loaded
+
+    def _read(self, shard: Shard) -> _Rows:
+        if shard.file.format is Format.jsonl:
+            rows = read_lines(shard.file, self._job, offset=shard.offset, first=shard.first, rows=shard.rows)
+            judged = list(rows)
+            good = [one for one in judged if isinstance(one, Good)]
+            return _Rows(None, good, [one for one in judged if isinstance(one, Bad)])
+        table = read_rows(shard.file.path, first=shard.first, rows=shard.rows)
+        pairs = zip(self._queries(table), table.column(self._job.document_column).to_pylist(), strict=True)
+        reasons = [wrong_values(query, document, self._job) for query, document in pairs]
+        bad = [Bad(shard.first + index + 1, why) for index, why in enumerate(reasons) if why is not None]
+        return _Rows(table.filter(pa.array([why is None for why in reasons], pa.bool_())), (), bad)
+
+    def _queries(self, table: pa.Table) -> list[object]:
+        if self._job.query_column is None:
+            return [self._job.query] * table.num_rows
+        return read_queries(table, self._job.query_column)
+
+    def _cells(self, found: _Rows) -> list[Cells]:
+        if found.table is not None:
+            queries = self._queries(found.table)
+            documents = read_documents(found.table, self._job.document_column).values
+        else:
+            column = self._job.query_column
+            queries = [self._job.query if column is None else one.row[column] for one in found.rows]
+            documents = [one.row[self._job.document_column] for one in found.rows]
+        cells: list[Cells] = []
+        for start in range(0, len(queries), _ROWS_AT_ONCE):
+            some = slice(start, start + _ROWS_AT_ONCE)
+            cells += self._compress().rows(queries[some], documents[some])
+        return cells
+
+    def _table(self, found: _Rows, cells: Sequence[Cells]) -> pa.Table:
+        table = found.table
+        if table is None:
+            table = pa.Table.from_pylist([dict(one.row) for one in found.rows], schema=self._schema)
+        elif self._schema.names:
+            table = _widen(table, self._schema)
+        many = read_documents(table.slice(0, 0), self._job.document_column).many
+        return add_columns(table, cells, many=many, prefix=self._job.prefix)
+
+    def _lines(self, found: _Rows, cells: Sequence[Cells]) -> Iterator[str]:
+        texts = (one.text for one in found.rows) if found.table is None else map(to_json, found.table.to_pylist())
+        for text, row in zip(texts, cells, strict=True):
+            added = json.dumps({self._job.prefix + name: row[name] for name in COLUMNS}, ensure_ascii=False)
+            # behind the row's own text, which so comes out as it was written, to the last digit; it is never empty
+            yield f"{text[:-1].rstrip()}, {added[1:]}"
+
+    def _receipt(self, number: int, shard: Shard, part: Path, bad: Sequence[Bad], cells: Sequence[Cells]) -> Facts:
+        with part.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        statuses = Counter({"compressed": 0, "unchanged": 0, "dropped": 0, "error": 0})
+        statuses.update(status for row in cells for status in _each(row["status"]))
+        each = (_savings(one) for row in cells for one in _each(row["savings"]))
+        savings = sum(each, Savings(0, 0, self._job.encoding))
+        errors = [{"file": shard.file.name, "row": one.row, "reason": one.reason, "raw": one.raw} for one in bad]
+        return {
+            "run": self._run,
+            "shard": number,
+            "part": {"name": part.name, "bytes": part.stat().st_size, "sha256": digest},
+            "rows": len(cells),
+            "documents": dict(statuses),
+            "savings": savings.to_dict(),
+            "errors": errors,
+        }
+
+
+_FIELDS = ("number", "name", "path", "format", "first", "rows", "offset")
+
+
+def describe(number: int, shard: Shard) -> dict[str, Any]:
+    """Return a shard as a row of a Ray dataset."""
+    file = shard.file
+    values = (number, file.name, str(file.path), file.format.value, shard.first, shard.rows, shard.offset)
+    return dict(zip(_FIELDS, values, strict=True))
+
+
+def _shard(name: Any, path: Any, format: Any, first: Any, rows: Any, offset: Any) -> Shard:
+    return Shard(File(str(name), Path(str(path)), Format(str(format))), int(first), int(rows), int(offset))
+
+
+def _check_alive(cells: Sequence[Cells], shard: Shard) -> None:
+    """Stop a worker whose every document fails: a broken GPU would pass the rest of the corpus through uncut."""
+    statuses = [status for row in cells for status in _each(row["status"])]
+    if len(statuses) >= _SUSPECT and set(statuses) == {"error"}:
+        last = next(iter(_each(cells[-1]["reason"])), "")
+        raise WorkerError(
+            f"all {len(statuses)} documents of {_where(shard)} failed, the last with {last!r}: that is the machine, "
+            "not the documents. Nothing of them was written."
+        )
+
+
+def _where(shard: Shard) -> str:
+    return f"{shard.file.name}, rows {shard.first + 1} to {shard.first + shard.rows},"
+
+
+def _each(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _savings(facts: Facts) -> Savings:
+    return Savings(facts["before"], facts["after"], facts["encoding"], facts["exact"])
+
+
+def _widen(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return a table with the columns that all of the input has together."""
+    for field in schema:
+        if field.name not in table.schema.names:
+            table = table.append_column(field.name, pa.nulls(table.num_rows, field.type))
+    return table.select(schema.names).cast(schema)

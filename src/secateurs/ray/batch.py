@@ -1,0 +1,161 @@
+"""The callable class for `ray.data.Dataset.map_batches`: each actor holds the model, rows come and go in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types
+
+from secateurs.adapter_settings import Settings
+from secateurs.arguments import check_query
+from secateurs.policy import combine
+from secateurs.ray.rows import Cells, compress_rows
+from secateurs.ray.table import add_columns, check_columns, read_documents, read_queries
+
+if TYPE_CHECKING:
+    from ray.data.block import DataBatch
+
+    from secateurs.compressor import Compressor
+
+
+class CompressBatch:
+    """Compresses the documents of a batch of rows, each for its row's query; for `map_batches` of any Ray dataset.
+
+    Adds, behind the columns that are there, `secateurs_text`, `_status`, `_reason`, `_ranking_score`, `_warnings`,
+    `_spans` (kept ranges), `_sentences` (all ranges), `_scores` (a probability a sentence) and `_savings` (LLM
+    tokens). Offsets count code points. Where the document column holds lists, these hold lists, one entry a document.
+
+    A row that cannot be compressed (no query, no text, a failure of the model) comes back whole, with
+    `secateurs_status` `"error"` and its reason; a document in which nothing passed has `"dropped"` and an empty text.
+
+    Pass the class, not an instance: each actor loads the model once, on the device that Ray gave it. Leave Ray a core
+    beside the actors, or its tasks that read and write have none (`num_cpus=0.5` for an actor will do).
+
+    Args:
+        document_column: Name of the column of documents, strings or lists of strings.
+        query_column: Name of the column of queries; or
+        query: one query for all rows.
+        compressor: A compressor, which travels as what to load and never as weights; or
+        model: a hub id or folder that every node can reach; None for the bundled model.
+        device: `"auto"` takes the GPU that `num_gpus` assigned, else the CPU.
+        threshold: Keep sentences with at least this probability; None for the checkpoint's default policy.
+        top_k: Keep at most this many sentences a document.
+        max_tokens: Keep at most this many LLM tokens a document.
+        encoding: The tiktoken encoding in which savings are counted.
+        prefix: What the added columns' names begin with.
+
+    Raises:
+        ValueError: A setting is out of range, or two contradict each other.
+        CheckpointError: The checkpoint cannot be found or is not complete.
+
+    Example:
+        >>> import ray
+        >>> dataset = ray.data.from_items([{"q": "Who wrote it?", "d": "Ann wrote it in 1999. It rained that year."}])
+        >>> dataset = dataset.map_batches(
+        ...     CompressBatch,
+        ...     fn_constructor_kwargs={"query_column": "q", "document_column": "d", "threshold": 0.5},
+        ...     batch_size=64,
+        ...     compute=ray.data.ActorPoolStrategy(size=1),
+        ... )
+        >>> dataset.take(1)[0]["secateurs_text"]
+        'Ann wrote it in 1999. '
+    """
+
+    def __init__(  # noqa: PLR0913 - the fields of our adapters, which Ray hands over by name
+        self,
+        *,
+        document_column: str,
+        query_column: str | None = None,
+        query: str | None = None,
+        compressor: Compressor | None = None,
+        model: str | None = None,
+        device: str = "auto",
+        threshold: float | None = None,
+        top_k: int | None = None,
+        max_tokens: int | None = None,
+        encoding: str = "o200k_base",
+        prefix: str = "secateurs_",
+    ) -> None:
+        check_query_source(query_column, query)
+        settings = Settings(
+            compressor=compressor,
+            model=model,
+            device=device,
+            threshold=threshold,
+            top_k=top_k,
+            max_tokens=max_tokens,
+            encoding=encoding,
+        )
+        if compressor is None:
+            from secateurs.compressor import Compressor
+
+            compressor = Compressor.from_pretrained(model, device=device, encoding=settings.encoding)
+        self._compressor = compressor
+        self._policy = combine(
+            threshold=threshold, top_k=top_k, max_tokens=max_tokens, default=self._compressor.policy
+        )
+        self._document, self._query_column, self._query = document_column, query_column, query
+        self._prefix = prefix
+
+    def __call__(self, batch: DataBatch) -> pa.Table:
+        """Compress a batch.
+
+        Args:
+            batch: In any of Ray's batch formats.
+
+        Returns:
+            Its rows, in order, with the added columns.
+
+        Raises:
+            ValueError: A column is missing, or one of an added name is there already.
+            TypeError: A column holds neither strings nor lists of strings.
+        """
+        table = _to_arrow(batch)
+        check_columns(table.schema, document=self._document, query=self._query_column, prefix=self._prefix)
+        fixed: list[object] = [self._query] * table.num_rows
+        queries = fixed if self._query_column is None else read_queries(table, self._query_column)
+        documents = read_documents(table, self._document)
+        return add_columns(table, self.rows(queries, documents.values), many=documents.many, prefix=self._prefix)
+
+    def rows(self, queries: Sequence[object], documents: Sequence[object]) -> list[Cells]:
+        """Compress rows that are in no batch of Ray's.
+
+        Args:
+            queries: A query a row.
+            documents: A document, or a list of documents, a row.
+
+        Returns:
+            For each row the added columns' values by name, without the prefix; see `secateurs.ray.rows`.
+        """
+        return compress_rows(self._compressor, queries, documents, self._policy)
+
+
+def check_query_source(column: str | None, query: str | None) -> None:
+    """Check that there is either a column of queries or one query.
+
+    Raises:
+        ValueError: There are both or neither, or the query is blank.
+    """
+    if (column is None) is (query is None):
+        raise ValueError(
+            f"pass either a query column or one query for all rows, got column {column!r} and query {query!r}."
+        )
+    if query is not None:
+        check_query(query)
+
+
+def _to_arrow(batch: DataBatch) -> pa.Table:
+    from ray.data.block import BlockAccessor
+
+    if isinstance(batch, Mapping):
+        batch = {name: _to_python(column) for name, column in batch.items()}
+    return BlockAccessor.for_block(BlockAccessor.batch_to_block(batch)).to_arrow()
+
+
+def _to_python(column: Any) -> Any:
+    """Return an array of texts, or of arrays of texts, as lists: Ray would pickle a ragged one, object by object."""
+    if not isinstance(column, np.ndarray) or column.dtype.kind not in "OU":
+        return column
+    return [_to_python(value) for value in column] if column.dtype.kind == "O" else column.tolist()

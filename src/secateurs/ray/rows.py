@@ -1,0 +1,128 @@
+"""Rows in, columns out. Whatever is wrong with one row is that row's alone, and never raised."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from secateurs.arguments import check_query
+from secateurs.errors import own_failure
+from secateurs.savings import TokenCounter
+from secateurs.text import Compression
+
+if TYPE_CHECKING:
+    from secateurs.compressor import Compressor
+    from secateurs.policy import Policy
+
+Cells = Mapping[str, Any]
+
+COLUMNS = ("text", "status", "reason", "ranking_score", "warnings", "spans", "sentences", "scores", "savings")
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A document that did not get as far as the model.
+
+    Attributes:
+        document: What stood in its place.
+        reason: Why, as in `Compression.reason`.
+    """
+
+    document: object
+    reason: str
+
+
+def compress_rows(
+    compressor: Compressor, queries: Sequence[object], documents: Sequence[object], policy: Policy
+) -> list[Cells]:
+    """Compress one document, or a list of documents, for the query of each row; all rows are batched together.
+
+    Args:
+        compressor: Compresses.
+        queries: A query a row.
+        documents: A document, or a list of documents, a row.
+        policy: Which sentences stay.
+
+    Returns:
+        For each row the values of `COLUMNS`, as JSON types: `sentences` and `spans` are [start, end] pairs in code
+        points, `scores` holds one probability a sentence. A row with a list of documents has lists of those, one
+        entry a document. What is no query or no document has `status` `"error"` and, where it is a text, itself as
+        `text`.
+    """
+    drafts = [_drafts(query, value) for query, value in zip(queries, documents, strict=True)]
+    pairs = [one for row in drafts for one in row if not isinstance(one, Failed)]
+    results = iter(_compress(compressor, pairs, policy))
+    count = TokenCounter(compressor.encoding)
+    rows: list[Cells] = []
+    for value, row in zip(documents, drafts, strict=True):
+        cells = [_cells(one if isinstance(one, Failed) else next(results), count) for one in row]
+        if isinstance(value, list):
+            rows.append({name: [cell[name] for cell in cells] for name in COLUMNS})
+        else:
+            rows.append(cells[0])
+    return rows
+
+
+def _drafts(query: object, value: object) -> list[tuple[str, str] | Failed]:
+    """Return a (query, document) pair for each document, or what is wrong."""
+    documents = value if isinstance(value, list) else [value]
+    try:
+        check_query(query)
+    except (TypeError, ValueError) as error:
+        return [Failed(document, _reason(error)) for document in documents]
+    return [_draft(str(query), document) for document in documents]
+
+
+def _draft(query: str, document: object) -> tuple[str, str] | Failed:
+    if isinstance(document, str):
+        return query, document
+    return Failed(document, f"error: TypeError: the document must be a string, got {type(document).__name__}")
+
+
+def _compress(
+    compressor: Compressor, pairs: Sequence[tuple[str, str]], policy: Policy
+) -> Sequence[Compression | Failed]:
+    """Compress pairs; where that fails as a whole, halve them until what fails is alone."""
+    results: list[Compression | Failed] = []
+    waiting = [pairs] if pairs else []
+    while waiting:
+        some = waiting.pop()
+        try:
+            results += compressor.compress_pairs(some, policy=policy)
+        except BaseException as error:
+            failure = own_failure(error)
+            if len(some) == 1:
+                results.append(Failed(some[0][1], _reason(failure)))
+            else:
+                middle = len(some) // 2
+                waiting += [some[middle:], some[:middle]]
+    return results
+
+
+def _reason(error: BaseException) -> str:
+    return f"error: {type(error).__name__}: {error}"
+
+
+def _cells(result: Compression | Failed, count: TokenCounter) -> Cells:
+    if isinstance(result, Failed):
+        text = result.document if isinstance(result.document, str) else None
+        tokens = _tokens(text, count)
+        savings = count.savings(tokens, tokens, exact=True)
+        empty: dict[str, Any] = {"ranking_score": None, "warnings": [], "spans": [], "sentences": [], "scores": []}
+        return {**empty, "text": text, "status": "error", "reason": result.reason, "savings": savings.to_dict()}
+    facts = result.to_dict()
+    sentences = facts.pop("sentences")
+    return {
+        **facts,
+        "sentences": [[one["start"], one["end"]] for one in sentences],
+        "scores": [one["score"] for one in sentences],
+    }
+
+
+def _tokens(text: str | None, count: TokenCounter) -> int:
+    try:
+        return 0 if text is None else count(text)
+    except BaseException as error:
+        own_failure(error)
+        return 0

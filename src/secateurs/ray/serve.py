@@ -1,0 +1,127 @@
+"""The HTTP service on Ray Serve: replicas of the very application that `secateurs serve` runs.
+
+    serve.run(application(num_replicas=2))                                   from Python
+    serve run secateurs.ray.serve:build num_replicas=2 num_gpus=1            from a shell, or a Serve config file
+
+Serve spreads requests over replicas, restarts those that die or turn unhealthy, and scales. Inside a replica,
+concurrent requests share forward passes of a token budget (`Compressor.acompress`), so that nothing is batched twice.
+Limits, refusals and the deadline are the service's, a replica each; `GET /metrics` shows the replica that answers it.
+"""
+
+# without `from __future__ import annotations`: Serve reads the type of `build`'s argument from its signature
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict
+
+from secateurs.policy import Threshold
+from secateurs.serve import ServiceSettings
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from ray.serve import Application
+
+_BEYOND = 64  # requests over the limit that a replica takes all the same, to refuse them, or to say how it is
+
+
+class Arguments(BaseModel):
+    """What `serve run secateurs.ray.serve:build` takes, as `name=value`.
+
+    Attributes:
+        model: Hub id or folder that every node can reach; None for the bundled model.
+        device: `"auto"` takes the GPU that `num_gpus` assigned, else the CPU.
+        threshold: Keep sentences with at least this probability where a request does not say.
+        encoding: The tiktoken encoding where a request does not say.
+        num_replicas: Replicas; `"auto"` lets Serve scale.
+        num_cpus: Cores of a replica.
+        num_gpus: GPUs of a replica; a part of one lets replicas share it.
+        api_key: What callers must send; None lets everybody in.
+        timeout: Seconds a request may take.
+        max_waiting: Requests that may wait in a replica; more are refused with 429.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str | None = None
+    device: str = "auto"
+    threshold: float | None = None
+    encoding: str = "o200k_base"
+    num_replicas: int | str = 1
+    num_cpus: float = 1
+    num_gpus: float = 0
+    api_key: str | None = None
+    timeout: float = 60.0
+    max_waiting: int = 64
+
+
+def build(arguments: Arguments) -> "Application":
+    """Return the application, for `serve run` and Serve config files."""
+    replicas = arguments.num_replicas
+    return application(
+        model=arguments.model,
+        device=arguments.device,
+        threshold=arguments.threshold,
+        encoding=arguments.encoding,
+        settings=ServiceSettings(
+            api_key=arguments.api_key, timeout=arguments.timeout, max_waiting=arguments.max_waiting
+        ),
+        num_replicas=int(replicas) if str(replicas).isdigit() else replicas,
+        ray_actor_options={"num_cpus": arguments.num_cpus, "num_gpus": arguments.num_gpus},
+    )
+
+
+def application(
+    *,
+    model: str | None = None,
+    device: str = "auto",
+    threshold: float | None = None,
+    encoding: str = "o200k_base",
+    settings: ServiceSettings | None = None,
+    **options: Any,
+) -> "Application":
+    """Return the service as an application for `serve.run`.
+
+    Args:
+        model: Hub id or folder that every node can reach; None for the bundled model.
+        device: `"auto"` takes the GPU that Ray assigned to the replica, else the CPU.
+        threshold: Keep sentences with at least this probability where a request does not say; None for the
+            checkpoint's default policy.
+        encoding: The tiktoken encoding where a request does not say.
+        settings: Limits, deadline and key of each replica.
+        **options: Of `serve.deployment`: `num_replicas`, `autoscaling_config`, `ray_actor_options` ...
+
+    Returns:
+        The application; its address is the `route_prefix` given to `serve.run`.
+
+    Raises:
+        ValueError: The threshold is no probability.
+    """
+    from ray import serve
+
+    settings = settings or ServiceSettings()
+    policy = None if threshold is None else Threshold(threshold)
+
+    def app() -> "FastAPI":
+        """Make the application in its replica: a model is loaded where it is used."""
+        from secateurs.compressor import Compressor
+        from secateurs.serve import create_app
+
+        compressor = Compressor.from_pretrained(model, device=device, policy=policy, encoding=encoding)
+        return create_app(compressor, settings)
+
+    # Serve would hold requests back, and so hide from the service how many wait: its own limit shall be the one.
+    limits: Mapping[str, Any] = {"max_ongoing_requests": settings.max_waiting + _BEYOND}
+    deployment = serve.deployment(name="secateurs", **{**limits, **options})(serve.ingress(app)(_Replica))
+    return deployment.bind()
+
+
+class _Replica:
+    """One process with one model."""
+
+    app: Any  # what `app` above made: Serve puts it here
+
+    def check_health(self) -> None:
+        """Let Serve replace a replica whose model is broken."""
+        if not self.app.state.service.healthy:
+            raise RuntimeError("every document of the last requests failed: the model is broken, not the documents.")

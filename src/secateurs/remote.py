@@ -1,0 +1,275 @@
+"""`RemoteCompressor`: the compressor's interface, with the model behind an address (`secateurs serve`).
+
+    compressor = RemoteCompressor("http://gpu-box:8080")
+    SecateursCompressor(compressor=compressor)   # LangChain; SecateursPostprocessor(compressor=...) in LlamaIndex
+
+It needs no torch. Nothing is asked of the service before the first document is compressed, so that an adapter can be
+made, copied and pickled while the service is down; and when it is, the adapters return their documents as they came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from secateurs.arguments import check_documents, check_pairs, check_policy, check_query, check_seconds
+from secateurs.errors import Error
+from secateurs.policy import Count, Policy, check_count
+from secateurs.savings import TokenCounter
+from secateurs.serve.rebuild import rebuild
+from secateurs.text import Compression, Sentence
+
+# What the encoder and the counter see in their place anyway; so offsets hold, and every text has a UTF-8.
+_SURROGATES = dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
+
+
+class ServicePolicy(Policy):
+    """Whatever the service's own policy is: what a `RemoteCompressor` goes by before the service has answered."""
+
+    def __call__(self, sentences: Sequence[Sentence], count: Count) -> list[bool]:
+        """Refuse: only the service knows."""
+        raise NotImplementedError("only the service knows its own policy: pass another to decide here.")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ServicePolicy)
+
+    def __hash__(self) -> int:
+        return hash(ServicePolicy)
+
+    def __repr__(self) -> str:
+        return "Default()"  # which the service reads as its own
+
+
+class RemoteCompressor:
+    """Compresses documents on a service; safe to share between threads, tasks and event loops.
+
+    What comes back is checked against the documents that were sent: a result is made of slices of yours, or there is
+    an error.
+
+    Args:
+        base_url: Where the service is, such as `http://localhost:8080`.
+        api_key: Its key, if it wants one.
+        timeout: Seconds a call may take.
+        policy: Which sentences stay by default; None for the service's own.
+        encoding: The tiktoken encoding in which savings are counted.
+
+    Attributes:
+        base_url: Where the service is.
+        encoding: The tiktoken encoding in which savings are counted.
+
+    Raises:
+        ValueError, TypeError: An argument is out of range or of the wrong type.
+        MissingExtraError: The extra `serve` is not installed.
+
+    Example:
+        >>> RemoteCompressor("http://localhost:8080")
+        RemoteCompressor('http://localhost:8080', policy=Default(), encoding='o200k_base')
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str | None = None,
+        *,
+        timeout: float = 60.0,
+        policy: Policy | None = None,
+        encoding: str = "o200k_base",
+    ) -> None:
+        from secateurs.serve.client import Client  # which needs the extra
+
+        if not isinstance(base_url, str) or not base_url.startswith(("http://", "https://")):
+            raise ValueError(f"base_url must be an address such as http://localhost:8080, got {base_url!r}")
+        check_seconds(timeout, "timeout")
+        TokenCounter(encoding)
+        self.base_url = base_url.rstrip("/").removesuffix("/v1")
+        self.encoding = encoding
+        self._api_key = api_key
+        self._timeout = timeout
+        self._policy = None if policy is None else check_policy(policy)
+        self._model: str | None = None  # as the last answer named it
+        self._learned: Policy | None = None  # the service's own, as the last answer said
+        self._client: Client | None = Client(self.base_url, api_key)
+
+    @property
+    def policy(self) -> Policy:
+        """Which sentences stay by default: yours, else the service's own, once it has answered."""
+        return self._policy or self._learned or ServicePolicy()
+
+    @property
+    def checkpoint(self) -> Path:
+        """The name of the service's checkpoint, its address before it has answered, as a path that need not exist."""
+        name = self._model or self.base_url.split("://")[1].replace("/", "-")
+        if name.startswith("secateurs-"):
+            return Path(__file__).parent / "models" / name.removeprefix("secateurs-")
+        # as the hub's cache has it: the owner is part of the name
+        return Path(f"models--{name.replace('/', '--')}", "snapshots", "remote") if "/" in name else Path(name)
+
+    def compress(
+        self,
+        query: str,
+        documents: Sequence[str],
+        *,
+        policy: Policy | None = None,
+        max_total_tokens: int | None = None,
+        timeout: float | None = None,
+    ) -> list[Compression]:
+        """Compress documents for one query.
+
+        Args:
+            query: What the documents were retrieved for; not blank.
+            documents: The documents, as a list.
+            policy: Which sentences stay; None for this compressor's own. Policies of your own making cannot be sent.
+            max_total_tokens: LLM tokens to spend over all documents together, best sentences first.
+            timeout: Seconds this call may take; None for what the compressor was made with.
+
+        Returns:
+            One result a document, in order.
+
+        Raises:
+            ValueError: The query is blank, or a setting is out of range or cannot be sent.
+            TypeError: An argument is of the wrong type.
+            TimeoutError: There was no answer in time.
+            OverloadedError: Too much is waiting at the service.
+            Error: The service cannot be reached, refuses, or answers something else.
+        """
+        options = self._options(policy, max_total_tokens, timeout)
+        body = {**_one_query(query, documents), **options}
+        if not documents:
+            return []
+        reply = self._connected().post("/v1/compress", body, options["timeout"])
+        return self._read(reply, documents)
+
+    def compress_pairs(
+        self,
+        pairs: Sequence[tuple[str, str]],
+        *,
+        policy: Policy | None = None,
+        max_total_tokens: int | None = None,
+        timeout: float | None = None,
+    ) -> list[Compression]:
+        """Compress documents for many queries in one request; like `compress` otherwise."""
+        options = self._options(policy, max_total_tokens, timeout)
+        checked = check_pairs(pairs)
+        if not checked:
+            return []
+        body = {"pairs": [[_clean(query), _clean(document)] for query, document in checked], **options}
+        reply = self._connected().post("/v1/compress", body, options["timeout"])
+        return self._read(reply, [document for _, document in checked])
+
+    async def acompress(
+        self,
+        query: str,
+        documents: Sequence[str],
+        *,
+        policy: Policy | None = None,
+        max_total_tokens: int | None = None,
+        timeout: float | None = None,
+    ) -> list[Compression]:
+        """Do what `compress` does without blocking the event loop; cancelled, it stops the service's work too."""
+        options = self._options(policy, max_total_tokens, timeout)
+        body = {**_one_query(query, documents), **options}
+        if not documents:
+            return []
+        reply = await self._connected().apost("/v1/compress", body, options["timeout"])
+        return self._read(reply, documents)
+
+    def close(self) -> None:
+        """Close the connections; the compressor cannot be used afterwards."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle where the service is, and no connection."""
+        settings = {"timeout": self._timeout, "policy": self._policy, "encoding": self.encoding}
+        return _connect, (type(self), self.base_url, self._api_key, settings)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"RemoteCompressor({self.base_url!r}, policy={self.policy!r}, encoding={self.encoding!r})"
+
+    def _connected(self) -> Any:
+        if self._client is None:
+            raise RuntimeError("this RemoteCompressor is closed: make another.")
+        return self._client
+
+    def _options(self, policy: Policy | None, max_total_tokens: int | None, timeout: float | None) -> dict[str, Any]:
+        """Check the settings of a call, and return the fields of a request that say them."""
+        if max_total_tokens is not None:
+            check_count(max_total_tokens, "max_total_tokens", least=0)
+        if timeout is not None:
+            check_seconds(timeout, "timeout")
+        policy = self._policy if policy is None else check_policy(policy)
+        return {
+            # what was learned is not sent back: the service may have another policy by now
+            "policy": None if policy is None or policy is self._learned else _source(policy),
+            "max_total_tokens": max_total_tokens,
+            "encoding": self.encoding,
+            "timeout": self._timeout if timeout is None else timeout,
+            "return_texts": False,  # the documents are here
+            "return_spans": False,
+        }
+
+    def _read(self, reply: Any, documents: Sequence[str]) -> list[Compression]:
+        """Rebuild the results from an answer, and remember what it says of the service."""
+        try:
+            entries = zip(documents, reply["documents"], strict=True)
+            results = [rebuild(document, entry, self.encoding) for document, entry in entries]
+            model, policy = str(reply["model"]), str(reply["default_policy"])
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise Error(
+                f"the answer of {self.base_url} does not fit what was sent ({type(error).__name__}: {error}). Is "
+                "it a service of this package, and of this version?"
+            ) from error
+        self._learned = _parse(policy)
+        self._model = model
+        return results
+
+
+def _connect(
+    kind: type[RemoteCompressor], base_url: str, api_key: str | None, settings: dict[str, Any]
+) -> RemoteCompressor:
+    return kind(base_url, api_key, **settings)
+
+
+def _one_query(query: str, documents: Sequence[str]) -> dict[str, Any]:
+    check_query(query)
+    check_documents(documents)
+    return {"query": _clean(query), "documents": [_clean(document) for document in documents]}
+
+
+def _parse(source: str) -> Policy | None:
+    try:
+        return Policy.parse(source)
+    except ValueError:  # the service has one of its own making, which only it can apply
+        return None
+
+
+def _clean(text: str) -> str:
+    return text.translate(_SURROGATES)
+
+
+def _source(policy: Policy) -> str | None:
+    """Return what the service reads as this policy."""
+    if isinstance(policy, ServicePolicy):
+        return None
+    source = repr(policy)
+    try:
+        # a stand-in that reads the same either way, so that policies built on the service's own can be checked
+        if Policy.parse(source.replace("Default()", "TopK(1)")) is not None:
+            return source
+    except ValueError:
+        pass
+    raise ValueError(
+        f"the policy {source} cannot be sent to a service: it must be made of Threshold, TopK, TokenBudget and "
+        "Neighbours, combined with | and &."
+    )

@@ -1,0 +1,109 @@
+"""Results as the bodies of answers; large ones are made on threads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from secateurs.policy import Policy
+from secateurs.savings import Savings, TokenCounter
+from secateurs.serve.refusal import RefusalError, encode
+from secateurs.serve.schemas import CompressRequest, RerankRequest
+from secateurs.serve.steps import after_by_threshold
+from secateurs.serve.tags import Tags
+from secateurs.text import Compression
+
+
+@dataclass(frozen=True)
+class Highlighting:
+    """How to highlight.
+
+    Attributes:
+        tags: What to put around matches.
+        policy: Which sentences match.
+        count: Counts LLM tokens, for policies that ask.
+        only: Whether only matches are returned.
+    """
+
+    tags: Tags
+    policy: Policy
+    count: TokenCounter
+    only: bool
+
+    def show(self, result: Compression) -> dict[str, Any]:
+        """Return the highlights of one text."""
+        sentences = result.sentences
+        if result.status == "error":
+            return {"fragments": [], "scores": [], "error": result.reason}
+        flags = self.policy(sentences, self.count) if result.original.strip() else [False] * len(sentences)
+        shape = self.tags.fragments if self.only else self.tags.whole
+        found = shape(sentences, flags)
+        return {"fragments": list(found.fragments), "scores": list(found.scores), "error": None}
+
+
+def compressed(
+    body: CompressRequest, facts: dict[str, str], count: TokenCounter, results: Sequence[Compression]
+) -> bytes:
+    """Return the answer to a request to compress.
+
+    Args:
+        body: The request.
+        facts: The answer's own fields: the model, and the policies.
+        count: Counts LLM tokens as the results' savings do.
+        results: One a document.
+    """
+    documents = []
+    for index, result in enumerate(results):
+        document = {"index": index, **result.to_dict()}
+        if not body.return_texts:
+            del document["text"]
+            for sentence in document["sentences"]:
+                del sentence["text"]
+        if not body.return_spans:
+            del document["spans"]
+        if not body.return_scores:
+            del document["sentences"]
+        if body.return_steps:
+            document["steps"] = [list(step) for step in after_by_threshold(result, count)]
+        documents.append(document)
+    savings = sum((one.savings for one in results), Savings(0, 0, count.encoding)).to_dict()
+    return encode({**facts, "documents": documents, "savings": savings})
+
+
+def highlighted(model: str, how: Highlighting, sizes: Sequence[int], results: Sequence[Compression]) -> bytes:
+    """Return the answer to a request to highlight.
+
+    Args:
+        model: The model's name.
+        how: How to highlight.
+        sizes: How many texts each query has.
+        results: One a text, every sentence kept.
+    """
+    rest = iter(results)
+    found = [[how.show(next(rest)) for _ in range(size)] for size in sizes]
+    return encode({"model": model, "results": found})
+
+
+def ranked(body: RerankRequest, model: str, results: Sequence[Compression]) -> bytes:
+    """Return the answer to a request to order documents.
+
+    Args:
+        body: The request.
+        model: The model's name.
+        results: One a document.
+
+    Raises:
+        RefusalError: 500; a document failed, and there is no honest place for it.
+    """
+    for index, one in enumerate(results):
+        if one.status == "error":
+            raise RefusalError(500, "internal", f"documents[{index}] could not be read: {one.reason}")
+    scores = [one.ranking_score or 0.0 for one in results]
+    order = sorted(range(len(scores)), key=lambda index: -scores[index])[: body.top_n]
+    items: list[dict[str, Any]] = [{"index": index, "relevance_score": scores[index]} for index in order]
+    if body.return_documents:
+        for item in items:
+            item["document"] = {"text": body.documents[item["index"]]}
+    return encode({"id": uuid4().hex, "model": model, "results": items})

@@ -1,0 +1,76 @@
+"""`secateurs serve`: the service from the command line; loads nothing heavy before it is called."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from typing import Annotated
+
+import typer
+
+from secateurs.policy import Threshold
+
+
+def serve(  # noqa: PLR0913 - a command's options are its interface
+    model: Annotated[str | None, typer.Option(help="Hub id or folder of a checkpoint. [default: bundled]")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for every network.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 for any free one.")] = 8080,
+    threshold: Annotated[
+        float | None, typer.Option(help="Keep sentences with at least this score where a request does not say.")
+    ] = None,
+    encoding: Annotated[str, typer.Option(help="tiktoken encoding where a request does not say.")] = "o200k_base",
+    api_key: Annotated[
+        str | None,
+        typer.Option(envvar="SECATEURS_API_KEY", help="What callers must send; others see it on the command line."),
+    ] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds a request may take.")] = 60.0,
+    max_waiting: Annotated[int, typer.Option(help="Requests that may wait; more are refused with 429.")] = 64,
+    max_body: Annotated[int, typer.Option(help="Bytes of a request.")] = 8 * 2**20,
+    max_documents: Annotated[int, typer.Option(help="Documents of a request.")] = 1_000,
+    allow_origin: Annotated[
+        list[str] | None, typer.Option(help="A web origin whose pages may call the service; repeat for more.")
+    ] = None,
+) -> None:
+    """Serve compression over HTTP, with a page to try it on; SIGTERM or Ctrl-C lets it finish what is under way."""
+    policy = None if threshold is None else Threshold(threshold)
+    from secateurs.serve.app import create_app  # first: without the extra, this is what says so
+    from secateurs.serve.server import listen, make_server
+    from secateurs.serve.settings import ServiceSettings
+
+    settings = ServiceSettings(
+        api_key=api_key,
+        timeout=timeout,
+        max_waiting=max_waiting,
+        max_body=max_body,
+        max_documents=max_documents,
+        allow_origins=tuple(allow_origin or ()),
+    )
+    with listen(host, port) as bound:  # a port that is taken is found before a model is loaded
+        from secateurs.compressor import Compressor
+
+        with Compressor.from_pretrained(model, device=device, policy=policy, encoding=encoding) as compressor:
+            warn_if_open(bound.getsockname()[0], api_key)
+            app = create_app(compressor, settings)
+            asyncio.run(app.state.service.probe())  # a model that does not work is an error here, not later
+            _log_to_stderr()
+            make_server(app).run(sockets=[bound])
+
+
+def warn_if_open(address: str, api_key: str | None) -> None:
+    """Say so on stderr where anybody on a network may use the service."""
+    if api_key is None and not address.startswith("127.") and address != "::1":
+        print(
+            f"secateurs: no API key is set: whoever reaches {address} can use this service. Set SECATEURS_API_KEY, "
+            "or listen on 127.0.0.1 behind a proxy that knows its callers.",
+            file=sys.stderr,
+        )
+
+
+def _log_to_stderr() -> None:
+    """Let what goes wrong be seen: the answers tell callers only that it did."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    for room in ("serve", "compressor", "remote"):
+        logging.getLogger(f"secateurs.{room}").addHandler(handler)

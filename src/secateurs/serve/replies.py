@@ -1,0 +1,277 @@
+"""What answers look like: for the OpenAPI document, and for whoever reads it. Answers are not built from these."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from secateurs.serve.refusal import Kind
+from secateurs.text import Status
+
+_SAVINGS: dict[str, Any] = {
+    "before": 15,
+    "after": 9,
+    "saved": 6,
+    "saved_fraction": 0.4,
+    "encoding": "o200k_base",
+    "exact": True,
+}
+
+
+class Savings(BaseModel):
+    """LLM tokens before and after."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_SAVINGS]})
+
+    before: int = Field(description="LLM tokens of the documents.")
+    after: int = Field(description="LLM tokens of what is left.")
+    saved: int
+    saved_fraction: float = Field(description="Share of the tokens saved, in [0, 1].")
+    encoding: str
+    exact: bool = Field(description="False where another encoding stood in.")
+
+
+class Sentence(BaseModel):
+    """One sentence; all of a document's sentences together tile it."""
+
+    start: int = Field(description="First code point in the document. JavaScript counts UTF-16 units instead.")
+    end: int = Field(description="One past the last code point.")
+    text: str = Field(default="", description="The sentence, white space included; with return_texts.")
+    score: float = Field(description="Relevance to the query, a probability.")
+    kept: bool
+
+
+class Document(BaseModel):
+    """One document after compression."""
+
+    index: int = Field(description="Its place in the request, from 0.")
+    status: Status = Field(description='"error" returns the document whole; the others are not affected.')
+    reason: str | None = Field(default=None, description="Why; null where it was compressed.")
+    warnings: list[str]
+    ranking_score: float | None = Field(
+        default=None, description="Relevance of the whole document; null where nothing ranks it."
+    )
+    savings: Savings
+    text: str = Field(default="", description="What to send to the LLM: verbatim sentences; with return_texts.")
+    spans: list[list[int]] = Field(default=[], description="Kept ranges in code points; with return_spans.")
+    sentences: list[Sentence] = Field(default=[], description="All sentences; with return_scores.")
+    steps: list[list[float]] = Field(
+        default=[],
+        description="[threshold, tokens left] at every score, ascending: how many tokens each threshold leaves; "
+        "with return_steps.",
+    )
+
+
+class CompressReply(BaseModel):
+    """Documents after compression, in the order of the request."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "model": "secateurs-xsmall",
+                    "policy": "Threshold(0.3)",
+                    "default_policy": "Threshold(0.018)",
+                    "documents": [
+                        {
+                            "index": 0,
+                            "status": "compressed",
+                            "warnings": [],
+                            "ranking_score": 0.98,
+                            "text": "The mill was built by Ann Lee in 1842. ",
+                            "spans": [[0, 39]],
+                            "sentences": [
+                                {
+                                    "start": 0,
+                                    "end": 39,
+                                    "text": "The mill was built by Ann Lee in 1842. ",
+                                    "score": 0.91,
+                                    "kept": True,
+                                },
+                                {
+                                    "start": 39,
+                                    "end": 60,
+                                    "text": "It burned down twice.",
+                                    "score": 0.04,
+                                    "kept": False,
+                                },
+                            ],
+                            "savings": _SAVINGS,
+                        }
+                    ],
+                    "savings": _SAVINGS,
+                }
+            ]
+        }
+    )
+
+    model: str = Field(description="The model's name.")
+    policy: str = Field(description="The policy that decided.")
+    default_policy: str = Field(description="The service's own, which decides where a request does not say.")
+    documents: list[Document]
+    savings: Savings = Field(description="Of all documents together.")
+
+
+class Highlighted(BaseModel):
+    """The highlights of one text; both lists are empty where nothing matches."""
+
+    fragments: list[str]
+    scores: list[float] = Field(
+        description="One probability a fragment; with highlight_only=false that of the best sentence."
+    )
+    error: str | None = Field(default=None, description="Why this text could not be read; null otherwise.")
+
+
+class HighlightReply(BaseModel):
+    """Highlights: one list a query, in it one entry a text."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "model": "secateurs-xsmall",
+                    "results": [
+                        [
+                            {
+                                "fragments": [
+                                    "<mark>The mill was built by Ann Lee in 1842.</mark> It burned down twice."
+                                ],
+                                "scores": [0.91],
+                            }
+                        ]
+                    ],
+                }
+            ]
+        }
+    )
+
+    model: str
+    results: list[list[Highlighted]]
+
+
+class Text(BaseModel):
+    """A document as Cohere and Jina return it."""
+
+    text: str
+
+
+class Ranked(BaseModel):
+    """One document and its place."""
+
+    index: int = Field(description="Its place in the request, from 0.")
+    relevance_score: float = Field(description="A probability; 0.0 for a blank document.")
+    document: Text | None = Field(default=None, description="With return_documents.")
+
+
+class RerankReply(BaseModel):
+    """Documents, the most relevant first; where two are equal the earlier one."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"id": "6f0c", "model": "secateurs-xsmall", "results": [{"index": 0, "relevance_score": 0.98}]}
+            ]
+        }
+    )
+
+    id: str
+    model: str
+    results: list[Ranked]
+
+
+class Model(BaseModel):
+    """The model that is served."""
+
+    id: str
+    object: Literal["model"]
+    owned_by: str
+    policy: str = Field(description="Which sentences stay where a request does not say.")
+    encoding: str = Field(description="In which tokens are counted where a request does not say.")
+    ranks: bool = Field(description="Whether `POST /v1/rerank` is possible.")
+    limits: dict[str, Any] = Field(description="What one request may hold, and seconds it may take.")
+
+
+class Models(BaseModel):
+    """The one model."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "object": "list",
+                    "data": [
+                        {
+                            "id": "secateurs-xsmall",
+                            "object": "model",
+                            "owned_by": "secateurs",
+                            "policy": "Threshold(0.018)",
+                            "encoding": "o200k_base",
+                            "ranks": True,
+                            "limits": {"max_documents": 1000},
+                        }
+                    ],
+                }
+            ]
+        }
+    )
+
+    object: Literal["list"]
+    data: list[Model]
+
+
+class State(BaseModel):
+    """How the service is."""
+
+    status: Literal["ok", "ready"]
+
+
+class Failure(BaseModel):
+    """What went wrong."""
+
+    type: Literal[get_args(Kind)]  # type: ignore[valid-type]  # the one list of types is in refusal.py
+    message: str
+
+
+class Refused(BaseModel):
+    """Why a request was refused."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "error": {
+                        "type": "invalid",
+                        "message": "threshold: Input should be less than or equal to 1, got 1.5.",
+                    }
+                }
+            ]
+        }
+    )
+
+    error: Failure
+
+
+_MEANINGS = {
+    400: "The body is not JSON in UTF-8.",
+    401: "The key is missing or wrong.",
+    404: "Another model than the one served was asked for.",
+    408: "The body did not arrive in time.",
+    413: "The body, the number of documents, or one text exceeds the limits.",
+    415: "The content type is not application/json.",
+    422: "A field is missing, of the wrong type or out of range; or this model cannot do it.",
+    429: "Too much is waiting; Retry-After says how many seconds to wait.",
+    500: "Our fault; the log has it.",
+    503: "Draining or unhealthy.",
+    504: "Not done in time.",
+}
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI responses for statuses of refusal."""
+    found: dict[int | str, dict[str, Any]] = {}
+    for status in statuses:
+        found[status] = {"model": Refused, "description": _MEANINGS[status]}
+    if 429 in found:
+        found[429]["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait."}}
+    return found

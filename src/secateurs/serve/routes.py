@@ -1,0 +1,208 @@
+"""The routes: JSON in, the compressor asked, JSON out."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import HTMLResponse, PlainTextResponse
+
+from secateurs.policy import Threshold
+from secateurs.serve import replies
+from secateurs.serve.answers import Highlighting, compressed, highlighted, ranked
+from secateurs.serve.metrics import CONTENT_TYPE
+from secateurs.serve.page import content_security_policy, page
+from secateurs.serve.refusal import RefusalError, encode
+from secateurs.serve.replies import refusals
+from secateurs.serve.schemas import CompressRequest, HighlightRequest, RerankRequest, examples
+from secateurs.serve.service import Job, Pairs, Service, read_policy
+from secateurs.serve.settings import ServiceSettings
+from secateurs.serve.tags import Tags
+
+router = APIRouter()
+
+_WORK = refusals(400, 401, 404, 408, 413, 415, 422, 429, 500, 503, 504)
+
+
+async def _find_service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+_Service = Annotated[Service, Depends(_find_service)]
+
+
+@router.post(
+    "/v1/compress",
+    summary="Compress documents",
+    responses={200: {"model": replies.CompressReply}, **_WORK},
+    openapi_extra=examples(CompressRequest),
+)
+async def compress(body: CompressRequest, service: _Service) -> Response:
+    """Keep the sentences of each document that matter for its query, and count what that saves.
+
+    Results come in the order of the request. No documents give no results.
+    """
+    _check_model(service, body.model)
+    policy = read_policy(
+        body.policy,
+        threshold=body.threshold,
+        top_k=body.top_k,
+        max_tokens=body.max_tokens,
+        default=service.policy,
+    )
+    pairs = body.pairs or [(body.query, document) for document in body.documents]
+    _check_size(service.settings, pairs, "pairs" if body.pairs else "documents")
+    job = Job(pairs, policy, body.max_total_tokens, body.encoding, body.timeout)
+    facts = {"model": service.name, "policy": repr(policy), "default_policy": repr(service.policy)}
+    return _json(await service.run(job, partial(compressed, body, facts, service.counter(job))))
+
+
+@router.post(
+    "/v1/highlight",
+    summary="Highlight texts",
+    responses={200: {"model": replies.HighlightReply}, **_WORK},
+    openapi_extra=examples(HighlightRequest),
+)
+async def highlight(body: HighlightRequest, service: _Service) -> Response:
+    """Mark the sentences that match, in the words of Milvus's SemanticHighlighter.
+
+    With `highlight_only` each match is a fragment of its own; without, a text is one fragment with its matches
+    marked. Texts are escaped for HTML, and so that no text can write a tag. Nothing matches: both lists are empty.
+    """
+    _check_model(service, body.model)
+    try:
+        tags = Tags(body.pre_tags, body.post_tags, body.escape)
+    except ValueError as error:
+        raise RefusalError(422, "invalid", str(error)) from None
+    texts = _texts(body)
+    pairs = [(query, text) for query, some in zip(body.queries, texts, strict=True) for text in some]
+    _check_size(service.settings, pairs, "texts")
+    # every sentence with its score: what matches is said here
+    job = Job(pairs, Threshold(0.0), timeout=body.timeout, cuts=False)
+    policy = service.policy if body.threshold is None else Threshold(body.threshold)
+    how = Highlighting(tags, policy, service.counter(job), body.highlight_only)
+    return _json(await service.run(job, partial(highlighted, service.name, how, [len(some) for some in texts])))
+
+
+@router.post(
+    "/v1/rerank",
+    summary="Order documents",
+    responses={200: {"model": replies.RerankReply}, **_WORK},
+    openapi_extra=examples(RerankRequest),
+)
+async def rerank(body: RerankRequest, service: _Service) -> Response:
+    """Order documents by relevance, as Cohere and Jina do; needs a model with a ranking head.
+
+    A model without one answers 422 `not_supported`; `GET /v1/models` says which this is (`ranks`). If a document
+    cannot be read the request fails: a made-up score would misplace it silently.
+    """
+    _check_model(service, body.model)
+    if not await service.probe():
+        raise RefusalError(
+            422,
+            "not_supported",
+            f"{service.name} has no ranking head: serve a checkpoint that has one. `ranks` in GET /v1/models tells.",
+        )
+    pairs = [(body.query, document) for document in body.documents]
+    _check_size(service.settings, pairs, "documents")
+    job = Job(pairs, Threshold(0.0), timeout=body.timeout, cuts=False)
+    return _json(await service.run(job, partial(ranked, body, service.name)))
+
+
+@router.get("/v1/models", summary="What is served", responses={200: {"model": replies.Models}, **refusals(401, 500)})
+async def models(service: _Service) -> Response:
+    """Return the one model that is served, with its defaults and the limits of a request."""
+    settings = service.settings
+    model = {
+        "id": service.name,
+        "object": "model",
+        "owned_by": "secateurs",
+        "policy": repr(service.policy),
+        "encoding": service.encoding,
+        "ranks": await service.probe(),
+        "limits": {**settings.limits(), "timeout": settings.timeout},
+    }
+    return _json(encode({"object": "list", "data": [model]}))
+
+
+@router.get(
+    "/healthz",
+    summary="Whether the service works",
+    responses={200: {"model": replies.State}, **refusals(503)},
+)
+async def healthz(service: _Service) -> Response:
+    """Return 200 while the model works; 503 when every document of the last requests failed: start it anew."""
+    if not service.healthy:
+        said = "every document of the last requests failed, the log says why: start the service anew."
+        raise RefusalError(503, "not_ready", said)
+    return _json(encode({"status": "ok"}))
+
+
+@router.get(
+    "/readyz",
+    summary="Whether to send requests here",
+    responses={200: {"model": replies.State}, **refusals(503)},
+)
+async def readyz(service: _Service) -> Response:
+    """Return 200 once the model has read something, until the service drains."""
+    if service.draining or not service.healthy or service.ranks is None:
+        raise RefusalError(503, "not_ready", "starting, draining or unhealthy: ask another replica.")
+    return _json(encode({"status": "ready"}))
+
+
+@router.get(
+    "/metrics",
+    summary="Counts for Prometheus",
+    response_class=PlainTextResponse,
+    responses={200: {"description": "Prometheus' text format."}, **refusals(401)},
+)
+async def metrics(service: _Service) -> Response:
+    """Return requests, queue, batches, forward passes and tokens saved."""
+    return Response(service.metrics.text(), media_type=CONTENT_TYPE)
+
+
+@router.get("/", summary="A page to try it on", response_class=HTMLResponse)
+async def front() -> Response:
+    """Return the page."""
+    return HTMLResponse(page(), headers={"Content-Security-Policy": content_security_policy()})
+
+
+def _json(body: bytes) -> Response:
+    return Response(body, media_type="application/json")
+
+
+def _check_model(service: Service, name: str | None) -> None:
+    if name is not None and name != service.name:
+        raise RefusalError(
+            404,
+            "unknown_model",
+            f"model {name[:100]!r} is not served here, {service.name!r} is: name that one, or leave `model` out.",
+        )
+
+
+def _check_size(settings: ServiceSettings, pairs: Pairs, name: str) -> None:
+    if len(pairs) > settings.max_documents:
+        raise _too_much(f"{name}: {len(pairs):,} of them", settings.max_documents)
+    for index, (query, document) in enumerate(pairs):
+        if len(document) > settings.max_document_characters:
+            raise _too_much(f"{name}[{index}] has {len(document):,} characters", settings.max_document_characters)
+        if len(query) > settings.max_query_characters:
+            said = f"the query of {name}[{index}] has {len(query):,} characters"
+            raise _too_much(said, settings.max_query_characters)
+
+
+def _too_much(said: str, limit: int) -> RefusalError:
+    return RefusalError(413, "too_large", f"{said}, and {limit:,} is the limit. Split it over several requests.")
+
+
+def _texts(body: HighlightRequest) -> list[list[str]]:
+    """Return one list of texts a query."""
+    given: list[Any] = list(body.texts)
+    if not given or isinstance(given[0], str):
+        return [given for _ in body.queries]
+    if len(given) != len(body.queries):
+        said = f"texts has {len(given)} lists for {len(body.queries)} queries: send one list a query."
+        raise RefusalError(422, "invalid", said)
+    return given

@@ -1,0 +1,297 @@
+"""The model's side of the service: what a request may ask of the one compressor that all requests share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+from secateurs.adapter_settings import CompressorLike, checkpoint_name
+from secateurs.errors import Error, OverloadedError
+from secateurs.policy import AllOf, AnyOf, Neighbours, Policy, Threshold, combine
+from secateurs.savings import TokenCounter
+from secateurs.serve.admission import Admission
+from secateurs.serve.metrics import Metrics
+from secateurs.serve.refusal import RefusalError
+from secateurs.serve.settings import ServiceSettings
+from secateurs.text import Compression
+
+Pairs = Sequence[tuple[str, str]]
+Result = TypeVar("Result")
+
+_ANSWERS = 2  # threads that make answers, which is Python's work alone
+_SMALL = 16_000  # bytes of text of which an answer is made in less time than a thread takes to begin
+_FAILURES = 3  # requests in a row of which every document failed: the model is broken, not the documents
+_POLICY_CHARACTERS = 1_000
+_POLICY_PARTS = 16  # each may count the tokens of a whole document some twenty times
+_NEIGHBOURS = 100  # a sentence marks so many others
+
+
+class Served(CompressorLike, Protocol):
+    """What the service needs of a compressor; `secateurs.Compressor` and `RemoteCompressor` are such."""
+
+    def compress_pairs(
+        self,
+        pairs: Pairs,
+        *,
+        policy: Policy | None = None,
+        max_total_tokens: int | None = None,
+        timeout: float | None = None,
+    ) -> list[Compression]:
+        """Compress documents for many queries at once."""
+
+    async def acompress(
+        self,
+        query: str,
+        documents: Sequence[str],
+        *,
+        policy: Policy | None = None,
+        max_total_tokens: int | None = None,
+    ) -> list[Compression]:
+        """Compress documents for one query without blocking the event loop."""
+
+
+@runtime_checkable
+class AwaitsPairs(Protocol):
+    """A compressor whose work for many queries can be awaited, and so be given up when the caller leaves."""
+
+    async def acompress_pairs(
+        self, pairs: Pairs, *, policy: Policy | None = None, max_total_tokens: int | None = None
+    ) -> list[Compression]:
+        """Compress documents for many queries at once without blocking the event loop."""
+
+
+@runtime_checkable
+class Counting(Protocol):
+    """A compressor that can count in another encoding with the same weights."""
+
+    def counting(self, encoding: str) -> Served:
+        """Return this compressor with savings counted in another encoding."""
+
+
+@runtime_checkable
+class Observed(Protocol):
+    """A compressor that tells of its forward passes."""
+
+    def observe(self, on_batch: Callable[[int, float], object]) -> None:
+        """Call a function with the encoder tokens and the seconds of every forward pass."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one request asks of the model.
+
+    Attributes:
+        pairs: (query, document) pairs.
+        policy: Which sentences stay.
+        max_total_tokens: LLM tokens of all documents together.
+        encoding: In which LLM tokens are counted; None for the compressor's own.
+        timeout: Seconds the caller wants to wait; None for the service's deadline.
+        cuts: Whether what is kept goes to an LLM, and so what is cut is saved.
+    """
+
+    pairs: Pairs
+    policy: Policy
+    max_total_tokens: int | None = None
+    encoding: str | None = None
+    timeout: float | None = None
+    cuts: bool = True
+
+    @property
+    def size(self) -> int:
+        """Bytes of its documents in UTF-8, each with the query the model reads beside it."""
+        queries = {query: _size(query) for query, _ in self.pairs}
+        return sum(queries[query] + _size(document) for query, document in self.pairs)
+
+
+class Service:
+    """One compressor, shared by all requests.
+
+    Args:
+        compressor: The compressor.
+        settings: What the service allows.
+
+    Attributes:
+        draining: Whether the service is about to end.
+    """
+
+    def __init__(self, compressor: Served, settings: ServiceSettings) -> None:
+        self.settings = settings
+        self.metrics = Metrics()
+        self.admission = Admission(requests=settings.max_waiting, patience=settings.timeout / 2)
+        self.draining = False
+        self.ranks: bool | None = None  # not known before the model has read something
+        self._compressor = compressor
+        self._others: dict[str, Served] = {}
+        self._failures = 0
+        # Not the loop's own threads, which calls for many queries may hold for as long as a deadline.
+        self._answers = ThreadPoolExecutor(_ANSWERS, thread_name_prefix="secateurs-answers")
+        self.metrics.serving(lambda: self.name, lambda: self.admission.inside, lambda: self.admission.waiting)
+        if isinstance(compressor, Observed):
+            compressor.observe(self.metrics.batch)
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return checkpoint_name(self._compressor.checkpoint)  # one behind an address may learn it later
+
+    @property
+    def policy(self) -> Policy:
+        """Which sentences stay where a request does not say."""
+        return self._compressor.policy
+
+    @property
+    def encoding(self) -> str:
+        """In which LLM tokens are counted where a request does not say."""
+        return self._compressor.encoding
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the model still works: not every document of the last requests failed."""
+        return self._failures < _FAILURES
+
+    async def probe(self) -> bool:
+        """Return whether the model ranks documents; the first time it reads one, which also warms it up.
+
+        Raises:
+            Error: The model cannot read it.
+        """
+        if self.ranks is None:
+            found = await self._compressor.acompress("Is it warm?", ["It is warm now."], policy=Threshold(0.0))
+            if found[0].status == "error":
+                raise Error(f"{self.name} failed on its first document: {found[0].reason}. Try another --device.")
+            self.ranks = found[0].ranking_score is not None
+        return self.ranks
+
+    async def run(self, job: Job, then: Callable[[list[Compression]], Result]) -> Result:
+        """Compress, within the limits and the deadline.
+
+        Args:
+            job: What to do.
+            then: Makes the answer of the results; part of what the deadline is for.
+
+        Raises:
+            RefusalError: Too much is waiting, or the time is up.
+        """
+        seconds = min(job.timeout or self.settings.timeout, self.settings.timeout)
+        compressor = self._counting(job.encoding)
+        size = job.size
+        with self.admission.enter(size):
+            try:
+                async with asyncio.timeout(seconds):
+                    results = await self._compress(compressor, job, seconds) if job.pairs else []
+                    self._judge(results, job.cuts)
+                    return await self._make(then, results, size)
+            except TimeoutError:
+                raise RefusalError(
+                    504, "deadline", f"not done within {seconds:g} s: send less at once, or allow more time."
+                ) from None
+            except OverloadedError as error:
+                raise RefusalError.overloaded(str(error), 10) from None
+
+    def close(self) -> None:
+        """Let the threads end. The compressor is its owner's to close."""
+        self._answers.shutdown(wait=False)
+
+    def counter(self, job: Job) -> TokenCounter:
+        """Return what counts LLM tokens as the results of a job do."""
+        return TokenCounter(job.encoding or self.encoding)
+
+    async def _compress(self, compressor: Served, job: Job, seconds: float) -> list[Compression]:
+        options: dict[str, Any] = {"policy": job.policy, "max_total_tokens": job.max_total_tokens}
+        query = job.pairs[0][0]
+        if all(pair[0] == query for pair in job.pairs):
+            return await compressor.acompress(query, [document for _, document in job.pairs], **options)
+        if isinstance(compressor, AwaitsPairs):
+            return await compressor.acompress_pairs(job.pairs, **options)
+        return await asyncio.to_thread(partial(compressor.compress_pairs, job.pairs, timeout=seconds, **options))
+
+    async def _make(
+        self, then: Callable[[list[Compression]], Result], results: list[Compression], size: int
+    ) -> Result:
+        """Make the answer: a small one here, a large one on a thread, where it does not hold up the event loop."""
+        if size <= _SMALL:
+            return then(results)
+        return await asyncio.get_running_loop().run_in_executor(self._answers, then, results)
+
+    def _counting(self, encoding: str | None) -> Served:
+        if encoding in (None, self.encoding):
+            return self._compressor
+        assert encoding is not None
+        if not isinstance(self._compressor, Counting):
+            raise RefusalError(
+                422,
+                "not_supported",
+                f"encoding: this service counts in {self.encoding} only, got {encoding}. Leave it out.",
+            )
+        if encoding not in self._others:
+            self._others[encoding] = self._compressor.counting(encoding)
+        return self._others[encoding]
+
+    def _judge(self, results: Sequence[Compression], cuts: bool) -> None:
+        self.metrics.read(results, cuts=cuts)
+        if results:
+            failed = all(one.status == "error" for one in results)
+            self._failures = self._failures + 1 if failed else 0
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
+
+
+def read_policy(
+    source: str | None,
+    *,
+    threshold: float | None,
+    top_k: int | None,
+    max_tokens: int | None,
+    default: Policy,
+) -> Policy:
+    """Return the policy a request asks for; its parts combine with `&`.
+
+    Args:
+        source: A policy's source, in which `Default()` is the service's own; None for none.
+        threshold: A probability, or None.
+        top_k: Sentences a document, or None.
+        max_tokens: LLM tokens a document, or None.
+        default: The service's own policy, used where neither a source nor a threshold is given.
+
+    Raises:
+        RefusalError: 422; the source is not a policy, or asks for more work than a request may.
+
+    Example:
+        >>> read_policy("Default() | TopK(1)", threshold=None, top_k=None, max_tokens=90, default=Threshold(0.1))
+        (Threshold(0.1) | TopK(1)) & TokenBudget(90)
+    """
+    if source is None:
+        return combine(threshold=threshold, top_k=top_k, max_tokens=max_tokens, default=default)
+    if len(source) > _POLICY_CHARACTERS:
+        raise _no_policy(f"it has {len(source):,} characters, and {_POLICY_CHARACTERS:,} is the limit.")
+    try:
+        # by its name alone: nothing in the quotes of a policy may hold brackets
+        policy = Policy.parse(source.replace("Default()", f"({default!r})"))
+        if threshold is not None:
+            policy = policy & Threshold(threshold)
+        policy = combine(threshold=None, top_k=top_k, max_tokens=max_tokens, default=policy)
+    except (ValueError, MemoryError) as error:
+        raise _no_policy(str(error) or "it is nested too deeply.") from None
+    parts = _parts(policy)
+    if len(parts) > _POLICY_PARTS:
+        raise _no_policy(f"it has {len(parts)} parts, and {_POLICY_PARTS} is the limit.")
+    for part in parts:
+        if isinstance(part, Neighbours) and max(part.before, part.after) > _NEIGHBOURS:
+            raise _no_policy(f"{part!r} keeps too many neighbours, {_NEIGHBOURS} on either side is the limit.")
+    return policy
+
+
+def _no_policy(why: str) -> RefusalError:
+    return RefusalError(422, "invalid", f"policy: {why}")
+
+
+def _parts(policy: Policy) -> list[Policy]:
+    if isinstance(policy, (AnyOf, AllOf)):
+        return [part for inner in policy.policies for part in _parts(inner)]
+    return [policy]

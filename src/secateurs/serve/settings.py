@@ -1,0 +1,54 @@
+"""What a service allows: its limits, its deadline, its key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from secateurs.arguments import check_seconds
+from secateurs.policy import check_count
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceSettings:
+    """What a service allows.
+
+    Attributes:
+        api_key: What callers must send as `Authorization: Bearer ...`; None lets everybody in.
+        timeout: Seconds a request may take once its body has arrived, its wait included; callers may ask for less.
+        body_timeout: Seconds for a body to arrive, and for a part of an answer to be taken.
+        idle_timeout: Seconds a connection may be without a request, whatever it dribbles meanwhile.
+        max_waiting: Requests that may wait or be worked on; further ones are refused with 429.
+        max_body: Bytes of a request's body.
+        max_documents: Documents of a request, all its queries together.
+        max_document_characters: Characters of one document.
+        max_query_characters: Characters of one query.
+        allow_origins: Web origins whose pages may call the service; none by default.
+
+    Raises:
+        ValueError, TypeError: A setting is out of range or of the wrong type.
+    """
+
+    api_key: str | None = field(default=None, repr=False)
+    timeout: float = 60.0
+    body_timeout: float = 30.0
+    idle_timeout: float = 30.0
+    max_waiting: int = 64
+    max_body: int = 8 * 2**20
+    max_documents: int = 1_000
+    max_document_characters: int = 1_000_000
+    max_query_characters: int = 20_000
+    allow_origins: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.api_key is not None and not (isinstance(self.api_key, str) and self.api_key.strip()):
+            raise ValueError("api_key must be a text that is not blank: leave it out to let everybody in.")
+        for name in ("timeout", "body_timeout", "idle_timeout"):
+            check_seconds(getattr(self, name), name)
+        for name in ("max_waiting", *self.limits()):
+            check_count(getattr(self, name), name, least=1)
+
+    def limits(self) -> dict[str, Any]:
+        """Return what one request may hold, for `GET /v1/models`."""
+        names = ("max_body", "max_documents", "max_document_characters", "max_query_characters")
+        return {name: getattr(self, name) for name in names}

@@ -1,0 +1,227 @@
+"""`POST /v1/compress`: what the compressor would have said, as JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from serving import DOCUMENTS, MILL, QUERY, Scripted
+
+from secateurs import Compressor, Neighbours, Policy, Threshold, TokenBudget, TopK
+from secateurs.savings import TokenCounter
+from secateurs.serve.refusal import RefusalError
+from secateurs.serve.service import read_policy
+from secateurs.serve.steps import after_by_threshold
+
+PAIRS = [("Who built the mill?", MILL), ("What causes tides?", DOCUMENTS[1]), ("Who built the mill?", DOCUMENTS[2])]
+
+
+async def ask(client: Any, **body: Any) -> Any:
+    """Compress, and return the answer."""
+    response = await client.post("/v1/compress", json=body)
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+@pytest.mark.parametrize(
+    ("fields", "policy"),
+    [
+        ({}, None),
+        ({"threshold": 0.93}, Threshold(0.93)),
+        ({"threshold": 1}, Threshold(1.0)),
+        ({"top_k": 1}, Threshold(0.5) & TopK(1)),
+        ({"threshold": 0.1, "top_k": 1, "max_tokens": 9}, Threshold(0.1) & TopK(1) & TokenBudget(9)),
+        ({"policy": "Threshold(0.99) | TopK(1)"}, Threshold(0.99) | TopK(1)),
+        ({"policy": "Default() & TopK(1)"}, Threshold(0.5) & TopK(1)),
+        ({"policy": "TopK(2) | Neighbours(before=1)", "max_tokens": 12}, (TopK(2) | Neighbours()) & TokenBudget(12)),
+        ({"policy": "TopK(2)", "threshold": 0.2}, TopK(2) & Threshold(0.2)),
+    ],
+)
+async def test_an_answer_is_what_the_compressor_says(client, tiny: Compressor, fields, policy):
+    """The documents of an answer are the results of the same call in process, to the digit."""
+    answer = await ask(client, query=QUERY, documents=DOCUMENTS, **fields)
+    results = tiny.compress(QUERY, DOCUMENTS, policy=policy)
+    assert answer["documents"] == [{"index": index, **one.to_dict()} for index, one in enumerate(results)]
+    assert answer["savings"] == sum(one.savings for one in results).to_dict()
+    assert answer["policy"] == repr(policy or tiny.policy)
+    assert answer["model"] == tiny.checkpoint.name
+
+
+async def test_pairs_of_many_queries_in_one_request(client, tiny: Compressor):
+    """Pairs are compressed as `compress_pairs` does, with one budget for all of them."""
+    answer = await ask(client, pairs=PAIRS, max_total_tokens=20)
+    results = tiny.compress_pairs(PAIRS, max_total_tokens=20)
+    assert [one["text"] for one in answer["documents"]] == [one.text for one in results]
+    assert answer["savings"]["after"] <= 20
+
+
+async def test_one_budget_for_all_documents(client, tiny: Compressor):
+    """`max_total_tokens` is spent over the documents of a query together."""
+    answer = await ask(client, query=QUERY, documents=DOCUMENTS[:3], max_total_tokens=15)
+    results = tiny.compress(QUERY, DOCUMENTS[:3], max_total_tokens=15)
+    assert [one["text"] for one in answer["documents"]] == [one.text for one in results]
+
+
+async def test_what_is_not_wanted_is_not_returned(client):
+    """Texts, spans and scores can be left out; offsets stay, and statuses and savings always."""
+    wanted = {"return_texts": False, "return_spans": False}
+    only_scores = (await ask(client, query=QUERY, documents=[MILL], **wanted))["documents"][0]
+    assert not {"text", "spans", "steps"} & set(only_scores)
+    assert set(only_scores["sentences"][0]) == {"start", "end", "score", "kept"}
+    only_text = (await ask(client, query=QUERY, documents=[MILL], return_scores=False))["documents"][0]
+    assert "sentences" not in only_text
+    assert {"text", "spans", "status", "savings"} <= set(only_text)
+
+
+async def test_steps_say_what_each_threshold_leaves(client, tiny: Compressor):
+    """With return_steps a document has its token count at every threshold."""
+    answer = await ask(client, query=QUERY, documents=[MILL], return_steps=True)
+    result = tiny.compress(QUERY, [MILL])[0]
+    steps = [list(step) for step in after_by_threshold(result, TokenCounter())]
+    assert answer["documents"][0]["steps"] == steps
+    assert len(steps) == 2
+
+
+@pytest.mark.parametrize("body", [{"query": QUERY, "documents": []}, {"pairs": []}])
+async def test_no_documents_give_no_results(client, body):
+    """An empty list is answered with an empty list."""
+    answer = await ask(client, **body)
+    assert answer["documents"] == []
+    assert answer["savings"]["before"] == 0
+
+
+async def test_lone_surrogates_come_back_as_they_were_sent(client):
+    """Half a surrogate pair in a document is no reason to refuse it; the answer is UTF-8, and verbatim."""
+    documents = ["The mill \ud800. 水车 burned.", "\udfff"]
+    content = json.dumps({"query": "mill \udc00?", "documents": documents, "threshold": 0})
+    response = await client.post("/v1/compress", content=content, headers={"Content-Type": "application/json"})
+    assert response.status_code == 200
+    answer = json.loads(response.content.decode("utf-8", "strict"))
+    assert [one["text"] for one in answer["documents"]] == documents
+
+
+async def test_text_outside_ascii_is_sent_as_it_is(client):
+    """Chinese takes three bytes a character in an answer, not six."""
+    response = await client.post("/v1/compress", json={"query": QUERY, "documents": [DOCUMENTS[2]], "threshold": 0})
+    assert "水车" in response.content.decode()
+
+
+async def test_a_document_that_fails_does_not_fail_its_request(serve, tiny_folder):
+    """One document's failure is its own: it comes back whole, with its reason, and status 200."""
+
+    def segment(text: str) -> list[tuple[int, int]]:
+        if "broken" in text:
+            raise RuntimeError("no sentences")
+        return [(0, len(text))] if text else []
+
+    with Compressor.from_pretrained(tiny_folder, device="cpu", segmenter=segment) as compressor:
+        client = await serve(compressor)
+        answer = await ask(client, query=QUERY, documents=["is broken.", MILL])
+        highlights = await client.post("/v1/highlight", json={"queries": [QUERY], "texts": ["is broken.", MILL]})
+    failed, worked = answer["documents"]
+    assert failed["status"] == "error"
+    assert failed["text"] == "is broken."
+    assert "no sentences" in failed["reason"]
+    assert worked["status"] != "error"
+    assert [one["error"] is None for one in highlights.json()["results"][0]] == [False, True]
+
+
+async def test_requests_are_worked_on_together(serve):
+    """A request does not wait for the one before it: the compressor has them at once, and can batch them."""
+    compressor = Scripted()
+    client = await serve(compressor)
+    compressor.held = True
+    calls = [asyncio.create_task(ask(client, query=QUERY, documents=[MILL])) for _ in range(5)]
+    while compressor.at_once < 5:
+        await asyncio.sleep(0.005)
+    compressor.held = False
+    assert all(answer["documents"] for answer in await asyncio.gather(*calls))
+
+
+async def test_tokens_are_counted_in_the_encoding_asked_for(serve, tiny_folder):
+    """Another encoding counts otherwise and cuts the same, where the compressor can count in it."""
+    with Compressor.from_pretrained(tiny_folder, device="cpu") as compressor:
+        if not hasattr(compressor, "counting"):
+            pytest.skip("Compressor.counting is not there yet")
+        client = await serve(compressor)
+        answer = await ask(client, query=QUERY, documents=[DOCUMENTS[2]], encoding="cl100k_base")
+    saved = answer["savings"]
+    assert saved["encoding"] == "cl100k_base"
+    assert saved["before"] == TokenCounter("cl100k_base")(DOCUMENTS[2]) != TokenCounter()(DOCUMENTS[2])
+
+
+async def test_a_compressor_that_counts_in_many_encodings_is_asked_to(serve):
+    """The service asks the compressor itself to count in another encoding, once."""
+    asked = []
+
+    class Counting(Scripted):
+        def counting(self, encoding: str) -> Scripted:
+            asked.append(encoding)
+            return Scripted(encoding=encoding)
+
+    client = await serve(Counting())
+    for _ in range(2):
+        answer = await ask(client, query=QUERY, documents=[MILL], encoding="cl100k_base")
+        assert answer["savings"]["encoding"] == "cl100k_base"
+    assert asked == ["cl100k_base"]
+
+
+async def test_many_queries_keep_the_deadline(serve):
+    """Where many queries cannot be awaited, the call has the deadline to itself."""
+    compressor = Scripted()
+    client = await serve(compressor, timeout=30.0)
+    await ask(client, pairs=PAIRS, timeout=7)
+    assert compressor.timeouts == [7.0]
+
+
+async def test_many_queries_are_awaited_where_they_can_be(serve):
+    """A compressor whose pairs can be awaited is asked so: a caller who leaves then stops them."""
+    asked = []
+
+    class Awaited(Scripted):
+        async def acompress_pairs(self, pairs: Any, **options: Any) -> Any:
+            asked.append(len(pairs))
+            return await self.acompress("all", [document for _, document in pairs], **options)
+
+    client = await serve(Awaited())
+    await ask(client, pairs=PAIRS)
+    assert asked == [3]
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [Threshold(0.1), Threshold(0.2, when_empty="original"), (Threshold(0.2) | Neighbours(1, 2)) & TopK(3)],
+)
+def test_default_stands_for_any_policy(policy: Policy):
+    """`Default()` is the service's own policy wherever it stands."""
+    settings: dict[str, Any] = {"threshold": None, "top_k": None, "max_tokens": None, "default": policy}
+    assert read_policy("Default()", **settings) == policy
+    assert read_policy("Default() & TokenBudget(9)", **settings) == policy & TokenBudget(9)
+    assert read_policy(None, **settings) == policy
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "",
+        "Threshold(2)",
+        "Threshold()",
+        "__import__('os').system('true')",
+        "TopK(1) | TokenBudget(3)",
+        "TopK(1)\0",
+        "TopK(\ud800)",
+        "-" * 900 + "TopK(1)",
+        "(" * 400,
+        "TopK(1) & " * 99 + "TopK(1)",
+        "TopK(1) & " * 16 + "TopK(1)",
+        "Neighbours(before=1000000)",
+        "x" * 2000,
+    ],
+)
+def test_a_policy_that_is_none_or_asks_too_much_is_refused(source):
+    """What is not a policy, or asks for more work than a request may, is 422 with what is wrong."""
+    with pytest.raises(RefusalError, match=r"^policy: ") as found:
+        read_policy(source, threshold=None, top_k=None, max_tokens=None, default=Threshold(0.1))
+    assert found.value.status == 422
