@@ -20,4 +20,9 @@ OUT/_shards/00000.json ...   a receipt for each finished part
 
 Ray schedules, retries and restarts; that every row is there once, whatever is killed when, rests on the files: shards
 have fixed boundaries, a part is renamed into place when it is whole, and only its receipt makes it count.
+The bytes are the same because a row always meets the same batch mates; between processors of different kinds, or on a
+GPU whose memory runs short, the last digit of a score may still differ.
+
+Source: names that readers of folders pass over are those of Hadoop and Spark. Ray Data has checkpoints of its own, by
+row; they promise neither the order of rows nor which file a row is in.
 """
