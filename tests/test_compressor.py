@@ -510,3 +510,40 @@ def test_loading_from_many_threads_works(tiny_folder):
     for thread in threads:
         thread.join()
     assert len({c.compress("who?", ["The mill. The Moon."])[0].sentences for c in made}) == 1
+
+
+def test_another_encoding_shares_the_weights(tiny):
+    """`counting` changes what is counted, and nothing else; closing it leaves the first usable."""
+    other = tiny.counting("cl100k_base")
+    text = "Die Mühle steht am Fluss. 磨坊在河边。" * 3
+    one, two = tiny.compress("who?", [text])[0], other.compress("who?", [text])[0]
+    assert [s.score for s in one.sentences] == [s.score for s in two.sentences]
+    assert (one.savings.encoding, two.savings.encoding) == ("o200k_base", "cl100k_base")
+    assert two.savings.before == TokenCounter("cl100k_base")(text)
+    assert other._scorer is tiny._scorer
+    other.close()
+    assert tiny.compress("who?", [text]) == [one]
+    with pytest.raises(ValueError, match="unknown encoding"):
+        tiny.counting("nonsense")
+
+
+def test_forward_passes_can_be_observed(tiny_folder):
+    """An observer hears of tokens and seconds; one that raises costs nobody a score."""
+    with Compressor.from_pretrained(tiny_folder) as compressor:
+        seen: list[tuple[int, float]] = []
+        compressor.observe(lambda tokens, seconds: 1 / 0)
+        compressor.observe(lambda tokens, seconds: seen.append((tokens, seconds)))
+        assert compressor.compress("who?", ["The mill. The Moon."])[0].status != "error"
+        ((tokens, seconds),) = seen
+        assert tokens > 4
+        assert seconds > 0
+    with pytest.raises(RuntimeError, match="closed"):
+        compressor.observe(print)
+
+
+async def test_pairs_can_be_awaited(tiny):
+    """`acompress_pairs` gives what `compress_pairs` gives, and refuses what it refuses."""
+    pairs = [("who?", "The mill. The Moon."), ("when?", "The mill burned.")]
+    assert await tiny.acompress_pairs(pairs) == tiny.compress_pairs(pairs)
+    with pytest.raises(ValueError, match="blank"):
+        await tiny.acompress_pairs([(" ", "The mill.")])

@@ -40,6 +40,7 @@ FORBIDDEN = {
     "scorer": ("langchain", "llama_index", "secateurs.compressor", "secateurs.policy"),
     "checkpoints": ("langchain", "llama_index", "secateurs.compressor", "secateurs.scorer"),
     "compressor": ("langchain", "llama_index", "secateurs.langchain", "secateurs.llama_index"),
+    "ray": ("torch", "langchain", "llama_index", "secateurs.model", "secateurs.scorer", "secateurs.windows"),
     "adapter": ("torch", "langchain", "llama_index", "secateurs.model", "secateurs.scorer", "secateurs.windows"),
     "adapter_settings": ("torch", "langchain", "llama_index", "secateurs.compressor", "secateurs.adapter."),
     "token_scores": ("torch", "langchain", "llama_index", "secateurs.model", "secateurs.compressor"),
@@ -48,7 +49,7 @@ FORBIDDEN = {
     "llama_index": ("torch", "langchain", "secateurs.model", "secateurs.scorer", "secateurs.windows"),
 }
 ALLOWED = {"device": ("secateurs.errors",)}
-ROOMS = ("secateurs.train", "secateurs.evaluate", "secateurs.annotate", "secateurs.bench")
+ROOMS = ("secateurs.train", "secateurs.evaluate", "secateurs.annotate", "secateurs.bench", "secateurs.bulk")
 
 
 def imports(path: Path) -> set[str]:
@@ -81,7 +82,7 @@ def test_only_the_command_line_imports_the_workshop():
     """train, evaluate, annotate and bench are imported by nobody but the command line, inside a subcommand."""
     for path in ROOT.rglob("*.py"):
         relative = path.relative_to(ROOT)
-        if relative.parts[0] in ("train", "evaluate", "annotate", "bench", "cli.py"):
+        if relative.parts[0] in ("train", "evaluate", "annotate", "bench", "bulk", "cli.py"):
             continue
         for module in imports(path):
             assert not module.startswith(ROOMS), f"{relative} imports {module}"

@@ -33,13 +33,15 @@ from secateurs.errors import own_failure
 from secateurs.overlap import groups, overlapped
 from secateurs.policy import Policy, check_count
 from secateurs.savings import Savings, TokenCounter
-from secateurs.scorer import Scorer, WindowScores
+from secateurs.scorer import Observer, Scorer, WindowScores
 from secateurs.segment import Segmenter, check_tiling, get_segmenter
 from secateurs.text import Compression, Sentence, Status
 from secateurs.token_scores import Locator
 from secateurs.windows import Ids
 
 Item = TypeVar("Item", bound=Scored | Compression)
+
+_CLOSED = "this Compressor is closed: its weights are freed. Load it again with from_pretrained."
 
 _log = logging.getLogger(__name__)
 
@@ -217,6 +219,36 @@ class Compressor:
         work = partial(self._run, [(query, document) for document in documents], policy, max_total_tokens)
         return await self._calls.arun(work, timeout=timeout)
 
+    async def acompress_pairs(
+        self,
+        pairs: Sequence[tuple[str, str]],
+        *,
+        policy: Policy | None = None,
+        max_total_tokens: int | None = None,
+        timeout: float | None = None,
+    ) -> list[Compression]:
+        """Do what `compress_pairs` does without blocking the event loop."""
+        work = partial(self._run, check_pairs(pairs), policy, max_total_tokens)
+        return await self._calls.arun(work, timeout=timeout)
+
+    def counting(self, encoding: str) -> Self:
+        """Return a compressor with the same weights whose savings are counted in another tiktoken encoding."""
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        other._count, other.encoding, other._calls = TokenCounter(encoding), encoding, Calls()
+        return other
+
+    def observe(self, on_pass: Observer) -> None:
+        """Call a function after every forward pass, for metrics.
+
+        Args:
+            on_pass: Called with the pass's encoder tokens and seconds, on the thread that ran it; what it raises is
+                logged.
+        """
+        if self._scorer is None:
+            raise RuntimeError(_CLOSED)
+        self._scorer.observe(on_pass)
+
     def close(self) -> None:
         """Free the weights; the compressor cannot be used afterwards."""
         self._loaded = self._scorer = None
@@ -269,9 +301,7 @@ class Compressor:
     def _draft(self, pairs: Sequence[tuple[str, str]]) -> list[Draft]:
         """Segment and tokenize what is not known already; each query once."""
         if self._loaded is None:
-            raise RuntimeError(
-                "this Compressor is closed: its weights are freed. Load it again with from_pretrained."
-            )
+            raise RuntimeError(_CLOSED)
         checkpoint = self._loaded
         queries: dict[str, Ids] = {}
         drafts = []

@@ -6,9 +6,11 @@ together. A batch that fails is halved until the one window that fails is alone;
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -25,6 +27,10 @@ from secateurs.encoders import Batch
 from secateurs.errors import own_failure
 from secateurs.model import Pruner, Scores
 from secateurs.windows import Window
+
+Observer = Callable[[int, float], object]  # encoder tokens and seconds of a forward pass
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,7 @@ class Scorer:
         self.model = model
         self.budget = token_budget(model.device) if budget is None else budget
         self._process = os.getpid()
+        self._observers: list[Observer] = []
         # One forward pass at a time: threads that share the cores or the GPU's memory only slow each other down.
         self._shared: SharedBatches[Window, WindowScores | BaseException] = SharedBatches(
             self._run, budget=self.budget, limit=limit, padded=model.device.type != "cpu"
@@ -84,6 +91,10 @@ class Scorer:
                 "child process, or start processes with the 'spawn' method."
             )
         return self._shared(windows, cancelled=cancelled)
+
+    def observe(self, on_pass: Observer) -> None:
+        """Call a function after every forward pass, on its thread, with its encoder tokens and its seconds."""
+        self._observers.append(on_pass)
 
     def _run(self, windows: Sequence[Window]) -> list[WindowScores | BaseException]:
         """Score one batch; where it fails, halve it until what fails is alone."""
@@ -114,13 +125,20 @@ class Scorer:
         return failure
 
     def _forward(self, windows: Sequence[Window]) -> list[WindowScores]:
+        begin = time.perf_counter()
         lengths = [len(window) for window in windows]
         ids = np.concatenate([window.ids for window in windows]).astype(np.int64)
         types = np.concatenate([_types(window) for window in windows])
         with torch.inference_mode():
             both = torch.from_numpy(np.stack((ids, types))).to(self.model.device, non_blocking=True)
             scores = self.model(Batch.of(both[0], both[1], lengths))
-            return _split(windows, lengths, scores)
+            results = _split(windows, lengths, scores)  # on the CPU: the pass is over
+        for observer in self._observers:
+            try:
+                observer(sum(lengths), time.perf_counter() - begin)
+            except Exception:
+                _log.exception("an observer of forward passes raised; the scores are not affected")
+        return results
 
 
 @cache
