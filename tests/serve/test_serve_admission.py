@@ -48,6 +48,20 @@ def test_requests_are_counted(clock):
         pass
 
 
+def test_few_are_let_in_before_the_first_is_done(clock):
+    """While the speed is not known yet, sixteen requests are enough to find it out."""
+    gate = admission(clock, requests=50)
+    with ExitStack() as inside:
+        for _ in range(16):
+            inside.enter_context(gate.enter(10))
+        with pytest.raises(RefusalError, match="16 requests are waiting"), gate.enter(10):
+            pass
+        clock.now += 1.0
+    with ExitStack() as inside:
+        for _ in range(50):
+            inside.enter_context(gate.enter(10))
+
+
 def test_a_request_that_would_wait_too_long_is_refused(clock):
     """Once the speed is known, a request that could not begin in time is refused at once, one alone never."""
     gate = admission(clock, patience=30.0)

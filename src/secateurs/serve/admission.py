@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from secateurs.serve.refusal import RefusalError
 
 _MEMORY = 20.0  # seconds of work the estimate rests on
+_AT_FIRST = 16  # requests inside before the first is done: nobody knows yet how long they take
 
 
 class Admission:
@@ -78,7 +79,7 @@ class Admission:
 
     def _check(self, size: int) -> None:
         wait = self.wait(size)
-        if self.inside >= self._most:
+        if self.inside >= (self._most if self._done else min(self._most, _AT_FIRST)):
             raise RefusalError.overloaded(
                 f"{self.inside} requests are waiting, which is the limit.", self._away(wait)
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
 from typing import Annotated
 
@@ -48,6 +49,7 @@ def serve(  # noqa: PLR0913 - a command's options are its interface
         allow_origins=tuple(allow_origin or ()),
     )
     with listen(host, port) as bound:  # a port that is taken is found before a model is loaded
+        _bound_memory()
         from secateurs.compressor import Compressor
 
         with Compressor.from_pretrained(model, device=device, policy=policy, encoding=encoding) as compressor:
@@ -66,6 +68,17 @@ def warn_if_open(address: str, api_key: str | None) -> None:
             "or listen on 127.0.0.1 behind a proxy that knows its callers.",
             file=sys.stderr,
         )
+
+
+def _bound_memory() -> None:
+    """Let torch's matrix products forget; to be called before torch is imported.
+
+    For every number of tokens it has seen, oneDNN keeps what it compiled, and torch keeps that again: a thousand
+    times a third of a megabyte, in a process that meets requests of every length. They serve the layers of one
+    forward pass, for which a few are enough.
+    """
+    for name in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
+        os.environ.setdefault(name, "16")
 
 
 def _log_to_stderr() -> None:

@@ -121,7 +121,8 @@ class Service:
     def __init__(self, compressor: Served, settings: ServiceSettings) -> None:
         self.settings = settings
         self.metrics = Metrics()
-        self.admission = Admission(requests=settings.max_waiting, patience=settings.timeout / 2)
+        # a large request that shares the model with later ones takes up to twice as long as is estimated
+        self.admission = Admission(requests=settings.max_waiting, patience=settings.timeout / 3)
         self.draining = False
         self.ranks: bool | None = None  # not known before the model has read something
         self._compressor = compressor
