@@ -154,8 +154,7 @@ class RemoteCompressor:
         checked = check_pairs(pairs)
         if not checked:
             return []
-        body = {"pairs": [[_clean(query), _clean(document)] for query, document in checked], **options}
-        reply = self._connected().post("/v1/compress", body, options["timeout"])
+        reply = self._connected().post("/v1/compress", {**_many_queries(checked), **options}, options["timeout"])
         return self._read(reply, [document for _, document in checked])
 
     async def acompress(
@@ -174,6 +173,27 @@ class RemoteCompressor:
             return []
         reply = await self._connected().apost("/v1/compress", body, options["timeout"])
         return self._read(reply, documents)
+
+    async def acompress_pairs(
+        self,
+        pairs: Sequence[tuple[str, str]],
+        *,
+        policy: Policy | None = None,
+        max_total_tokens: int | None = None,
+        timeout: float | None = None,
+    ) -> list[Compression]:
+        """Do what `compress_pairs` does without blocking the event loop; like `acompress` otherwise."""
+        options = self._options(policy, max_total_tokens, timeout)
+        checked = check_pairs(pairs)
+        if not checked:
+            return []
+        body = {**_many_queries(checked), **options}
+        reply = await self._connected().apost("/v1/compress", body, options["timeout"])
+        return self._read(reply, [document for _, document in checked])
+
+    def counting(self, encoding: str) -> RemoteCompressor:
+        """Return a compressor on the same service whose savings are counted in another tiktoken encoding."""
+        return type(self)(self.base_url, self._api_key, timeout=self._timeout, policy=self._policy, encoding=encoding)
 
     def close(self) -> None:
         """Close the connections; the compressor cannot be used afterwards."""
@@ -245,6 +265,10 @@ def _one_query(query: str, documents: Sequence[str]) -> dict[str, Any]:
     check_query(query)
     check_documents(documents)
     return {"query": _clean(query), "documents": [_clean(document) for document in documents]}
+
+
+def _many_queries(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    return {"pairs": [[_clean(query), _clean(document)] for query, document in pairs]}
 
 
 def _parse(source: str) -> Policy | None:

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,8 @@ class Scripted:
     at_once: int = 0
     most_at_once: int = 0
     cancelled: int = 0
-    timeouts: list[float | None] = field(default_factory=list)
+    queries: list[list[str]] = field(default_factory=list)  # of calls with many
+    counted: list[str] = field(default_factory=list)  # other encodings that were asked for
 
     async def acompress(
         self,
@@ -69,16 +70,13 @@ class Scripted:
     def compress(self, query: str, documents: Sequence[str], **options: Any) -> list[Compression]:
         return asyncio.run(self.acompress(query, documents, **options))
 
-    def compress_pairs(
-        self,
-        pairs: Sequence[tuple[str, str]],
-        *,
-        policy: Policy | None = None,
-        max_total_tokens: int | None = None,
-        timeout: float | None = None,
-    ) -> list[Compression]:
-        self.timeouts.append(timeout)
-        return self.compress("all", [document for _, document in pairs])
+    async def acompress_pairs(self, pairs: Sequence[tuple[str, str]], **options: Any) -> list[Compression]:
+        self.queries.append([query for query, _ in pairs])
+        return await self.acompress("all", [document for _, document in pairs], **options)
+
+    def counting(self, encoding: str) -> Scripted:
+        self.counted.append(encoding)
+        return replace(self, encoding=encoding)
 
     def _one(self, document: str) -> Compression:
         tokens = len(document)

@@ -108,7 +108,9 @@ async def test_results_are_those_of_the_compressor_itself(remote, tiny: Compress
     assert remote.compress(QUERY, DOCUMENTS, policy=policy) == expected
     assert await remote.acompress(QUERY, DOCUMENTS, policy=policy) == expected
     pairs = [(QUERY, DOCUMENTS[0]), ("moon?", DOCUMENTS[1])]
-    assert remote.compress_pairs(pairs, policy=policy) == tiny.compress_pairs(pairs, policy=policy)
+    expected = tiny.compress_pairs(pairs, policy=policy)
+    assert remote.compress_pairs(pairs, policy=policy) == expected
+    assert await remote.acompress_pairs(pairs, policy=policy) == expected
 
 
 def test_one_budget_for_all(remote, tiny: Compressor):
@@ -140,6 +142,12 @@ def test_a_pair_of_surrogates_stays_two_characters(remote):
     document = "A mill. " + "\ud83d" + "\ude00" + " It burned."
     result = remote.compress(QUERY, [document], policy=Threshold(0.0))[0]
     assert (result.text, result.sentences[-1].end) == (document, len(document))
+
+
+def test_another_encoding(remote, tiny: Compressor):
+    """`counting` is the same service, counted in another encoding, as in process."""
+    with remote.counting("cl100k_base") as other:
+        assert other.compress(QUERY, DOCUMENTS) == tiny.counting("cl100k_base").compress(QUERY, DOCUMENTS)
 
 
 def test_it_is_what_adapters_take(remote, tiny: Compressor):
@@ -210,6 +218,8 @@ def test_wrong_arguments_are_found_here(call, error, says):
     [
         ({"base_url": "localhost:8080"}, ValueError, "base_url must be an address"),
         ({"base_url": None}, ValueError, "base_url must be an address"),
+        ({"base_url": "http://[::1"}, ValueError, "base_url must be an address"),
+        ({"base_url": "http://host:port"}, ValueError, "base_url must be an address"),
         ({"timeout": -1}, ValueError, "timeout must be more than 0"),
         ({"encoding": "o300k"}, ValueError, "unknown encoding"),
         ({"policy": 0.5}, TypeError, "policy must be a policy"),

@@ -141,10 +141,8 @@ async def test_requests_are_worked_on_together(serve):
 
 
 async def test_tokens_are_counted_in_the_encoding_asked_for(serve, tiny_folder):
-    """Another encoding counts otherwise and cuts the same, where the compressor can count in it."""
+    """Another encoding counts otherwise and cuts the same."""
     with Compressor.from_pretrained(tiny_folder, device="cpu") as compressor:
-        if not hasattr(compressor, "counting"):
-            pytest.skip("Compressor.counting is not there yet")
         client = await serve(compressor)
         answer = await ask(client, query=QUERY, documents=[DOCUMENTS[2]], encoding="cl100k_base")
     saved = answer["savings"]
@@ -152,42 +150,23 @@ async def test_tokens_are_counted_in_the_encoding_asked_for(serve, tiny_folder):
     assert saved["before"] == TokenCounter("cl100k_base")(DOCUMENTS[2]) != TokenCounter()(DOCUMENTS[2])
 
 
-async def test_a_compressor_that_counts_in_many_encodings_is_asked_to(serve):
-    """The service asks the compressor itself to count in another encoding, once."""
-    asked = []
-
-    class Counting(Scripted):
-        def counting(self, encoding: str) -> Scripted:
-            asked.append(encoding)
-            return Scripted(encoding=encoding)
-
-    client = await serve(Counting())
-    for _ in range(2):
-        answer = await ask(client, query=QUERY, documents=[MILL], encoding="cl100k_base")
-        assert answer["savings"]["encoding"] == "cl100k_base"
-    assert asked == ["cl100k_base"]
+async def test_a_compressor_is_asked_once_for_each_encoding(serve):
+    """One compressor serves an encoding; the service's own needs no other."""
+    scripted = Scripted()
+    client = await serve(scripted)
+    for encoding in ("cl100k_base", "o200k_base", "cl100k_base", None):
+        answer = await ask(client, query=QUERY, documents=[MILL], encoding=encoding)
+        assert answer["savings"]["encoding"] == (encoding or "o200k_base")
+    assert scripted.counted == ["cl100k_base"]
 
 
-async def test_many_queries_keep_the_deadline(serve):
-    """Where many queries cannot be awaited, the call has the deadline to itself."""
-    compressor = Scripted()
-    client = await serve(compressor, timeout=30.0)
-    await ask(client, pairs=PAIRS, timeout=7)
-    assert compressor.timeouts == [7.0]
-
-
-async def test_many_queries_are_awaited_where_they_can_be(serve):
-    """A compressor whose pairs can be awaited is asked so: a caller who leaves then stops them."""
-    asked = []
-
-    class Awaited(Scripted):
-        async def acompress_pairs(self, pairs: Any, **options: Any) -> Any:
-            asked.append(len(pairs))
-            return await self.acompress("all", [document for _, document in pairs], **options)
-
-    client = await serve(Awaited())
+async def test_many_queries_are_one_call(serve):
+    """Pairs of many queries go to the compressor together, those of one query as its documents."""
+    scripted = Scripted()
+    client = await serve(scripted)
     await ask(client, pairs=PAIRS)
-    assert asked == [3]
+    await ask(client, pairs=[PAIRS[0], PAIRS[2]])
+    assert scripted.queries == [[query for query, _ in PAIRS]]
 
 
 @pytest.mark.parametrize(

@@ -40,9 +40,16 @@ class Client:
     Args:
         base_url: Where the service is.
         api_key: Its key; None for none.
+
+    Raises:
+        ValueError: The address is none.
     """
 
     def __init__(self, base_url: str, api_key: str | None) -> None:
+        try:
+            httpx.URL(base_url)
+        except httpx.InvalidURL as error:
+            raise ValueError(f"base_url must be an address such as http://localhost:8080: {error}") from None
         self._options: dict[str, Any] = {
             "base_url": base_url,
             "headers": {} if api_key is None else {"Authorization": f"Bearer {api_key}"},

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from secateurs.adapter_settings import CompressorLike, checkpoint_name
@@ -33,16 +32,6 @@ _NEIGHBOURS = 100  # a sentence marks so many others
 class Served(CompressorLike, Protocol):
     """What the service needs of a compressor; `secateurs.Compressor` and `RemoteCompressor` are such."""
 
-    def compress_pairs(
-        self,
-        pairs: Pairs,
-        *,
-        policy: Policy | None = None,
-        max_total_tokens: int | None = None,
-        timeout: float | None = None,
-    ) -> list[Compression]:
-        """Compress documents for many queries at once."""
-
     async def acompress(
         self,
         query: str,
@@ -53,20 +42,10 @@ class Served(CompressorLike, Protocol):
     ) -> list[Compression]:
         """Compress documents for one query without blocking the event loop."""
 
-
-@runtime_checkable
-class AwaitsPairs(Protocol):
-    """A compressor whose work for many queries can be awaited, and so be given up when the caller leaves."""
-
     async def acompress_pairs(
         self, pairs: Pairs, *, policy: Policy | None = None, max_total_tokens: int | None = None
     ) -> list[Compression]:
         """Compress documents for many queries at once without blocking the event loop."""
-
-
-@runtime_checkable
-class Counting(Protocol):
-    """A compressor that can count in another encoding with the same weights."""
 
     def counting(self, encoding: str) -> Served:
         """Return this compressor with savings counted in another encoding."""
@@ -74,9 +53,9 @@ class Counting(Protocol):
 
 @runtime_checkable
 class Observed(Protocol):
-    """A compressor that tells of its forward passes."""
+    """A compressor that tells of its forward passes; one behind an address cannot."""
 
-    def observe(self, on_batch: Callable[[int, float], object]) -> None:
+    def observe(self, on_pass: Callable[[int, float], object]) -> None:
         """Call a function with the encoder tokens and the seconds of every forward pass."""
 
 
@@ -128,7 +107,6 @@ class Service:
         self._compressor = compressor
         self._others: dict[str, Served] = {}
         self._failures = 0
-        # Not the loop's own threads, which calls for many queries may hold for as long as a deadline.
         self._answers = ThreadPoolExecutor(_ANSWERS, thread_name_prefix="secateurs-answers")
         self.metrics.serving(lambda: self.name, lambda: self.admission.inside, lambda: self.admission.waiting)
         if isinstance(compressor, Observed):
@@ -183,7 +161,7 @@ class Service:
         with self.admission.enter(size):
             try:
                 async with asyncio.timeout(seconds):
-                    results = await self._compress(compressor, job, seconds) if job.pairs else []
+                    results = await self._compress(compressor, job) if job.pairs else []
                     self._judge(results, job.cuts)
                     return await self._make(then, results, size)
             except TimeoutError:
@@ -201,14 +179,12 @@ class Service:
         """Return what counts LLM tokens as the results of a job do."""
         return TokenCounter(job.encoding or self.encoding)
 
-    async def _compress(self, compressor: Served, job: Job, seconds: float) -> list[Compression]:
+    async def _compress(self, compressor: Served, job: Job) -> list[Compression]:
         options: dict[str, Any] = {"policy": job.policy, "max_total_tokens": job.max_total_tokens}
         query = job.pairs[0][0]
         if all(pair[0] == query for pair in job.pairs):
             return await compressor.acompress(query, [document for _, document in job.pairs], **options)
-        if isinstance(compressor, AwaitsPairs):
-            return await compressor.acompress_pairs(job.pairs, **options)
-        return await asyncio.to_thread(partial(compressor.compress_pairs, job.pairs, timeout=seconds, **options))
+        return await compressor.acompress_pairs(job.pairs, **options)
 
     async def _make(
         self, then: Callable[[list[Compression]], Result], results: list[Compression], size: int
@@ -219,15 +195,8 @@ class Service:
         return await asyncio.get_running_loop().run_in_executor(self._answers, then, results)
 
     def _counting(self, encoding: str | None) -> Served:
-        if encoding in (None, self.encoding):
+        if encoding is None or encoding == self.encoding:
             return self._compressor
-        assert encoding is not None
-        if not isinstance(self._compressor, Counting):
-            raise RefusalError(
-                422,
-                "not_supported",
-                f"encoding: this service counts in {self.encoding} only, got {encoding}. Leave it out.",
-            )
         if encoding not in self._others:
             self._others[encoding] = self._compressor.counting(encoding)
         return self._others[encoding]

@@ -30,7 +30,7 @@ def refuse_body(errors: Sequence[Any], content_type: str) -> RefusalError:
         return RefusalError(422, "invalid", "the body is empty: send a JSON object; GET /openapi.json has examples.")
     said = "; ".join(map(_explain, errors[:_SHOWN]))
     more = f"; and {len(errors) - _SHOWN} more problems" if len(errors) > _SHOWN else ""
-    return RefusalError(422, "invalid", f"{said}{more}.")
+    return RefusalError(422, "invalid", " ".join(f"{said}{more}.".split()))  # a field's name may hold line breaks
 
 
 def _explain(error: Mapping[str, Any]) -> str:
