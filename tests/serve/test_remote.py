@@ -4,98 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import json
 import pickle
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from serving import DOCUMENTS, MILL, QUERY, Scripted, running, wait_until
+from lying import NOBODY, honest, lying
+from serving import DOCUMENTS, MILL, QUERY, Scripted, running
 
-from secateurs import Compressor, Error, Neighbours, OverloadedError, Policy, Threshold, TokenBudget, TopK
+from secateurs import Compressor, Error, Neighbours, Policy, Threshold, TokenBudget, TopK
 from secateurs.adapter_settings import CompressorLike, checkpoint_name
 from secateurs.remote import RemoteCompressor, ServicePolicy
-
-NOBODY = "http://127.0.0.1:9"  # the discard port, where nothing listens
 
 
 @pytest.fixture
 def remote(address: str) -> Iterator[RemoteCompressor]:
     with RemoteCompressor(address) as compressor:
         yield compressor
-
-
-Answer = Callable[[dict[str, Any]], Any]
-
-
-class Liar(ThreadingHTTPServer):
-    """A server that answers as it is told, and counts its connections."""
-
-    daemon_threads = True
-
-    def __init__(self, status: int, answer: Answer) -> None:
-        self.status, self.answer, self.connections = status, answer, 0
-        super().__init__(("127.0.0.1", 0), Told)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-
-class Told(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: Liar
-
-    def setup(self) -> None:
-        super().setup()
-        self.server.connections += 1
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        answer = self.server.answer(body)
-        data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-        self.send_response(self.server.status)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, format: str, *arguments: object) -> None:
-        """Say nothing."""
-
-
-@contextmanager
-def lying(answer: Answer, status: int = 200) -> Iterator[Liar]:
-    """Run a server that answers as it is told."""
-    with Liar(status, answer) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-def honest(body: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    """What a service would answer about documents of one sentence each, changed."""
-    documents = []
-    for document in body["documents"]:
-        entry = {
-            "status": "unchanged",
-            "reason": "nothing_cut",
-            "warnings": [],
-            "ranking_score": 0.5,
-            "sentences": [{"start": 0, "end": len(document), "score": 0.5, "kept": True}],
-            "savings": {"before": 9, "after": 9, "encoding": "o200k_base", "exact": True},
-        }
-        documents.append({**entry, **changes})
-    return {"model": "owner/liar", "default_policy": "Threshold(0.25)", "documents": documents}
 
 
 @pytest.mark.parametrize(
@@ -191,145 +119,6 @@ def test_nothing_to_do_asks_nobody():
         assert (
             remote.compress(QUERY, []) == remote.compress_pairs([]) == asyncio.run(remote.acompress(QUERY, [])) == []
         )
-
-
-@pytest.mark.parametrize(
-    ("call", "error", "says"),
-    [
-        (lambda c: c.compress(" ", [MILL]), ValueError, "query is blank"),
-        (lambda c: c.compress(QUERY, MILL), TypeError, "documents must be a list of strings"),
-        (lambda c: c.compress(QUERY, [MILL, 3]), TypeError, r"documents\[1\] must be a string"),
-        (lambda c: c.compress_pairs([QUERY]), TypeError, r"pairs\[0\] must be"),
-        (lambda c: c.compress(QUERY, [MILL], policy=0.5), TypeError, "policy must be a policy"),
-        (lambda c: c.compress(QUERY, [MILL], max_total_tokens=-1), ValueError, "max_total_tokens must be at least"),
-        (lambda c: c.compress(QUERY, [MILL], timeout=0), ValueError, "timeout must be more than 0"),
-        (lambda c: c.compress(QUERY, [MILL], policy=lambda s, n: []), ValueError, "cannot be sent to a service"),
-        (lambda c: asyncio.run(c.acompress("", [MILL])), ValueError, "query is blank"),
-    ],
-)
-def test_wrong_arguments_are_found_here(call, error, says):
-    """Wrong arguments raise what `Compressor` raises, before anybody is asked."""
-    with RemoteCompressor(NOBODY) as remote, pytest.raises(error, match=says):
-        call(remote)
-
-
-@pytest.mark.parametrize(
-    ("settings", "error", "says"),
-    [
-        ({"base_url": "localhost:8080"}, ValueError, "base_url must be an address"),
-        ({"base_url": None}, ValueError, "base_url must be an address"),
-        ({"base_url": "http://[::1"}, ValueError, "base_url must be an address"),
-        ({"base_url": "http://host:port"}, ValueError, "base_url must be an address"),
-        ({"timeout": -1}, ValueError, "timeout must be more than 0"),
-        ({"encoding": "o300k"}, ValueError, "unknown encoding"),
-        ({"policy": 0.5}, TypeError, "policy must be a policy"),
-    ],
-)
-def test_wrong_settings(settings, error, says):
-    """A wrong setting is found when the compressor is made."""
-    with pytest.raises(error, match=says):
-        RemoteCompressor(**{"base_url": NOBODY, **settings})
-
-
-def test_a_service_that_is_not_there():
-    """Nobody at the address is an Error that says so, awaited or not."""
-    with RemoteCompressor(NOBODY) as remote:
-        with pytest.raises(Error, match=r"nothing answers at http://127\.0\.0\.1:9"):
-            remote.compress(QUERY, [MILL])
-        with pytest.raises(Error, match="is the service running there"):
-            asyncio.run(remote.acompress(QUERY, [MILL]))
-
-
-@pytest.mark.parametrize(
-    ("status", "error", "says"),
-    [
-        (401, Error, "answered 401: said so"),
-        (404, Error, "answered 404: said so"),
-        (413, Error, "answered 413: said so"),
-        (422, ValueError, "answered 422: said so"),
-        (429, OverloadedError, "answered 429: said so"),
-        (500, Error, "answered 500: said so"),
-        (504, TimeoutError, "answered 504: said so"),
-    ],
-)
-def test_a_service_that_refuses(status, error, says):
-    """Each refusal becomes the error of its kind, with what the service said."""
-    refusal = {"error": {"type": "x", "message": "said so"}}
-    with lying(lambda body: refusal, status) as server, RemoteCompressor(server.url) as remote:
-        with pytest.raises(error, match=says):
-            remote.compress(QUERY, [MILL])
-        with pytest.raises(error, match=says):
-            asyncio.run(remote.acompress(QUERY, [MILL]))
-
-
-LIES: dict[str, Answer] = {
-    "no json": lambda body: b"<html>Welcome</html>",
-    "a list": lambda body: [],
-    "nothing": lambda body: {},
-    "too few": lambda body: {**honest(body), "documents": []},
-    "a gap": lambda body: honest(body, sentences=[{"start": 3, "end": 83, "score": 0.5, "kept": True}]),
-    "too short": lambda body: honest(body, sentences=[{"start": 0, "end": 3, "score": 0.5, "kept": True}]),
-    "too long": lambda body: honest(body, sentences=[{"start": 0, "end": 9999, "score": 0.5, "kept": True}]),
-    "backwards": lambda body: honest(body, sentences=[{"start": 83, "end": 0, "score": 0.5, "kept": True}]),
-    "no numbers": lambda body: honest(body, sentences=[{"start": "0", "end": None, "score": 0.5, "kept": True}]),
-    "no probability": lambda body: honest(body, sentences=[{"start": 0, "end": 83, "score": 1.5, "kept": True}]),
-    "not a number": lambda body: honest(
-        body, sentences=[{"start": 0, "end": 83, "score": float("nan"), "kept": True}]
-    ),
-    "an unknown status": lambda body: honest(body, status="shortened"),
-    "dropped, with text": lambda body: honest(body, status="dropped"),
-    "unchanged, without": lambda body: honest(body, sentences=[{"start": 0, "end": 83, "score": 0.5, "kept": False}]),
-    "more tokens than before": lambda body: honest(
-        body, savings={"before": 1, "after": 2, "encoding": "o200k_base", "exact": True}
-    ),
-    "another encoding": lambda body: honest(
-        body, savings={"before": 2, "after": 2, "encoding": "p50k_base", "exact": True}
-    ),
-}
-
-
-@pytest.mark.parametrize("lie", LIES)
-def test_an_answer_that_does_not_fit(lie):
-    """What does not fit the documents that were sent is an Error, never a result."""
-    says = r"does not fit what was sent|not this service's"
-    with (
-        lying(LIES[lie]) as server,
-        RemoteCompressor(server.url) as remote,
-        pytest.raises(Error, match=says),
-    ):
-        remote.compress(QUERY, [MILL])
-
-
-def test_an_answer_in_our_shape_is_taken():
-    """The answer the lies above are made from is a good one."""
-    with lying(honest) as server, RemoteCompressor(server.url) as remote:
-        result = remote.compress(QUERY, [MILL])[0]
-    assert (result.text, result.status, result.ranking_score) == (MILL, "unchanged", 0.5)
-
-
-def test_a_service_that_takes_too_long():
-    """A call ends when its time is up, and says so; the service's work ends with it."""
-    scripted = Scripted()
-    with running(scripted) as url, RemoteCompressor(url, timeout=30) as remote:
-        scripted.held = True
-        with pytest.raises(TimeoutError, match=r"0\.2 s"):
-            remote.compress(QUERY, [MILL], timeout=0.2)
-        with pytest.raises(TimeoutError, match=r"0\.2 s"):
-            asyncio.run(remote.acompress(QUERY, [MILL], timeout=0.2))
-        wait_until(lambda: scripted.at_once == 0)
-
-
-async def test_a_task_that_is_cancelled_stops_the_services_work():
-    """Cancelling the awaited call hangs up, and the service gives the work up."""
-    scripted = Scripted()
-    with running(scripted) as url, RemoteCompressor(url) as remote:
-        scripted.held = True
-        call = asyncio.create_task(remote.acompress(QUERY, [MILL]))
-        await asyncio.to_thread(wait_until, lambda: scripted.at_once == 1)
-        call.cancel()
-        await asyncio.to_thread(wait_until, lambda: scripted.cancelled == 1)
-        with pytest.raises(asyncio.CancelledError):
-            await call
 
 
 def test_connections_are_used_again():
