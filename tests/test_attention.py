@@ -16,6 +16,7 @@ from secateurs.attention import (
     choose_attention,
     distance_buckets,
     look_by_distance,
+    look_by_products,
     look_everywhere,
     look_nearby,
 )
@@ -82,6 +83,19 @@ def test_all_ways_to_share_a_call_agree(look: Look):
     assert torch.allclose(attend_padded(LENGTHS)(query, key, value, look), expected, atol=1e-6)
     assert torch.allclose(attend_varlen(LENGTHS, kernel)(query, key, value, look), expected, atol=1e-6)
     assert kernel.windows == [(-1, -1) if look is look_everywhere else (3, 3)]
+
+
+@pytest.mark.parametrize("attend", [attend_by_window, attend_padded])
+def test_products_do_what_the_kernel_does_forward_and_backward(attend):
+    """Attention written as two matrix products gives the kernel's values and gradients."""
+    found = []
+    for look in (look_everywhere, look_by_products):
+        qkv = [x.requires_grad_() for x in make_qkv()]
+        mixed = attend(LENGTHS)(*qkv, look)
+        mixed.square().sum().backward()
+        found.append([mixed.detach(), *(x.grad for x in qkv)])
+    for kernel, products in zip(*found, strict=True):
+        torch.testing.assert_close(products, kernel, atol=1e-5, rtol=1e-4)
 
 
 def test_what_the_kernel_cannot_see_is_padded():

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from secateurs.attention import attend_by_window, attend_padded
+from secateurs.attention import Attend, Look, attend_by_window, attend_padded, look_by_products, look_everywhere
 from secateurs.model import Batch, Pruner
 from secateurs.train.config import LossConfig, SourceConfig
 from secateurs.train.mixing import Example
@@ -158,7 +158,7 @@ class Learner(nn.Module):
     def forward(self, batch: TrainBatch) -> dict[str, Tensor]:
         """Return the parts of the loss and their weighted sum, `"loss"`."""
         lengths = batch.lengths
-        attend = (attend_padded if batch.ids.device.type == "cuda" else attend_by_window)(lengths)
+        attend = _attention(lengths, batch.ids.device)
         hidden = self.model.encoder(Batch.of(batch.ids, batch.types, lengths), attend)
         with torch.autocast(hidden.device.type, enabled=False):
             parts = self._parts(hidden.float(), batch)
@@ -192,6 +192,20 @@ class Learner(nn.Module):
             ranking = self.model.ranking(self.model.encoder.normed(hidden), batch.lengths).float()
             parts["ranking"] = functional.binary_cross_entropy_with_logits(ranking, batch.answered)
         return parts
+
+
+def _attention(lengths: Sequence[int], device: torch.device) -> Attend:
+    """Return the attention whose backward pass is fast on a device."""
+    if device.type == "cuda":
+        return attend_padded(lengths)
+    by_window = attend_by_window(lengths)
+    if not torch.is_autocast_enabled(device.type):
+        return by_window
+
+    def attend(query: Tensor, key: Tensor, value: Tensor, look: Look) -> Tensor:
+        return by_window(query, key, value, look_by_products if look is look_everywhere else look)
+
+    return attend
 
 
 def order_loss(means: Tensor, labels: Tensor, windows: Tensor, count: int) -> Tensor:
