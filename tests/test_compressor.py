@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from laws import check_laws
 from test_policy import policies
 from tiny import tiny_checkpoint
 
@@ -38,38 +39,6 @@ any_text = st.text(st.characters(codec=None, categories=None), max_size=120) | s
 ).map("".join)
 some_query = any_text.filter(lambda text: text.strip())
 relaxed = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
-
-
-def check_laws(result, original, threshold=None):
-    """Every law of a result that holds whatever the model says."""
-    assert result.original == original
-    assert "".join(s.text for s in result.sentences) == original
-    at = 0
-    for sentence in result.sentences:
-        assert sentence.start == at < sentence.end
-        assert original[sentence.start : sentence.end] == sentence.text
-        assert 0.0 <= sentence.score <= 1.0
-        assert type(sentence.score) is float
-        at = sentence.end
-    assert at == len(original)
-    savings = result.savings
-    assert savings.before - savings.after == savings.saved >= 0
-    assert result.text == "".join(original[start:end] for start, end in result.spans)
-    kept = [s.kept for s in result.sentences]
-    if result.status in ("unchanged", "error"):
-        assert result.text == original
-        assert all(kept)
-    if result.status == "dropped":
-        assert result.text == ""
-        assert result.reason == "nothing_passed"
-        assert not any(kept)
-    if result.status == "compressed":
-        assert result.reason is None
-        assert any(kept)
-        assert not all(kept)
-        assert savings.saved > 0
-    if result.status in ("compressed", "dropped") and threshold is not None:
-        assert kept == [s.score >= threshold for s in result.sentences]
 
 
 @relaxed

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
+import threading
 from collections.abc import Sequence
 from typing import cast
 
+from secateurs.errors import in_short
 from secateurs.policy import Policy
 
 
@@ -54,5 +55,8 @@ def check_seconds(value: object, name: str) -> None:
     """Refuse anything but a positive number of seconds."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{name} must be a number of seconds, got {value!r}")
-    if not (value > 0 and math.isfinite(value)):
-        raise ValueError(f"{name} must be more than 0 seconds, got {value}: pass None to wait as long as it takes.")
+    if not 0 < value <= threading.TIMEOUT_MAX:  # nor is NaN; a longer wait overflows the clock
+        raise ValueError(
+            f"{name} must be more than 0 seconds and at most {threading.TIMEOUT_MAX:.0f}, got {in_short(value)}: "
+            "pass None to wait as long as it takes."
+        )

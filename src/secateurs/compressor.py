@@ -300,10 +300,10 @@ class Compressor:
 
     def _draft(self, pairs: Sequence[tuple[str, str]]) -> list[Draft]:
         """Segment and tokenize what is not known already; each query once."""
-        if self._loaded is None:
-            raise RuntimeError(_CLOSED)
         checkpoint = self._loaded
-        queries: dict[str, Ids] = {}
+        if checkpoint is None:
+            raise RuntimeError(_CLOSED)
+        queries: dict[str, Ids | BaseException] = {}
         drafts = []
         for query, document in pairs:
             known = None if self.cache is None else self.cache.get(self._owner, query, document)
@@ -311,18 +311,21 @@ class Compressor:
                 drafts.append(Draft(query, document, known=known))
                 continue
             if query not in queries:
-                queries[query] = checkpoint.encode_query(query)
-            drafts.append(self._draft_one(query, queries[query], document))
+                queries[query] = _encode_query(checkpoint, query)
+            drafts.append(self._draft_one(checkpoint, query, queries[query], document))
         return drafts
 
-    def _draft_one(self, query: str, query_ids: Ids, document: str) -> Draft:
-        assert self._loaded is not None
+    def _draft_one(
+        self, checkpoint: checkpoints.Checkpoint, query: str, query_ids: Ids | BaseException, document: str
+    ) -> Draft:
         try:
             spans = tuple(check_tiling(self._segment(document), document))
             if not document.strip():
                 return Draft(query, document, spans)
-            tokens = self._loaded.encode_sentences([document[start:end] for start, end in spans])
-            return Draft(query, document, spans, self._loaded.layout.plan(query_ids, tokens))
+            if isinstance(query_ids, BaseException):
+                return Draft(query, document, failure=query_ids)
+            tokens = checkpoint.encode_sentences([document[start:end] for start, end in spans])
+            return Draft(query, document, spans, checkpoint.layout.plan(query_ids, tokens))
         except BaseException as error:
             return Draft(query, document, failure=own_failure(error))  # one document's failure is its own
 
@@ -419,6 +422,14 @@ class Compressor:
         sentences = (Sentence(0, len(original), original, 0.0, kept=True),) if original else ()
         savings = Savings(tokens, tokens, self.encoding, exact)
         return Compression(original, original, sentences, savings, "error", reason)
+
+
+def _encode_query(checkpoint: checkpoints.Checkpoint, query: str) -> Ids | BaseException:
+    """Tokenize a query; where that fails, only its own documents do."""
+    try:
+        return checkpoint.encode_query(query)
+    except BaseException as error:
+        return own_failure(error)
 
 
 def _load(kind: type[Compressor], settings: dict[str, Any], cache: ScoreCache | None = None) -> Compressor:

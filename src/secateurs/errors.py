@@ -63,3 +63,16 @@ def own_failure(error: BaseException) -> BaseException:
     if isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit, CancelledError, CallCancelledError)):
         raise error
     return error
+
+
+def in_short(value: object) -> str:
+    """Return a value as a message shows it: its `repr`, not all of it where that is long.
+
+    Example:
+        >>> in_short("a" * 1000)[-24:]
+        "aaa... (1,002 characters)"
+    """
+    if isinstance(value, int) and value.bit_length() > 64:
+        return f"a number of {value.bit_length():,} bits"  # Python refuses to write very long ones
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:200]}... ({len(text):,} characters)"

@@ -14,17 +14,19 @@ Source: policies as callables that combine, after tenacity's retry strategies.
 from __future__ import annotations
 
 import ast
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from secateurs.errors import in_short
 from secateurs.segment import is_heading
 from secateurs.text import Sentence
 
 Count = Callable[[str], int]
 WhenEmpty = Literal["drop", "best", "original"]
+
+_LARGEST = 2**63 - 1
 
 
 class Policy(ABC):
@@ -67,9 +69,10 @@ class Policy(ABC):
         """
         try:
             return _build(ast.parse(source.strip(), mode="eval").body)
-        except (SyntaxError, TypeError, RecursionError, AttributeError) as error:
+        except (SyntaxError, TypeError, RecursionError, MemoryError, AttributeError, UnicodeError) as error:
+            why = str(error)[:200] or type(error).__name__
             raise ValueError(
-                f"not a policy: {source!r} ({error}). Write for example 'Threshold(0.5) | TopK(1)', with "
+                f"not a policy: {in_short(source)} ({why}). Write for example 'Threshold(0.5) | TopK(1)', with "
                 f"{', '.join(_POLICIES)}, combined with | and &."
             ) from None
 
@@ -313,8 +316,10 @@ def check_threshold(value: float, name: str = "threshold") -> float:
     """Return a threshold as a float, or say what is wrong with it."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{name} must be a number in [0, 1], got {value!r}")
-    if math.isnan(value) or not 0.0 <= value <= 1.0:
-        raise ValueError(f"{name} must be in [0, 1], got {value!r}: it is compared with a probability, not a logit.")
+    if not 0.0 <= value <= 1.0:  # nor is NaN
+        raise ValueError(
+            f"{name} must be in [0, 1], got {in_short(value)}: it is compared with a probability, not a logit."
+        )
     return float(value)
 
 
@@ -323,7 +328,9 @@ def check_count(value: int, name: str, *, least: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} must be a whole number, got {value!r}")
     if value < least:
-        raise ValueError(f"{name} must be at least {least}, got {value}")
+        raise ValueError(f"{name} must be at least {least}, got {in_short(value)}")
+    if value > _LARGEST:
+        raise ValueError(f"{name} must be at most {_LARGEST}, more than any document has, got {in_short(value)}")
 
 
 def _flags(sentences: Sequence[Sentence], chosen: Sequence[int]) -> list[bool]:
@@ -371,7 +378,15 @@ def _build(node: ast.expr) -> Policy:
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitAnd):
         return _build(node.left) & _build(node.right)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _POLICIES:
-        arguments = [ast.literal_eval(argument) for argument in node.args]
-        keywords = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in node.keywords}
-        return _POLICIES[node.func.id](*arguments, **keywords)
+        keywords = {str(keyword.arg): _literal(keyword.value) for keyword in node.keywords}
+        if len(keywords) < len(node.keywords):
+            raise TypeError(f"{node.func.id} is given one argument twice")
+        return _POLICIES[node.func.id](*map(_literal, node.args), **keywords)
     raise TypeError(f"{ast.unparse(node)!r} is not one")
+
+
+def _literal(node: ast.expr) -> object:
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        raise TypeError(f"{ast.unparse(node)!r} is no number") from None

@@ -234,7 +234,8 @@ def cuts(text: str, code: str | None, *, finer: Finer | None = None) -> Iterator
             yield at
         else:
             j = paragraph_end(lines, i)
-            for run in runs(lines[i:j]):
+            blank = not lines[i].strip()  # then it is all white space, and has one end
+            for run in ["".join(lines[i:j])] if blank else runs(lines[i:j]):
                 start, at = at, at + len(run)
                 for end in chain(_sentences(text, start, at, code), (at,)):
                     if finer is not None:

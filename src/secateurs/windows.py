@@ -192,8 +192,8 @@ class Layout:
 
     @property
     def query_limit(self) -> int:
-        """Encoder tokens a query may take: three quarters of the window."""
-        return self.max_length * 3 // 4
+        """Encoder tokens a query may take: three quarters of the window, and one token is the document's at least."""
+        return min(self.max_length * 3 // 4, self.max_length - self.template.size - 1)
 
     @property
     def part_limit(self) -> int:

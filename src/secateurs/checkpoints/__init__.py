@@ -38,7 +38,7 @@ from secateurs.checkpoints.hub import BUNDLED, locate
 from secateurs.errors import CheckpointError
 from secateurs.model import Pruner
 from secateurs.policy import Policy
-from secateurs.windows import Ids, Layout, Tokenizer, Tokens
+from secateurs.windows import Ids, Layout, Template, Tokenizer, Tokens
 
 __all__ = ["BUNDLED", "FAMILIES", "Checkpoint", "Family", "Published", "check_family", "load", "locate"]
 
@@ -110,7 +110,7 @@ def load(path: Path, *, family: str | None, device: torch.device, dtype: torch.d
         template = replace(template, document_type=0)  # the model knows one type, whatever the tokenizer says
     if "NC" in layout.licence:
         _log.warning("%s: weights of this family are licensed %s: not for commercial use.", path, layout.licence)
-    window = Layout(template, _window(path, blueprint), layout.part_of_window)
+    window = Layout(template, _window(path, blueprint, template), layout.part_of_window)
     return Checkpoint(path, layout, model, tokenizer, window, blueprint.default_policy)
 
 
@@ -142,11 +142,12 @@ def detect(config: RawConfig, family: str | None, path: Path) -> Family:
     return FAMILIES[family]
 
 
-def _window(path: Path, blueprint: Blueprint) -> int:
+def _window(path: Path, blueprint: Blueprint, template: Template) -> int:
     window = min(blueprint.max_length, blueprint.shape.max_tokens)
-    if window < _SHORTEST_WINDOW:
+    if window < max(_SHORTEST_WINDOW, template.size + 2):
         raise CheckpointError(
-            f"{path / 'config.json'}: a window of {window} tokens is too short to hold a query and a sentence."
+            f"{path / 'config.json'}: a window of {window} tokens is too short to hold a query, a sentence and "
+            f"{template.size} control tokens."
         )
     return window
 

@@ -1,0 +1,73 @@
+"""The laws of one result (house rule: whatever the text and whatever the model says, these hold)."""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import pairwise
+
+from secateurs import Compression
+
+_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")  # two halves that JSON makes one character of
+
+
+def check_laws(result: Compression, original: str, threshold: float | None = None) -> None:
+    """Check every law of a result that holds whatever the model says.
+
+    Args:
+        result: What came back.
+        original: The document as it went in.
+        threshold: What decided, where that was a `Threshold` alone.
+    """
+    assert result.original == original
+    _check_sentences(result, original)
+    savings = result.savings
+    assert savings.before - savings.after == savings.saved >= 0
+    assert savings.after >= 0
+    assert result.text == "".join(original[start:end] for start, end in result.spans)
+    assert all(0 <= one.start < one.end <= len(original) for one in result.spans)
+    assert all(one.end < other.start for one, other in pairwise(result.spans))
+    assert result.ranking_score is None or 0.0 <= result.ranking_score <= 1.0
+    _check_status(result)
+    if result.status in ("compressed", "dropped") and threshold is not None:
+        assert [s.kept for s in result.sentences] == [s.score >= threshold for s in result.sentences]
+    if not _PAIR.search(original):
+        data = result.to_dict()
+        assert json.loads(json.dumps(data)) == data
+
+
+def _check_sentences(result: Compression, original: str) -> None:
+    """The sentences tile the document and have scores."""
+    assert "".join(s.text for s in result.sentences) == original
+    at = 0
+    for sentence in result.sentences:
+        assert sentence.start == at < sentence.end
+        assert original[sentence.start : sentence.end] == sentence.text
+        assert 0.0 <= sentence.score <= 1.0
+        assert type(sentence.score) is float
+        at = sentence.end
+    assert at == len(original)
+
+
+def _check_status(result: Compression) -> None:
+    """What the status says is so."""
+    kept = [s.kept for s in result.sentences]
+    assert result.status in ("compressed", "unchanged", "dropped", "error")
+    if result.status in ("unchanged", "error"):
+        assert result.text == result.original
+        assert all(kept)
+    if result.status == "unchanged":
+        assert result.reason in ("nothing_cut", "no_gain", "blank")
+        assert (result.reason == "blank") == (not result.original.strip())
+    if result.status == "error":
+        assert result.reason is not None
+        assert result.reason.startswith("error: ")
+    if result.status == "dropped":
+        assert result.text == ""
+        assert result.reason == "nothing_passed"
+        assert not any(kept)
+    if result.status == "compressed":
+        assert result.reason is None
+        assert any(kept)
+        assert not all(kept)
+        assert result.savings.saved > 0
