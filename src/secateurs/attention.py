@@ -167,7 +167,7 @@ def look_by_products(query: Tensor, key: Tensor, value: Tensor, real: Tensor | N
         odds = query * query.shape[-1] ** -0.5 @ key.transpose(-1, -2)
         if real is not None:
             odds = odds.masked_fill(~real[:, None, None, :], float("-inf"))
-        return odds.softmax(-1) @ value
+        return cast("Tensor", odds.softmax(-1) @ value)
 
 
 @dataclass(frozen=True)

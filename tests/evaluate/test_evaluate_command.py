@@ -71,10 +71,24 @@ def test_the_command_measures_and_writes(data: Path, tiny_folder: Path, tiny: Co
     assert first["calibration_error"]["all"] is None and ours["calibration_error"]["all"] is not None
     assert set(ours["settings"]["fixed"]["languages"]) == {"en", "zh"}
     assert len(first["settings"]["fixed"]["difference_from_first"]["f1"]) == 2
-    assert (out / "evaluation.png").read_bytes().startswith(b"\x89PNG")
+    for picture in ("evaluation.png", "calibration.png"):
+        assert (out / picture).read_bytes().startswith(b"\x89PNG")
+    assert set(ours["reliability"]) == {"all", "en", "zh"} and first["reliability"] == {}
     markdown = (out / "evaluation.md").read_text()
-    assert "![Evidence kept" in markdown and str(tmp_path) not in markdown
+    assert "![Evidence kept" in markdown and "(calibration.png)" in markdown and str(tmp_path) not in markdown
+    _check_misses(ours, data)
     _check_figures(ours, tiny)
+
+
+def _check_misses(ours: dict[str, Any], data: Path) -> None:
+    """The miss of a file is a right sentence of one of its reported records, and no better than the best."""
+    for name, miss in ours["misses"].items():
+        lines = gzip.decompress((data / f"{name}.jsonl.gz").read_bytes()).splitlines()
+        records = [json.loads(line) for line in lines]
+        record = next(record for record in records if record["id"] == miss["id"])
+        (start, end), *_ = record["evidence"]
+        assert miss["evidence"] == record["context"][start:end].strip() and miss["score"] <= miss["best_score"]
+    assert len(ours["misses"]) == 2
 
 
 def _check_figures(ours: dict[str, Any], tiny: Compressor) -> None:

@@ -146,7 +146,10 @@ def test_thresholds_are_chosen_on_one_half_and_reported_on_the_other():
     """The fixed threshold sees even places only; the oracle is at least as good as any other on its own records."""
     run = SystemRun(
         "x",
-        tuple(FileRun(str(f), tuple(ladders), ("en",) * 10, np.arange(10)) for f, ladders in enumerate(FILES)),
+        tuple(
+            FileRun(str(f), tuple(ladders), ("en",) * 10, np.arange(10), (None,) * 10)
+            for f, ladders in enumerate(FILES)
+        ),
     )
     result = assess(run, Plan(resamples=0, calibrate=True))
     assert result.fixed == thresholds.best_f1([ladders[0::2] for ladders in FILES])

@@ -14,6 +14,7 @@ from secateurs.evaluate.figures import (
     calibration,
     figures,
     mean_figures,
+    reliable,
     swept_evidence,
     swept_f1,
     swept_savings,
@@ -21,6 +22,8 @@ from secateurs.evaluate.figures import (
 )
 from secateurs.evaluate.ladder import Ladder, Outcome
 from secateurs.evaluate.measure import FileRun, SystemRun
+from secateurs.evaluate.metrics import Bin
+from secateurs.evaluate.misses import Miss, worst
 
 LABELS = {
     "default": "default: what the system keeps unless told otherwise",
@@ -111,6 +114,9 @@ class Assessment:
         calibration_error: By file, and under `""` over all sentences; None where scores are no probabilities.
         settings: By label.
         curve: Points by rising threshold.
+        reliability: Reliability diagram by language, and under `""` of all sentences; empty where scores are no
+            probabilities.
+        misses: By file, the evidence that scored lowest.
     """
 
     name: str
@@ -120,6 +126,8 @@ class Assessment:
     calibration_error: dict[str, float | None]
     settings: dict[str, Setting]
     curve: tuple[Point, ...]
+    reliability: dict[str, tuple[Bin, ...]]
+    misses: dict[str, Miss]
 
 
 def assess(run: SystemRun, plan: Plan, reference: Assessment | None = None) -> Assessment:
@@ -141,7 +149,28 @@ def assess(run: SystemRun, plan: Plan, reference: Assessment | None = None) -> A
     for label, threshold in wanted.items():
         against = reference.settings.get(label) if reference else None
         settings[label] = _setting(reported, label, threshold, plan, against)
-    return Assessment(run.name, run.failed, fixed, calibrated, _errors(reported), settings, curve(reported))
+    misses = {file.name: miss for file in reported.files if (miss := worst(file.misses)) is not None}
+    return Assessment(
+        run.name,
+        run.failed,
+        fixed,
+        calibrated,
+        _errors(reported),
+        settings,
+        curve(reported),
+        _reliability(reported),
+        misses,
+    )
+
+
+def _reliability(run: SystemRun) -> dict[str, tuple[Bin, ...]]:
+    """Return the reliability diagram by language, and of all sentences under the empty name."""
+    if not run.probabilities:
+        return {}
+    langs = sorted({lang for file in run.files for lang in file.langs})
+    groups = {lang: [ladder for file in run.files for ladder in _of(file, lang)] for lang in langs}
+    groups[""] = [ladder for file in run.files for ladder in file.ladders]
+    return {name: reliable(ladders) for name, ladders in groups.items()}
 
 
 def _errors(run: SystemRun) -> dict[str, float | None]:

@@ -30,7 +30,10 @@ if TYPE_CHECKING:
     from secateurs.evaluate.embeddings import Encoder
 
 PEERS = "bm25, embedding, embedding=ENCODER, llama-index, llama-index=ENCODER, first"
-_PICTURE = "evaluation.png"
+_PICTURES = {
+    "Evidence kept against tokens saved": "evaluation.png",
+    "Scores against the share that is right": "calibration.png",
+}
 
 Make = Callable[[], System]
 
@@ -98,18 +101,22 @@ def evaluate(  # noqa: PLR0913 - a command's options are its interface
 
 
 def write(report: Report, output: Path) -> None:
-    """Write `evaluation.json`, `evaluation.md` and `evaluation.png` into a folder.
+    """Write `evaluation.json`, `evaluation.md`, `evaluation.png` and `calibration.png` into a folder.
 
     Raises:
-        MissingExtraError: matplotlib is not installed; the other two are written all the same.
+        MissingExtraError: matplotlib is not installed; the first two are written all the same.
     """
-    from secateurs.evaluate.plot import draw
+    from secateurs.evaluate.plot import draw, draw_reliability
 
     output.mkdir(parents=True, exist_ok=True)
     text = json.dumps(to_json(report), ensure_ascii=False, indent=1)
     (output / "evaluation.json").write_text(text + "\n", encoding="utf-8")
-    (output / "evaluation.md").write_text(to_markdown(report, _PICTURE), encoding="utf-8")
-    draw(report.systems, output / _PICTURE, records=report.records)
+    first, curves, diagram = report.systems[0], *_PICTURES.values()
+    shown = _PICTURES if first.reliability else dict(list(_PICTURES.items())[:1])
+    (output / "evaluation.md").write_text(to_markdown(report, shown), encoding="utf-8")
+    draw(report.systems, output / curves, records=report.records)
+    if first.reliability:
+        draw_reliability(first, output / diagram, records=report.records)
 
 
 def _check_output(output: Path) -> None:

@@ -11,8 +11,9 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from secateurs.evaluate.ladder import Floats, Ints, Ladder, Outcome
+from secateurs.evaluate.ladder import Bools, Floats, Ints, Ladder, Outcome
 from secateurs.evaluate.metrics import (
+    Bin,
     average_precision,
     calibration_error,
     evidence_kept,
@@ -20,6 +21,7 @@ from secateurs.evaluate.metrics import (
     kept_share,
     precision,
     recall,
+    reliability,
     share,
     tokens_saved,
     top_one,
@@ -141,9 +143,12 @@ def mean_figures(some: Sequence[Figures]) -> Figures:
 
 def calibration(ladders: Sequence[Ladder]) -> float:
     """Return the calibration error over the sentences of all records."""
-    scores = np.concatenate([ladder.scores for ladder in ladders] or [np.zeros(0)])
-    labels = np.concatenate([ladder.labels for ladder in ladders] or [np.zeros(0, dtype=np.bool_)])
-    return calibration_error(scores, labels)
+    return calibration_error(*_sentences(ladders))
+
+
+def reliable(ladders: Sequence[Ladder]) -> tuple[Bin, ...]:
+    """Return the reliability diagram of the sentences of all records."""
+    return reliability(*_sentences(ladders))
 
 
 def sweep(ladders: Sequence[Ladder], thresholds: Floats) -> Ints:
@@ -192,3 +197,9 @@ def _mean(total: float, count: float) -> float | None:
 def _mean_of(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known else None
+
+
+def _sentences(ladders: Sequence[Ladder]) -> tuple[Floats, Bools]:
+    """Return scores and labels of the sentences of all records."""
+    scores = np.concatenate([ladder.scores for ladder in ladders] or [np.zeros(0)])
+    return scores, np.concatenate([ladder.labels for ladder in ladders] or [np.zeros(0, dtype=np.bool_)])

@@ -1,4 +1,4 @@
-"""Run systems over files; only numbers stay of the records."""
+"""Run systems over files; of the records stay numbers, and one example of a miss each."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from secateurs.evaluate.ladder import Count, Ints, Ladder, build
+from secateurs.evaluate.misses import Miss, find_miss
 from secateurs.evaluate.records import Record, read_records
 from secateurs.evaluate.sample import Length, digest, strict, take_sample
 from secateurs.evaluate.systems import System
@@ -31,6 +32,7 @@ class FileRun:
         ladders: One a record.
         langs: Language of each record.
         places: Place of each record in order of sha256(id), which decides its half.
+        misses: The right sentence of each record that scored lowest, None where there is none.
 
     Shape:
         places: (records,).
@@ -40,6 +42,7 @@ class FileRun:
     ladders: tuple[Ladder, ...]
     langs: tuple[str, ...]
     places: Ints
+    misses: tuple[Miss | None, ...]
 
     def half(self, which: str) -> FileRun:
         """Return the `"calibration"` half (even places), the `"report"` half (odd places) or `"all"`."""
@@ -50,6 +53,7 @@ class FileRun:
             tuple(self.ladders[index] for index in keep),
             tuple(self.langs[index] for index in keep),
             self.places[keep],
+            tuple(self.misses[index] for index in keep),
         )
 
 
@@ -102,15 +106,17 @@ def _file(system: System, name: str, records: Iterable[Record], count: Count, ti
     ladders: list[Ladder] = []
     langs: list[str] = []
     digests: list[str] = []
+    misses: list[Miss | None] = []
     for some in batches(records):
         scored = system.score(some)
         ladders += [build(record, result, count) for record, result in zip(some, scored, strict=True)]
         langs += [record.lang for record in some]
         digests += [digest(record.id) for record in some]
+        misses += [find_miss(record, result) for record, result in zip(some, scored, strict=True)]
         tick(len(some))
     places = np.empty(len(digests), dtype=np.int64)
     places[sorted(range(len(digests)), key=digests.__getitem__)] = np.arange(len(digests))
-    return FileRun(name, tuple(ladders), tuple(langs), places)
+    return FileRun(name, tuple(ladders), tuple(langs), places, tuple(misses))
 
 
 def batches(records: Iterable[Record]) -> Iterator[list[Record]]:

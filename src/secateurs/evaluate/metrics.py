@@ -5,6 +5,8 @@ All counts are of sentences unless they say otherwise; every result is a share o
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -130,6 +132,48 @@ def calibration_error(scores: Floats, labels: Bools, *, bins: int = 15) -> float
     which = np.minimum((scores * bins).astype(np.int64), bins - 1)
     gaps = np.bincount(which, weights=scores - labels, minlength=bins)
     return float(np.abs(gaps).sum() / len(scores))
+
+
+class Bin(NamedTuple):
+    """Sentences of like score.
+
+    Attributes:
+        score: Their mean score.
+        right: The share of them that is right.
+        sentences: How many.
+    """
+
+    score: float
+    right: float
+    sentences: int
+
+
+def reliability(scores: Floats, labels: Bools, *, bins: int = 12) -> tuple[Bin, ...]:
+    """Return the points of a reliability diagram: sentences in bins of equal number, by rising score.
+
+    Most sentences score close to 0, where thresholds are, so bins of equal width would show one point there.
+
+    Args:
+        scores: Probabilities in [0, 1].
+        labels: Which sentences are right.
+        bins: Number of bins; fewer where there are fewer sentences.
+
+    Returns:
+        The bins; none without a sentence.
+
+    Shape:
+        (sentences,).
+
+    Source:
+        Reliability diagrams (DeGroot and Fienberg 1983), adaptive bins after Nguyen and O'Connor 2015 (EMNLP).
+
+    Example:
+        >>> reliability(np.array([0.75, 0.25, 0.75]), np.array([False, False, True]), bins=2)
+        (Bin(score=0.5, right=0.0, sentences=2), Bin(score=0.75, right=1.0, sentences=1))
+    """
+    order = np.argsort(scores, kind="stable")
+    parts = [part for part in np.array_split(order, min(bins, len(order)) or 1) if len(part)]
+    return tuple(Bin(float(scores[part].mean()), float(labels[part].mean()), len(part)) for part in parts)
 
 
 def evidence_kept(whole: float, spans: float) -> float:

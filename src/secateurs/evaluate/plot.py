@@ -1,4 +1,4 @@
-"""The picture: evidence kept against tokens saved, one curve a system."""
+"""The pictures: evidence kept against tokens saved, and scores against the share that is right."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from secateurs.evaluate.assess import Assessment, Point
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Okabe and Ito's colours, safe for colour-blind readers; the line style tells systems apart in grey, too.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_SMALLEST = 5e-4  # where the logarithmic axes begin
 _STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 
 
@@ -28,14 +30,7 @@ def draw(systems: Sequence[Assessment], path: Path, *, records: str) -> None:
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError:
-        raise MissingExtraError("the picture", "evaluate") from None
-    figure = Figure(figsize=(8, 5.4), dpi=150, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
+    figure, axes = _sheet(5.4)
     for index, item in enumerate(systems):
         _curve(axes, item, index)
     defaults = [mark.tokens_saved for mark in map(_default, systems) if mark is not None]
@@ -44,12 +39,64 @@ def draw(systems: Sequence[Assessment], path: Path, *, records: str) -> None:
     axes.set_xlabel("LLM tokens saved (%)")
     axes.set_ylabel("evidence spans kept whole (%)")
     axes.set_title(f"Evidence kept against tokens saved\nmean over files, {records}", loc="left", fontsize=11)
+    axes.legend(loc="lower left", frameon=False, title="● default of the system", alignment="left")
+    figure.savefig(path)
+
+
+def draw_reliability(item: Assessment, path: Path, *, records: str) -> None:
+    """Draw a reliability diagram, one line a language, into a PNG or SVG file.
+
+    Both axes are logarithmic: most sentences score close to 0, and thresholds lie there.
+
+    Args:
+        item: The results of one system.
+        path: The file; its suffix says which.
+        records: Which records were measured, for the title.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    figure, axes = _sheet(6.0)
+    axes.plot([_SMALLEST, 1], [_SMALLEST, 1], color="0.6", linewidth=1, label="as probable as it says")
+    ordered = sorted(item.reliability.items())  # all sentences, under the empty name, come first
+    for index, (name, bins) in enumerate(ordered):
+        count = sum(one.sentences for one in bins)
+        axes.plot(
+            [max(one.score, _SMALLEST) for one in bins],
+            [max(one.right, _SMALLEST) for one in bins],
+            color=_COLOURS[index % len(_COLOURS)],
+            linestyle=_STYLES[index % len(_STYLES)],
+            linewidth=2.4 if not name else 1.6,
+            marker="osD^vP"[index % 6],
+            markersize=5,
+            label=f"{name or 'all'} ({count:,} sentences)",
+        )
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlim(_SMALLEST, 1)
+    axes.set_ylim(_SMALLEST, 1.1)
+    axes.set_xlabel("mean score of the sentences of a bin")
+    axes.set_ylabel("share of them that overlaps evidence")
+    axes.set_title(f"{item.name}: scores against the share that is right\n{records}", loc="left", fontsize=11)
+    axes.legend(loc="upper left", frameon=False, title="language", alignment="left")
+    figure.savefig(path)
+
+
+def _sheet(height: float) -> tuple[Figure, Axes]:
+    """Return an empty sheet with its axes."""
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError:
+        raise MissingExtraError("the picture", "evaluate") from None
+    figure = Figure(figsize=(8, height), dpi=150, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
     axes.grid(color="0.9", linewidth=0.8)
     axes.set_axisbelow(True)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
-    axes.legend(loc="lower left", frameon=False, title="● default of the system", alignment="left")
-    figure.savefig(path)
+    return figure, axes
 
 
 def _default(item: Assessment) -> Point | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,8 @@ _SHOWN = {
 _FILES_ONLY = ("f2", "query_f1", "kept_share")  # too wide for a terminal
 _WITH_INTERVAL = ("f1", "evidence_kept", "tokens_saved")
 _COMPARED = ("f1", "evidence_kept", "tokens_saved", "average_precision")
+_MISS_HEADS = ("file", "its score", "best score", "query", "evidence", "scored best instead")
+_LONGEST = 160  # characters of a text that is shown
 _EXPLAINED = """\
 P, R, F1 and F2 are of sentences, micro: counts summed over the records of a file; a sentence is right if it overlaps
 evidence. "F1 a query", AP (average precision) and top-1 (the best-scored sentence is a right one) are means over the
@@ -88,6 +90,8 @@ def _system(item: Assessment) -> dict[str, Any]:
         "failed": item.failed,
         "thresholds": {"fixed": item.fixed, "calibrated": item.calibrated},
         "calibration_error": {name or "all": value for name, value in item.calibration_error.items()},
+        "reliability": {name or "all": [b._asdict() for b in bins] for name, bins in item.reliability.items()},
+        "misses": {name: miss._asdict() for name, miss in item.misses.items()},
         "settings": {label: _setting(setting) for label, setting in item.settings.items()},
         "curve": [
             {
@@ -123,16 +127,16 @@ def _pairs(intervals: dict[str, Interval | None]) -> dict[str, list[float] | Non
     return {name: None if interval is None else list(interval) for name, interval in intervals.items()}
 
 
-def to_markdown(report: Report, picture: str | None = None) -> str:
+def to_markdown(report: Report, pictures: Mapping[str, str] | None = None) -> str:
     """Return the results as Markdown.
 
     Args:
         report: The results.
-        picture: File name of the curve, to show at the top; None for none.
+        pictures: File names of pictures to show at the top, by what they show.
     """
     lines = [f"# Evaluation: {report.records}", ""]
-    if picture:
-        lines += [f"![Evidence kept against tokens saved]({picture})", ""]
+    for what, file in (pictures or {}).items():
+        lines += [f"![{what}]({file})", ""]
     lines += ["## Systems, mean over files", "", *_markdown(*_overview(report)), ""]
     compared = list(_comparison(report))
     if compared:
@@ -141,6 +145,10 @@ def to_markdown(report: Report, picture: str | None = None) -> str:
     for item in report.systems:
         for setting in item.settings.values():
             lines += [f"## {item.name}, {_named(setting)}", "", *_markdown(*_by_file(item, setting)), ""]
+    first = report.systems[0]
+    if first.misses:
+        lines += [f"## {first.name}, the evidence that scored lowest in each file", ""]
+        lines += [*_markdown(_MISS_HEADS, _misses(first)), ""]
     lines += ["## How to read this", "", _explained(report), "", *(f"- {text}" for text in LABELS.values()), ""]
     return "\n".join(lines)
 
@@ -207,6 +215,17 @@ def _by_file(item: Assessment, setting: Setting) -> tuple[list[str], list[list[s
     return heads, rows
 
 
+def _misses(item: Assessment) -> Iterable[list[str]]:
+    for name, miss in item.misses.items():
+        best = "the same" if miss.best_score == miss.score else _clipped(miss.best)
+        texts = [_clipped(miss.query), _clipped(miss.evidence), best]
+        yield [name, f"{miss.score:.4f}", f"{miss.best_score:.4f}", *texts]
+
+
+def _clipped(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
+
+
 def _cells(group: Group, *, ranges: bool) -> list[str]:
     cells = []
     for name in _SHOWN:
@@ -225,8 +244,8 @@ def _number(value: float | None) -> str:
 
 
 def _markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    left = 2 if heads[0] == "system" else 1
-    marks = [":--"] * left + ["--:"] * (len(heads) - left)
+    left = {"system", "threshold", "file", "query", "evidence", "scored best instead"}
+    marks = [":--" if head in left else "--:" for head in heads]
     return [f"| {' | '.join(line)} |" for line in (heads, marks, *(map(_escaped, row) for row in rows))]
 
 

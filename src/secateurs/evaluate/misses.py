@@ -1,0 +1,61 @@
+"""Real examples of what goes wrong: for each file the evidence that scored lowest, and what scored best instead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from secateurs.evaluate.ladder import Scored, sentence_labels
+from secateurs.evaluate.records import Record
+
+
+class Miss(NamedTuple):
+    """The right sentence of a record that scored lowest.
+
+    Attributes:
+        id: The record.
+        query: Its query.
+        evidence: The sentence.
+        score: Its score.
+        best: The sentence that scored best.
+        best_score: Its score.
+    """
+
+    id: str
+    query: str
+    evidence: str
+    score: float
+    best: str
+    best_score: float
+
+
+def find_miss(record: Record, scored: Scored) -> Miss | None:
+    """Return a record's right sentence with the lowest score; None where nothing is right or was scored.
+
+    Example:
+        >>> record = Record("1", "en", "Who?", "Rain. Ann did.", evidence=((6, 14),))
+        >>> find_miss(record, Scored(np.array([6, 14]), np.array([0.5, 0.25])))
+        Miss(id='1', query='Who?', evidence='Ann did.', score=0.25, best='Rain.', best_score=0.5)
+    """
+    if scored.failed or len(scored.scores) != len(scored.ends):
+        return None
+    right = np.flatnonzero(sentence_labels(scored.ends, record.evidence))
+    if not len(right):
+        return None
+
+    def text(place: int) -> str:
+        start = int(scored.ends[place - 1]) if place else 0
+        return record.context[start : int(scored.ends[place])].strip()
+
+    lowest = int(right[np.argmin(scored.scores[right])])
+    best = int(np.argmax(scored.scores))
+    scores = scored.scores
+    return Miss(record.id, record.query, text(lowest), float(scores[lowest]), text(best), float(scores[best]))
+
+
+def worst(misses: Iterable[Miss | None]) -> Miss | None:
+    """Return the one with the lowest score; of equals the first."""
+    found = [miss for miss in misses if miss is not None]
+    return min(found, key=lambda miss: miss.score) if found else None
