@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from secateurs.cache import ScoreCache
     from secateurs.compressor import Compressor
     from secateurs.errors import CheckpointError, DeviceError, Error, MissingExtraError, OverloadedError
+    from secateurs.hidden import Hidden
     from secateurs.policy import Neighbours, Policy, Threshold, TokenBudget, TopK
     from secateurs.savings import Savings
     from secateurs.text import Compression, Highlight, Report, Sentence, Span
@@ -27,6 +28,7 @@ _HOME = {
     "Compressor": "compressor",
     "ScoreCache": "cache",
     "Compression": "text",
+    "Hidden": "hidden",
     "Highlight": "text",
     "Report": "text",
     "Sentence": "text",
@@ -50,6 +52,7 @@ __all__ = [
     "Compressor",
     "DeviceError",
     "Error",
+    "Hidden",
     "Highlight",
     "MissingExtraError",
     "Neighbours",

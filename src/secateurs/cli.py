@@ -12,6 +12,7 @@ from importlib import import_module
 from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any
+from unicodedata import category
 
 import typer
 from rich.console import Console
@@ -20,6 +21,7 @@ from rich.text import Text
 
 from secateurs import cli_models
 from secateurs.errors import Error
+from secateurs.hidden import show, summary
 from secateurs.savings import Savings
 from secateurs.text import Compression
 
@@ -159,13 +161,13 @@ def _register(words: Sequence[str]) -> None:
     """Make the rooms' commands known: the one that is called in full, the others by name only."""
     called = next((word for word in words if not word.startswith("-")), None)
     known = {command.name for command in app.registered_commands}
-    for name, summary in _ROOMS.items():
+    for name, says in _ROOMS.items():
         if name == called:
             room = import_module(f"secateurs.{name}.command")
             app.registered_commands = [command for command in app.registered_commands if command.name != name]
             app.command(name)(getattr(room, name))
         elif name not in known:
-            app.command(name, help=summary)(_not_imported)
+            app.command(name, help=says)(_not_imported)
 
 
 def _not_imported() -> None:
@@ -186,8 +188,8 @@ def _explain(error: Exception) -> int:
 
 
 def _complain(message: str) -> None:
-    line = " ".join(message.split())
-    print(f"secateurs: {line}".encode("utf-8", "replace").decode(), file=sys.stderr)
+    line = _shown(" ".join(message.split()))  # a file's name, too, could drive a terminal
+    print(f"secateurs: {line}", file=sys.stderr)
 
 
 def _read(source: str) -> str:
@@ -275,6 +277,8 @@ def _show_document(console: Console, source: str, result: Compression) -> None:
     console.print(lines)
     for warning in result.warnings:
         console.print(Text(f"warning: {warning}", style="yellow"))
+    if found := summary(result.hidden_characters):
+        console.print(Text(f"warning: {found}, kept as they are and shown by their numbers", style="yellow"))
     console.print()
 
 
@@ -297,8 +301,12 @@ def _counts(savings: Savings) -> tuple[str, str, str]:
 
 
 def _shown(text: str) -> str:
-    """Return a text as it is safe to show: no control characters that a document could drive a terminal with."""
-    kept = (c if c in "\n\t" or c.isprintable() or c == "\u3000" else "\ufffd" for c in text.replace("\r\n", "\n"))
+    """Return a text as it is safe to show: nothing a document could drive a terminal with, or hide from its reader.
+
+    Hidden characters are shown by their numbers; those that writing needs, as the joiners of an emoji, are left.
+    """
+    visible = show(text.replace("\r\n", "\n"))
+    kept = (c if c in "\n\t" or c.isprintable() or category(c) in ("Zs", "Cf") else "\ufffd" for c in visible)
     return "".join(kept).strip("\n ").expandtabs(4)
 
 

@@ -69,8 +69,8 @@ def in_short(value: object) -> str:
     """Return a value as a message shows it: its `repr`, not all of it where that is long.
 
     Example:
-        >>> in_short("a" * 1000)[-24:]
-        "aaa... (1,002 characters)"
+        >>> in_short("a" * 1000)[-25:]
+        'aaa... (1,002 characters)'
     """
     if isinstance(value, int) and value.bit_length() > 64:
         return f"a number of {value.bit_length():,} bits"  # Python refuses to write very long ones

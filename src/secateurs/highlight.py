@@ -1,6 +1,7 @@
 """A result made visible: as lines for the terminal, as HTML for notebooks and pages.
 
-Nothing of a document is ever markup: every text is escaped before a tag is put around it.
+Nothing of a document is ever markup: every text is escaped before a tag is put around it. Hidden characters, which
+could reorder what a person sees, are shown by their numbers (`secateurs.hidden`).
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from secateurs.hidden import find, numbers, summary
 from secateurs.savings import Savings
 from secateurs.text import Compression
 
@@ -19,9 +21,12 @@ border:1px solid #d0d7de;border-radius:8px;margin:.6rem 0}
 box-shadow:0 0 0 1px #e6c200}
 .secateurs s{color:#6e7781;text-decoration:none}
 .secateurs .meta{font-size:13px;color:#57606a;margin:.2rem 0}
+.secateurs .codepoint{font:12px ui-monospace,monospace;color:#cf222e;border:1px solid;border-radius:3px;
+padding:0 .2em}
 @media (prefers-color-scheme:dark){.secateurs{color:#e6edf3;background:#0d1117;border-color:#30363d}
 .secateurs mark{background:rgba(190,150,0,calc(.15 + .5*var(--score)));box-shadow:0 0 0 1px #8a7200}
 .secateurs s{color:#8b949e}
+.secateurs .codepoint{color:#ff7b72}
 .secateurs .meta{color:#9198a1}}
 """
 
@@ -87,10 +92,37 @@ def _body(compression: Compression) -> str:
     for sentence in compression.sentences:
         tag = "mark" if sentence.kept else "s"
         score = f"{sentence.score:.3f}"
-        pieces.append(f'<{tag} title="{score}" style="--score:{score}">{_text(sentence.text)}</{tag}>')
-    return f'<div class="meta">{escape(describe(compression))}</div><div class="doc">{"".join(pieces)}</div>'
+        text = markup(compression.original, sentence.start, sentence.end)
+        pieces.append(f'<{tag} title="{score}" style="--score:{score}">{text}</{tag}>')
+    said = "".join(f'<div class="meta">{_text(line)}</div>' for line in _lines(compression))
+    return f'{said}<div class="doc">{"".join(pieces)}</div>'
+
+
+def _lines(compression: Compression) -> list[str]:
+    found = summary(compression.hidden_characters)
+    return (
+        [describe(compression), f"{found}, shown by number and kept as they are"]
+        if found
+        else [describe(compression)]
+    )
+
+
+def markup(text: str, start: int = 0, end: int | None = None) -> str:
+    """Return a part of a text as HTML in which nothing is markup but the marks around hidden characters.
+
+    Example:
+        >>> markup("<i>" + chr(0x202E))
+        '&lt;i&gt;<span class="codepoint" title="RIGHT-TO-LEFT OVERRIDE">U+202E</span>'
+    """
+    pieces, at = [], start
+    for one in find(text, start, end):
+        named = escape(", ".join(dict.fromkeys(one.names)))
+        pieces += [_text(text[at : one.start]), f'<span class="codepoint" title="{named}">{numbers(one.text)}</span>']
+        at = one.end
+    return "".join((*pieces, _text(text[at:end])))
 
 
 def _text(text: str) -> str:
-    # a lone surrogate cannot be encoded in a page
-    return escape(text.encode("utf-8", "replace").decode("utf-8"))
+    # A lone surrogate cannot be encoded in a page; U+0338 would strike through the `>` of the tag before it where
+    # somebody normalizes the page, and that is another character.
+    return escape(text.encode("utf-8", "replace").decode("utf-8")).replace("\u0338", "&#824;")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 from secateurs.savings import Savings
 
 if TYPE_CHECKING:
+    from secateurs.hidden import Hidden
     from secateurs.token_scores import TokenScores
 
 Status = Literal["compressed", "unchanged", "dropped", "error"]
@@ -186,6 +187,25 @@ class Compression(_Carrier):
 
         least = check_threshold(min_score, "min_score")
         return None if self.token_scores is None else self.token_scores.highlights(least)
+
+    @property
+    def hidden_characters(self) -> tuple[Hidden, ...]:
+        """The characters of `original` that a reader does not see, kept or cut, in source order.
+
+        Runs of one kind (bidirectional controls, tags, zero-width, ...), each inside one sentence; what writing
+        needs, as the joiners of an emoji, is none of them. They are never changed, only told: a compression is no
+        sanitiser. Looked up at each call.
+
+        Example:
+            >>> text = "It rained." + chr(0x202E)
+            >>> whole = (Sentence(0, 11, text, 0.9, True),)
+            >>> found = Compression(text, text, whole, Savings(4, 4), "unchanged", "nothing_cut").hidden_characters
+            >>> [(one.start, one.kind, one.kept, one.names) for one in found]
+            [(10, 'bidi', True, ('RIGHT-TO-LEFT OVERRIDE',))]
+        """
+        from secateurs.hidden import find
+
+        return tuple(one for s in self.sentences for one in find(self.original, s.start, s.end, kept=s.kept))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON types only (without `original`, which is the caller's own).

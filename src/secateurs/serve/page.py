@@ -20,9 +20,12 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
+from secateurs.hidden import script_pattern, show
+
 _POLICY_PLACE = "<!-- policy -->"
 _STATIC_PLACE = "<!-- static --><noscript>This page needs JavaScript.</noscript>"
 _DATA_PLACE = '<script type="application/json" id="data">null</script>'
+_PATTERN_PLACE = '"pattern of hidden characters"'
 
 # What would end the script element, open a comment in it, or end a line of JavaScript; and half a surrogate pair,
 # which no encoding can write.
@@ -112,9 +115,11 @@ def _static(result: Mapping[str, Any]) -> str:
 
 
 def _text(value: object) -> str:
-    return escape(str(value).encode("utf-8", "replace").decode())
+    visible = show(str(value)).encode("utf-8", "replace").decode()
+    return escape(visible).replace("\u0338", "&#824;")  # it would strike through the tag before it
 
 
 @cache
 def _template() -> str:
-    return files("secateurs.serve").joinpath("page.html").read_text(encoding="utf-8")
+    text = files("secateurs.serve").joinpath("page.html").read_text(encoding="utf-8")
+    return text.replace(_PATTERN_PLACE, json.dumps(script_pattern()))
