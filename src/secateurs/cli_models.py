@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 app = typer.Typer(help="List the checkpoints this package runs, or explain one.", rich_markup_mode=None)
 
@@ -49,7 +50,7 @@ def show(
     console = Console(highlight=False)
     table = Table.grid(padding=(0, 2))
     for name, value in explanation.facts.items():
-        table.add_row(name, value)
+        table.add_row(name, Text(value))  # no markup: it is what strangers wrote
     console.print(table)
     if explanation.problem is not None:
         console.print(f"does not load: {explanation.problem}", markup=False)

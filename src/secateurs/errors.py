@@ -20,13 +20,22 @@ from __future__ import annotations
 from asyncio import CancelledError
 from concurrent.futures import CancelledError as CallCancelledError
 
+_LONGEST_MESSAGE = 1000
+
 
 class Error(Exception):
     """Base of the errors that are not wrong arguments."""
 
 
 class CheckpointError(Error):
-    """A checkpoint cannot be loaded: files or tensors are missing, extra, misshapen, damaged or unknown."""
+    """A checkpoint cannot be loaded: files or tensors are missing, extra, misshapen, damaged or unknown.
+
+    Its message quotes what strangers wrote into files. It is always one printable line of bounded length, so that a
+    name in a file can neither move a terminal's cursor nor forge a line of a log.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(shorten(printable(message), _LONGEST_MESSAGE))
 
 
 class DeviceError(Error):
@@ -50,6 +59,29 @@ class MissingExtraError(Error, ImportError):
             f"{feature} needs packages that are not installed. Install them with: pip install 'secateurs[{extra}]'"
         )
         self.extra = extra
+
+
+def printable(text: str) -> str:
+    r"""Return a text with what does not print (control characters, line ends, lone surrogates) written as escapes.
+
+    Example:
+        >>> print(printable("a\x1b[2Jb"))
+        a\x1b[2Jb
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def shorten(text: str, most: int) -> str:
+    """Return a text of at most `most` characters; a longer one keeps its beginning and its end.
+
+    Example:
+        >>> shorten("a message of some length", 16)
+        'a messag ... gth'
+    """
+    tail = most // 4 - 1
+    return text if len(text) <= most else f"{text[: most - tail - 5]} ... {text[-tail:]}"
 
 
 def own_failure(error: BaseException) -> BaseException:

@@ -26,16 +26,10 @@ import torch
 from secateurs.checkpoints import openprovence, opensearch, provence, xprovence
 from secateurs.checkpoints.backbones import IGNORED, rename, rename_back
 from secateurs.checkpoints.family import Blueprint, Family, Published, RawConfig
-from secateurs.checkpoints.files import (
-    TensorFile,
-    make_tokenizer,
-    open_tensors,
-    pair_template,
-    read_config,
-    read_tokenizer,
-)
+from secateurs.checkpoints.files import TensorFile, open_tensors, read_config
 from secateurs.checkpoints.hub import BUNDLED, locate
-from secateurs.errors import CheckpointError
+from secateurs.checkpoints.tokenizer import make_tokenizer, pair_template, read_tokenizer
+from secateurs.errors import CheckpointError, in_short, shorten
 from secateurs.model import Pruner
 from secateurs.policy import Policy
 from secateurs.windows import Ids, Layout, Template, Tokenizer, Tokens
@@ -46,6 +40,8 @@ FAMILIES: Mapping[str, Family] = {
     family.name: family for family in (openprovence.FAMILY, provence.FAMILY, xprovence.FAMILY, opensearch.FAMILY)
 }
 _SHORTEST_WINDOW = 16
+_LONGEST_WINDOW = 2**15  # four times the longest that is published; what attention needs grows with the square
+_MOST_LABELS = 2**16
 # Two thirds of a small model. On a CPU only the rows that are looked up are converted: the table stays in the file's
 # own pages, which processes share.
 TOKEN_TABLE = "encoder.tokens.weight"
@@ -105,7 +101,7 @@ def load(path: Path, *, family: str | None, device: torch.device, dtype: torch.d
         pipeline = read_tokenizer(path)
         tokenizer = make_tokenizer(path, pipeline, blueprint.shape.vocab_size)
         model = _fill(path, layout, blueprint, tensors, device, dtype)
-    template = layout.template(pair_template(path, pipeline))
+    template = layout.template(pair_template(path, pipeline, blueprint.shape.vocab_size))
     if template.document_type >= blueprint.shape.type_vocab_size:
         template = replace(template, document_type=0)  # the model knows one type, whatever the tokenizer says
     if "NC" in layout.licence:
@@ -130,8 +126,9 @@ def detect(config: RawConfig, family: str | None, path: Path) -> Family:
         return found
     if family is None:
         known = ", ".join(f"{item.model_type} ({item.name})" for item in FAMILIES.values() if item.detected)
+        said = in_short(config.get("model_type"))
         raise CheckpointError(
-            f"{where}: model_type {config.get('model_type')!r} is none of the layouts this package runs: {known}. "
+            f"{where}: model_type {said} is none of the layouts this package runs: {known}. "
             f"If you know its layout, name it with `family`: {', '.join(FAMILIES)} (bert: a sentence highlighter of "
             "OpenSearch looks like any BERT classifier, so it loads only by name)."
         )
@@ -148,6 +145,11 @@ def _window(path: Path, blueprint: Blueprint, template: Template) -> int:
         raise CheckpointError(
             f"{path / 'config.json'}: a window of {window} tokens is too short to hold a query, a sentence and "
             f"{template.size} control tokens."
+        )
+    if window > _LONGEST_WINDOW:
+        raise CheckpointError(
+            f"{path / 'config.json'}: a window of {window} tokens is longer than any model's, expected at most "
+            f"{_LONGEST_WINDOW}."
         )
     return window
 
@@ -200,12 +202,12 @@ def _ranking_labels(sources: Mapping[str, str], tensors: TensorFile, *, required
     for name in ("ranking.classifier.weight", "ranking.classifier.bias"):
         shape = tensors.shapes.get(sources.get(name, ""), ())
         if shape:
-            return shape[0]
+            return min(shape[0], _MOST_LABELS)  # a table larger than that has not the shape of the model's then
     return int(required or any(name.startswith("ranking.") for name in sources))
 
 
 def _check_layers(path: Path, sources: Mapping[str, str], layers: int) -> None:
-    found = {int(name.split(".")[2]) for name in sources if name.startswith("encoder.layers.")}
+    found = {name.split(".")[2] for name in sources if name.startswith("encoder.layers.")}
     if len(found) != layers:
         raise CheckpointError(
             f"{path}: config.json says {layers} layers, the file holds {len(found)}: they do not belong together. "
@@ -240,4 +242,4 @@ def _check(
 
 def _list(names: list[str], most: int = 5) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    return ", ".join(shorten(name, 120) for name in names[:most]) + more

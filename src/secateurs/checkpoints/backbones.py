@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from secateurs.checkpoints.files import need
+from secateurs.checkpoints.files import flag, need
 from secateurs.encoders import EncoderConfig
-from secateurs.errors import CheckpointError
+from secateurs.errors import CheckpointError, in_short
 from secateurs.layers import ACTIVATIONS
 
 BERT_LAYERS = {
@@ -157,7 +157,8 @@ def read_deberta(config: Mapping[str, Any], where: str) -> EncoderConfig:
     if wrong:
         raise CheckpointError(f"{where}: only the encoder of DeBERTa-v3 is supported, but {'; '.join(wrong)}.")
     positions = need(config, "max_position_embeddings", int, where)
-    reach = config.get("max_relative_positions", -1)
+    key = "max_relative_positions"
+    reach = config.get(key)  # less than 1, or nothing: as many as there are positions
     return EncoderConfig(
         **_common(config, where),
         kind="disentangled",
@@ -165,7 +166,9 @@ def read_deberta(config: Mapping[str, Any], where: str) -> EncoderConfig:
         epsilon=_epsilon(config, "layer_norm_eps", where),
         max_tokens=positions,
         buckets=_buckets(config, where),
-        max_distance=reach if isinstance(reach, int) and reach > 0 else positions,
+        max_distance=positions
+        if reach is None or (isinstance(reach, int) and reach < 1)
+        else _positive(config, key, where),
         ranking_activation=_activation(config, "pooler_hidden_act", where),
     )
 
@@ -183,12 +186,14 @@ def _not_deberta_v3(config: Mapping[str, Any]) -> list[str]:
     defaults = {key: expected[key] for key in ("conv_kernel_size", "embedding_size")}  # absent in most files
     held = defaults | dict(config)
     wrong = [
-        f"{key} is {held.get(key)!r}, expected {value!r}" for key, value in expected.items() if held.get(key) != value
+        f"{key} is {in_short(held.get(key))}, expected {value!r}"
+        for key, value in expected.items()
+        if held.get(key) != value
     ]
     kinds = config.get("pos_att_type")
     listed = kinds if isinstance(kinds, list) else str(kinds).split("|")
     if sorted(map(str, listed)) != ["c2p", "p2c"]:
-        wrong.append(f"pos_att_type is {kinds!r}, expected ['p2c', 'c2p']")
+        wrong.append(f"pos_att_type is {in_short(kinds)}, expected ['p2c', 'c2p']")
     return wrong
 
 
@@ -203,7 +208,9 @@ def read_modernbert(config: Mapping[str, Any], where: str) -> EncoderConfig:
     """Read the config of a ModernBERT encoder, as transformers 4 or 5 writes it."""
     pooling = config.get("classifier_pooling", "cls")
     if pooling not in ("cls", "mean"):
-        raise CheckpointError(f"{where}: 'classifier_pooling' must be 'cls' or 'mean', got {pooling!r}.")
+        raise CheckpointError(
+            f"{where}: 'classifier_pooling' must be 'cls' or 'mean', got {in_short(pooling)}."
+        )
     kind: Literal["cls", "mean"] = "cls" if pooling == "cls" else "mean"
     return EncoderConfig(
         **_common(config, where),
@@ -215,11 +222,11 @@ def read_modernbert(config: Mapping[str, Any], where: str) -> EncoderConfig:
         global_every=_positive(config, "global_attn_every_n_layers", where),
         global_theta=_theta(config, "global_rope_theta", "full_attention", where),
         local_theta=_theta(config, "local_rope_theta", "sliding_attention", where),
-        attention_bias=bool(config.get("attention_bias", False)),
-        mlp_bias=bool(config.get("mlp_bias", False)),
-        norm_bias=bool(config.get("norm_bias", False)),
+        attention_bias=flag(config, "attention_bias", where),
+        mlp_bias=flag(config, "mlp_bias", where),
+        norm_bias=flag(config, "norm_bias", where),
         pooling=kind,
-        ranking_bias=bool(config.get("classifier_bias", False)),
+        ranking_bias=flag(config, "classifier_bias", where),
         ranking_activation=_activation(config, "classifier_activation", where),
     )
 
@@ -255,7 +262,9 @@ def _common(config: Mapping[str, Any], where: str) -> dict[str, Any]:
 def _activation(config: Mapping[str, Any], key: str, where: str) -> str:
     name = config.get(key, "gelu")
     if not isinstance(name, str) or name not in ACTIVATIONS:
-        raise CheckpointError(f"{where}: {key!r} is {name!r}, expected one of {', '.join(ACTIVATIONS)}.")
+        raise CheckpointError(
+            f"{where}: {key!r} is {in_short(name)}, expected one of {', '.join(ACTIVATIONS)}."
+        )
     return name
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 
 import torch
@@ -14,7 +13,7 @@ from secateurs.checkpoints import FAMILIES, detect, load
 from secateurs.checkpoints.family import Family, Published
 from secateurs.checkpoints.files import open_tensors, read_config
 from secateurs.checkpoints.hub import BUNDLED, locate
-from secateurs.errors import Error
+from secateurs.errors import CheckpointError, Error, printable, shorten
 
 
 @dataclass(frozen=True)
@@ -100,16 +99,16 @@ def explain(model: str | Path, family: str | None = None) -> Explanation:
 
 def _of_files(path: Path, family: str | None) -> Iterator[tuple[str, str]]:
     config = read_config(path)
-    yield "model_type", str(config.get("model_type"))
+    yield "model_type", shorten(printable(str(config.get("model_type"))), 80)
     found = detect(config, family, path)
     yield "family", found.name
     yield "licence", "MIT" if path == locate() else f"{found.licence} (of the family's published weights)"
     with open_tensors(path) as tensors:
-        sizes = [torch.Size(shape).numel() for shape in tensors.shapes.values()]
+        sizes = [prod(shape) for shape in tensors.shapes.values()]
     yield "parameters", f"{sum(sizes):,} in {len(sizes)} tensors"
     code = sorted(file.name for file in path.glob("*.py"))
     if code or "auto_map" in config:
-        yield "code beside it", f"{', '.join(code) or 'named in config.json'}: ignored"
+        yield "code beside it", f"{', '.join(map(printable, code)) or 'named in config.json'}: ignored"
 
 
 def _bundled() -> Listed:
@@ -121,10 +120,10 @@ def _bundled() -> Listed:
 
 
 def _kinds(repository: Path) -> set[str]:
-    kinds: Counter[str] = Counter()
-    for path in repository.glob("snapshots/*/config.json"):
+    kinds = set()
+    for snapshot in repository.glob("snapshots/*"):
         try:
-            kinds[str(json.loads(path.read_text(encoding="utf-8")).get("model_type"))] += 1
-        except (OSError, ValueError, AttributeError):
+            kinds.add(str(read_config(snapshot).get("model_type")))
+        except CheckpointError:
             continue  # not a checkpoint of ours, whatever it is
-    return set(kinds)
+    return kinds

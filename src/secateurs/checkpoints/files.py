@@ -1,8 +1,7 @@
-"""The files of a checkpoint: where they are, and how they are read. Data only: no code of a checkpoint ever runs."""
+"""Config and weights of a checkpoint. Data only: no code of a checkpoint ever runs."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -10,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import safetensors
-import tokenizers
 import torch
 
-from secateurs.errors import CheckpointError
-from secateurs.windows import Template, Tokenizer
+from secateurs.checkpoints.folder import find, read_json
+from secateurs.errors import CheckpointError, in_short, own_failure, shorten
 
-_UNKNOWN = ("<unk>", "[UNK]", "<|unk|>", "unk")
+# More than any model has, and small enough that no product of two overflows a tensor's own count of its elements.
+_LARGEST_NUMBER = 2**24
+_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle", "*.npy", "*.npz")
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -25,13 +25,10 @@ def read_config(folder: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: It is missing or is not a JSON object.
     """
-    path = folder / "config.json"
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CheckpointError(f"no config.json in {folder}: that is not a checkpoint folder.") from None
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"cannot read {path}: {error}. Download the checkpoint again.") from None
+    path = find(folder, "config.json")
+    if path is None:
+        raise CheckpointError(f"no config.json in {folder}: that is not a checkpoint folder.")
+    config = read_json(path)
     if not isinstance(config, dict):
         raise CheckpointError(f"{path} holds {type(config).__name__}, expected a JSON object.")
     return config
@@ -40,13 +37,19 @@ def read_config(folder: Path) -> dict[str, Any]:
 def need(config: Mapping[str, Any], key: str, kind: type, where: str) -> Any:
     """Return a value of a config, or say which is missing or of the wrong type."""
     value = config.get(key)
-    if kind is float and isinstance(value, int):
-        value = float(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        if not 0 <= value <= _LARGEST_NUMBER:
+            raise CheckpointError(f"{where}: {key!r} is {in_short(value)}, which no model has.")
+        value = float(value) if kind is float else value
     if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
-        raise CheckpointError(f"{where}: {key!r} must be of type {kind.__name__}, got {value!r}.")
-    if isinstance(value, int) and not 0 <= value < 2**31:
-        raise CheckpointError(f"{where}: {key!r} is {value}, which no model has.")
+        shown = in_short(value)
+        raise CheckpointError(f"{where}: {key!r} must be of type {kind.__name__}, got {shown}.")
     return value
+
+
+def flag(config: Mapping[str, Any], key: str, where: str) -> bool:
+    """Return a yes or no of a config, no where nothing is said."""
+    return config.get(key) is not None and bool(need(config, key, bool, where))
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,8 @@ def open_tensors(folder: Path) -> Iterator[TensorFile]:
         for path in _weight_files(folder):
             try:
                 handle = safetensors.safe_open(path, framework="pt")
-            except (OSError, safetensors.SafetensorError) as error:
+            except BaseException as error:
+                own_failure(error)  # the library's own errors, and whatever a damaged header makes of it
                 raise CheckpointError(
                     f"cannot read {path}: {error}. The file is damaged or the download did not finish (a Git LFS "
                     "pointer has some 130 bytes). Download it again."
@@ -106,116 +110,39 @@ def open_tensors(folder: Path) -> Iterator[TensorFile]:
 
 
 def _weight_files(folder: Path) -> list[Path]:
-    single = folder / "model.safetensors"
-    if single.is_file():
+    single = find(folder, "model.safetensors")
+    if single is not None:
         return [single]
-    index = folder / "model.safetensors.index.json"
-    if index.is_file():
+    index = find(folder, "model.safetensors.index.json")
+    if index is not None:
         return _shards(folder, index)
-    pickles = sorted(path.name for path in folder.glob("*.bin"))
+    pickles = sorted({path.name for pattern in _PICKLES for path in folder.glob(pattern)})
     if pickles:
         raise CheckpointError(
-            f"{folder} holds only pickled weights ({', '.join(pickles)}), which can run code when they are loaded. "
-            "Convert them to model.safetensors, for example with safetensors.torch.save_file."
+            f"{folder} holds only pickled weights ({', '.join(pickles[:5])}), which can run code when they are "
+            "loaded. Convert them to model.safetensors, for example with safetensors.torch.save_file."
         )
     raise CheckpointError(f"no model.safetensors in {folder}. Download the checkpoint again.")
 
 
 def _shards(folder: Path, index: Path) -> list[Path]:
-    try:
-        names = sorted({str(name) for name in json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()})
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise CheckpointError(f"cannot read {index}: {error!r}. Download the checkpoint again.") from None
-    for name in names:
-        if name in ("", ".", "..") or set(name) & set("/\\:"):
-            raise CheckpointError(f"{index} names a shard outside the checkpoint's folder: {name}. Do not use it.")
-        if not (folder / name).is_file():
-            raise CheckpointError(f"{index} names {name}, which is not there. Download the checkpoint again.")
-    return [folder / name for name in names]
-
-
-def read_tokenizer(folder: Path) -> tokenizers.Tokenizer:
-    """Read `tokenizer.json`, the pipeline the model was trained with, exactly as it is.
-
-    Raises:
-        CheckpointError: It is missing or damaged.
-    """
-    path = folder / "tokenizer.json"
-    if not path.is_file():
-        raise CheckpointError(f"no tokenizer.json in {folder}. Download the checkpoint again, with all its files.")
-    try:
-        return tokenizers.Tokenizer.from_file(str(path))
-    except Exception as error:  # the library raises a bare Exception
-        raise CheckpointError(f"cannot read {path}: {error}. Download the checkpoint again.") from None
-
-
-def unknown_id(folder: Path, pipeline: tokenizers.Tokenizer) -> int:
-    """Return the id of the unknown token: what special tokens typed in a text are replaced by."""
-    names = [token for token in (_special_names(folder).get("unk_token"), *_UNKNOWN) if token]
-    for name in names:
-        found = pipeline.token_to_id(name)
-        if found is not None:
-            return int(found)
-    raise CheckpointError(f"the tokenizer in {folder} has no unknown token, tried {', '.join(names)}.")
-
-
-def pair_template(folder: Path, pipeline: tokenizers.Tokenizer) -> Template:
-    """Return the control tokens that the tokenizer puts around a pair of texts.
-
-    A tokenizer that adds none is given `[CLS] query [SEP] document [SEP]`, as OpenProvence does.
-
-    Raises:
-        CheckpointError: It adds none, and names no such tokens.
-    """
-    encoding = pipeline.encode("a", "a")
-    sides = encoding.sequence_ids
-    if None not in sides:
-        names = _special_names(folder)
-        first = pipeline.token_to_id(names.get("cls_token") or names.get("bos_token") or "")
-        last = pipeline.token_to_id(names.get("sep_token") or names.get("eos_token") or "")
-        if first is None or last is None:
-            raise CheckpointError(f"the tokenizer in {folder} names no token to open or separate a pair of texts.")
-        return Template((first,), (last,), (last,))
-    query = [index for index, side in enumerate(sides) if side == 0]
-    document = [index for index, side in enumerate(sides) if side == 1]
-    if not query or not document:
-        raise CheckpointError(f"the tokenizer in {folder} makes no token of the letter a: it cannot be right.")
-    ids = encoding.ids
-    return Template(
-        tuple(ids[: query[0]]),
-        tuple(ids[query[-1] + 1 : document[0]]),
-        tuple(ids[document[-1] + 1 :]),
-        encoding.type_ids[document[0]],
-    )
-
-
-def make_tokenizer(folder: Path, pipeline: tokenizers.Tokenizer, rows: int) -> Tokenizer:
-    """Wrap a pipeline, after checking that the model has an embedding for each of its ids.
-
-    Args:
-        folder: The checkpoint, for its lists of special tokens.
-        pipeline: Its tokenizer.
-        rows: Rows of the embedding table.
-    """
-    largest = max(pipeline.get_vocab(with_added_tokens=True).values(), default=-1)
-    if largest >= rows:
+    raw = read_json(index)
+    homes = raw.get("weight_map") if isinstance(raw, dict) else None
+    if not isinstance(homes, dict) or not homes or not all(isinstance(name, str) for name in homes.values()):
         raise CheckpointError(
-            f"the tokenizer in {folder} has ids up to {largest}, but the model has {rows} embeddings only: they do "
-            "not belong together. Download the checkpoint again."
+            f"cannot read {index}: expected an object with a 'weight_map' from names of tensors to names of files. "
+            "Download the checkpoint again."
         )
-    control = (pipeline.token_to_id(name) for name in _special_names(folder).values())
-    return Tokenizer(pipeline, unknown_id(folder, pipeline), [index for index in control if index is not None])
+    return [_shard(folder, index, name) for name in sorted(set(homes.values()))]
 
 
-def _special_names(folder: Path) -> dict[str, str]:
-    names: dict[str, str] = {}
-    for name in ("special_tokens_map.json", "tokenizer_config.json"):
-        try:
-            found = json.loads((folder / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue  # both files are optional: tokenizer.json says what matters
-        for key, value in found.items() if isinstance(found, dict) else ():
-            text = value.get("content") if isinstance(value, dict) else value
-            if key.endswith("_token") and isinstance(text, str):
-                names[key] = text
-    return names
+def _shard(folder: Path, index: Path, name: str) -> Path:
+    shown = shorten(name, 100)
+    if name in ("", ".", "..") or set(name) & set("/\\:"):
+        raise CheckpointError(f"{index} names a shard outside the checkpoint's folder: {shown}. Do not use it.")
+    if not name.endswith(".safetensors"):
+        raise CheckpointError(f"{index} names {shown}, expected files that end in .safetensors. Do not use it.")
+    path = find(folder, name)
+    if path is None:
+        raise CheckpointError(f"{index} names {shown}, which is not there. Download the checkpoint again.")
+    return path

@@ -34,16 +34,28 @@ def locate(model: str | Path | None = None, revision: str | None = None) -> Path
         CheckpointError: There is no such folder and no such model on the hub, or the hub cannot be reached.
     """
     if model is None or model == BUNDLED:
-        return Path(str(files("secateurs"))) / "models" / "xsmall"
+        return bundled_folder()
     if not isinstance(model, (str, Path)):
         raise TypeError(f"model must be a folder, a hub id or None, got {model!r}")
-    if str(model) and Path(model).is_dir():  # an empty string would be the working directory
+    if str(model) and _is_folder(Path(model)):  # an empty string would be the working directory
         return Path(model)
     if isinstance(model, Path) or not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", model):
         raise CheckpointError(
             f"no checkpoint at {str(model)!r}: it is neither a folder on this machine nor a hub id like 'owner/name'."
         )
     return _download(model, revision)
+
+
+def bundled_folder() -> Path:
+    """Return the folder of the checkpoint that comes with the package."""
+    return Path(str(files("secateurs"))) / "models" / "xsmall"
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name too long for one, or in a folder that cannot be read
+        return False
 
 
 def _download(model: str, revision: str | None) -> Path:

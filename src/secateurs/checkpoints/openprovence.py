@@ -18,7 +18,7 @@ from secateurs.aggregate import mean_scores
 from secateurs.checkpoints.backbones import BACKBONES
 from secateurs.checkpoints.family import Blueprint, Family, Published, RawConfig, Shapes
 from secateurs.checkpoints.files import need
-from secateurs.errors import CheckpointError
+from secateurs.errors import CheckpointError, in_short
 from secateurs.policy import Threshold
 
 DEFAULT_THRESHOLD = 0.1
@@ -32,7 +32,7 @@ def _read(config: RawConfig, where: str, present: Shapes) -> Blueprint:
     if not isinstance(base, dict) or not isinstance(kind, str) or kind not in BACKBONES:
         raise CheckpointError(
             f"{where}: 'base_model_config' must describe the backbone with a 'model_type' of "
-            f"{', '.join(BACKBONES)}, got {kind!r}."
+            f"{', '.join(BACKBONES)}, got {in_short(kind)}."
         )
     backbone = BACKBONES[kind]
     # Older checkpoints lack the prefix, all of them or none.

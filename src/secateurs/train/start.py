@@ -17,7 +17,8 @@ from torch import Tensor
 
 from secateurs.checkpoints import BUNDLED, locate
 from secateurs.checkpoints.backbones import BACKBONES, rename
-from secateurs.checkpoints.files import make_tokenizer, open_tensors, pair_template, read_config, read_tokenizer
+from secateurs.checkpoints.files import open_tensors, read_config
+from secateurs.checkpoints.tokenizer import make_tokenizer, pair_template, read_tokenizer
 from secateurs.errors import CheckpointError
 from secateurs.model import Pruner
 from secateurs.train.config import ConfigError, StartConfig
@@ -94,7 +95,7 @@ def load_start(config: StartConfig, texts: Iterable[str] = ()) -> Start:
     model = _fill(Pruner(shape, 1), state, folder)
     freeze(model, config)
     window = min(config.max_length or int(raw.get("max_length") or _LONGEST), shape.max_tokens)
-    template = pair_template(folder, pipeline)
+    template = pair_template(folder, pipeline, shape.vocab_size)
     if template.document_type >= max(shape.type_vocab_size, 1):
         template = replace(template, document_type=0)
     tokenizer = make_tokenizer(folder, pipeline, shape.vocab_size)
