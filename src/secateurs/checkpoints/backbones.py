@@ -208,9 +208,7 @@ def read_modernbert(config: Mapping[str, Any], where: str) -> EncoderConfig:
     """Read the config of a ModernBERT encoder, as transformers 4 or 5 writes it."""
     pooling = config.get("classifier_pooling", "cls")
     if pooling not in ("cls", "mean"):
-        raise CheckpointError(
-            f"{where}: 'classifier_pooling' must be 'cls' or 'mean', got {in_short(pooling)}."
-        )
+        raise CheckpointError(f"{where}: 'classifier_pooling' must be 'cls' or 'mean', got {in_short(pooling)}.")
     kind: Literal["cls", "mean"] = "cls" if pooling == "cls" else "mean"
     return EncoderConfig(
         **_common(config, where),
@@ -262,9 +260,7 @@ def _common(config: Mapping[str, Any], where: str) -> dict[str, Any]:
 def _activation(config: Mapping[str, Any], key: str, where: str) -> str:
     name = config.get(key, "gelu")
     if not isinstance(name, str) or name not in ACTIVATIONS:
-        raise CheckpointError(
-            f"{where}: {key!r} is {in_short(name)}, expected one of {', '.join(ACTIVATIONS)}."
-        )
+        raise CheckpointError(f"{where}: {key!r} is {in_short(name)}, expected one of {', '.join(ACTIVATIONS)}.")
     return name
 
 
