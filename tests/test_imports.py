@@ -20,6 +20,8 @@ PLAIN = (
     "policy",
     "savings",
     "highlight",
+    "hidden",
+    "terminal",
     "arguments",
     "batching",
     "calls",

@@ -9,7 +9,8 @@ from dataclasses import FrozenInstanceError, replace
 import pytest
 
 from secateurs import Compression, MissingExtraError, Report, Savings, Sentence, Span
-from secateurs.highlight import describe, to_page
+from secateurs.highlight import describe
+from secateurs.serve.page import to_page
 from secateurs.text import merge_spans
 
 SENTENCES = (

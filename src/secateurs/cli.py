@@ -12,16 +12,13 @@ from importlib import import_module
 from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any
-from unicodedata import category
 
 import typer
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from secateurs import cli_models
 from secateurs.errors import Error
-from secateurs.hidden import show, summary
+from secateurs.hidden import printable
 from secateurs.savings import Savings
 from secateurs.text import Compression
 
@@ -188,7 +185,7 @@ def _explain(error: Exception) -> int:
 
 
 def _complain(message: str) -> None:
-    line = _shown(" ".join(message.split()))  # a file's name, too, could drive a terminal
+    line = printable(" ".join(message.split()))  # a file's name, too, could drive a terminal
     print(f"secateurs: {line}", file=sys.stderr)
 
 
@@ -237,6 +234,18 @@ def _waiting(what: str) -> AbstractContextManager[Any]:
     return console.status(f"{what} ...") if console.is_terminal else nullcontext()
 
 
+def _show(items: Sequence[tuple[str, Compression]], total: Savings, how: str, output: Path | None) -> None:
+    """Print results for people: in colours on a terminal, plain anywhere else."""
+    from secateurs.terminal import print_results
+
+    if output is None and sys.stdout.isatty():
+        print_results(Console(highlight=False), items, total, how)
+        return
+    buffer = StringIO()
+    print_results(Console(file=buffer, highlight=False, width=100), items, total, how)
+    _write("".join(f"{line.rstrip()}\n" for line in buffer.getvalue().splitlines()), output)
+
+
 def _json(query: str, model: str, items: Sequence[tuple[str, Compression]], total: Savings) -> str:
     documents = [{"source": source, **result.to_dict()} for source, result in items]
     answer = {"query": query, "model": model, "documents": documents, "savings": total.to_dict()}
@@ -244,70 +253,13 @@ def _json(query: str, model: str, items: Sequence[tuple[str, Compression]], tota
 
 
 def _html(query: str, model: str, items: Sequence[tuple[str, Compression]], total: Savings) -> str:
-    from secateurs.highlight import to_page
+    from secateurs.serve.page import to_page
 
     return to_page(query, items, total, model=model)
 
 
-def _show(items: Sequence[tuple[str, Compression]], total: Savings, how: str, output: Path | None) -> None:
-    """Print results for people."""
-    buffer = StringIO()
-    terminal = output is None and sys.stdout.isatty()
-    console = Console(highlight=False) if terminal else Console(file=buffer, highlight=False, width=100)
-    for source, result in items:
-        _show_document(console, source, result)
-    console.print(_savings_table(items, total))
-    exact = "" if total.exact else ", an approximation: the encoding could not be loaded"
-    console.print(Text(f"tokens: {total.encoding}{exact}; kept by {how}", style="dim"))
-    if not terminal:
-        _write("".join(f"{line.rstrip()}\n" for line in buffer.getvalue().splitlines()), output)
-
-
-def _show_document(console: Console, source: str, result: Compression) -> None:
-    reason = f" ({result.reason})" if result.reason else ""
-    console.print(Text.assemble((_shown(source), "bold"), f": {result.status}{reason}"))
-    lines = Table.grid(padding=(0, 1))
-    lines.add_column(width=1)
-    lines.add_column(justify="right")
-    lines.add_column(overflow="fold")
-    for sentence in result.sentences:
-        style = "bold" if sentence.kept else "dim"
-        mark = Text("✓", style="bold green") if sentence.kept else Text("·", style="dim")
-        lines.add_row(mark, Text(f"{sentence.score:.3f}", style=style), Text(_shown(sentence.text), style=style))
-    console.print(lines)
-    for warning in result.warnings:
-        console.print(Text(f"warning: {warning}", style="yellow"))
-    if found := summary(result.hidden_characters):
-        console.print(Text(f"warning: {found}, kept as they are and shown by their numbers", style="yellow"))
-    console.print()
-
-
-def _savings_table(items: Sequence[tuple[str, Compression]], total: Savings) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("document", overflow="fold")
-    for name in ("sentences kept", "tokens before", "after", "saved"):
-        table.add_column(name, justify="right")
-    for source, result in items:
-        kept = f"{len(result.kept)} of {len(result.sentences)}"
-        table.add_row(_shown(source), kept, *_counts(result.savings))
-    if len(items) > 1:
-        kept = f"{sum(len(r.kept) for _, r in items)} of {sum(len(r.sentences) for _, r in items)}"
-        table.add_row("total", kept, *_counts(total), style="bold")
-    return table
-
-
-def _counts(savings: Savings) -> tuple[str, str, str]:
-    return f"{savings.before:,}", f"{savings.after:,}", f"{savings.saved:,} ({savings.saved_fraction:.0%})"
-
-
-def _shown(text: str) -> str:
-    """Return a text as it is safe to show: nothing a document could drive a terminal with, or hide from its reader.
-
-    Hidden characters are shown by their numbers; those that writing needs, as the joiners of an emoji, are left.
-    """
-    visible = show(text.replace("\r\n", "\n"))
-    kept = (c if c in "\n\t" or c.isprintable() or category(c) in ("Zs", "Cf") else "\ufffd" for c in visible)
-    return "".join(kept).strip("\n ").expandtabs(4)
+if __name__ == "__main__":
+    run()
 
 
 if __name__ == "__main__":

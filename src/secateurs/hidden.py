@@ -169,3 +169,15 @@ def script_pattern() -> str:
     groups = "|".join(f"[{chars}]+" for chars in KINDS.values())
     source = "|".join([*_ORDINARY[:-1], f"({groups})"])  # where a document begins, a sentence cannot tell
     return re.sub(r"\\U0*([0-9a-f]+)", r"\\u{\1}", source)
+
+
+def printable(text: str) -> str:
+    """Return a text as it is safe to show: nothing a document could drive a terminal with, or hide from its reader.
+
+    Hidden characters are shown by their numbers; those that writing needs, as the joiners of an emoji, are left.
+    """
+    visible = show(text.replace("\r\n", "\n"))
+    kept = (
+        c if c in "\n\t" or c.isprintable() or unicodedata.category(c) in ("Zs", "Cf") else "\ufffd" for c in visible
+    )
+    return "".join(kept).strip("\n ").expandtabs(4)

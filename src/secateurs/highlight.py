@@ -1,4 +1,4 @@
-"""A result made visible: as lines for the terminal, as HTML for notebooks and pages.
+"""A result made visible as HTML, for notebooks.
 
 Nothing of a document is ever markup: every text is escaped before a tag is put around it. Hidden characters, which
 could reorder what a person sees, are shown by their numbers (`secateurs.hidden`).
@@ -6,11 +6,9 @@ could reorder what a person sees, are shown by their numbers (`secateurs.hidden`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from html import escape
 
 from secateurs.hidden import find, numbers, summary
-from secateurs.savings import Savings
 from secateurs.text import Compression
 
 _STYLE = """
@@ -35,6 +33,7 @@ def describe(compression: Compression) -> str:
     """Return one line on what happened to a document.
 
     Example:
+        >>> from secateurs import Savings
         >>> describe(Compression("", "", (), Savings(0, 0), "unchanged", "blank"))
         'unchanged (blank): 0 of 0 sentences kept, 0 -> 0 tokens'
     """
@@ -53,38 +52,6 @@ def to_html(compression: Compression) -> str:
     Kept sentences are marked, the more strongly the higher they score; cut ones are grey; scores show on hover.
     """
     return f'<div class="secateurs"><style>{_STYLE}</style>{_body(compression)}</div>'
-
-
-def to_page(
-    query: str,
-    items: Sequence[tuple[str, Compression]],
-    total: Savings,
-    *,
-    model: str | None = None,
-) -> str:
-    """Return results as the service's page, self-contained: its threshold moves, and it asks nobody.
-
-    Args:
-        query: What the documents were compressed for.
-        items: The source of each document, as a name, and its result.
-        total: The savings of all of them.
-        model: The model's name, to be shown.
-
-    Returns:
-        A page that needs no network; without JavaScript it shows the result as it is.
-    """
-    from secateurs.savings import TokenCounter
-    from secateurs.serve.page import page
-    from secateurs.serve.steps import after_by_threshold
-
-    count = TokenCounter(total.encoding)
-    policies = {result.policy for _, result in items if result.policy}
-    policy = policies.pop() if len(policies) == 1 else None
-    documents = [
-        {"source": source, **result.to_dict(), "steps": after_by_threshold(result, count)} for source, result in items
-    ]
-    answer = {"query": query, "model": model, "policy": policy, "documents": documents, "savings": total.to_dict()}
-    return page(answer)
 
 
 def _body(compression: Compression) -> str:

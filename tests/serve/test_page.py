@@ -15,8 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secateurs import Compression, Savings, Sentence, Threshold
-from secateurs.highlight import to_page
-from secateurs.serve.page import content_security_policy, page
+from secateurs.serve.page import content_security_policy, page, to_page
 
 HOSTILE = [
     "</script><script>alert(1)</script>",
@@ -158,7 +157,7 @@ def test_both_languages_have_every_word():
 def test_importing_the_page_loads_no_service():
     """The command line writes pages on a base install, without FastAPI and without torch."""
     code = (
-        "import sys\nfrom secateurs.serve.page import page\nfrom secateurs.highlight import to_page\n"
+        "import sys\nfrom secateurs.serve.page import page, to_page\n"
         "from secateurs import Savings\nto_page('q', [], Savings(0, 0)), page()\n"
         "assert not {'fastapi', 'uvicorn', 'torch', 'pydantic'} & set(sys.modules)"
     )

@@ -9,8 +9,7 @@ import pytest
 from page_browser import launched, showing
 
 from secateurs import Compression, Compressor, Savings, Sentence, Threshold, TopK
-from secateurs.highlight import to_page
-from secateurs.serve.page import page
+from secateurs.serve.page import page, to_page
 
 QUERY = "Who built the mill?"
 HOSTILE = (

@@ -12,7 +12,7 @@ answers.py     results as JSON; tags.py, highlights no document can forge
 metrics.py     counts for Prometheus
 settings.py    limits, deadline, key
 server.py      uvicorn with patience that ends, and a graceful end; command.py runs it
-page.py        the page at `/`; steps.py counts for it
+page.py        the page at `/`, and saved as a file; steps.py counts for it
 client.py      connections of `secateurs.remote`; rebuild.py checks what comes back
 load.py        a load generator; traffic.py, what it sends
 

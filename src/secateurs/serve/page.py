@@ -14,13 +14,16 @@ import hashlib
 import json
 import re
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from html import escape
 from importlib.resources import files
 from typing import Any
 
 from secateurs.hidden import script_pattern, show
+from secateurs.savings import Savings, TokenCounter
+from secateurs.serve.steps import after_by_threshold
+from secateurs.text import Compression
 
 _POLICY_PLACE = "<!-- policy -->"
 _STATIC_PLACE = "<!-- static --><noscript>This page needs JavaScript.</noscript>"
@@ -56,6 +59,34 @@ def page(result: Mapping[str, Any] | None = None) -> str:
     before_static, rest = rest.split(_STATIC_PLACE)
     before_data, rest = rest.split(_DATA_PLACE)
     return "".join((before_policy, policy, before_static, _static(result), before_data, data, rest))
+
+
+def to_page(
+    query: str,
+    items: Sequence[tuple[str, Compression]],
+    total: Savings,
+    *,
+    model: str | None = None,
+) -> str:
+    """Return results as the service's page, self-contained: its threshold moves, and it asks nobody.
+
+    Args:
+        query: What the documents were compressed for.
+        items: The source of each document, as a name, and its result.
+        total: The savings of all of them.
+        model: The model's name, to be shown.
+
+    Returns:
+        A page that needs no network; without JavaScript it shows the result as it is.
+    """
+    count = TokenCounter(total.encoding)
+    policies = {result.policy for _, result in items if result.policy}
+    policy = policies.pop() if len(policies) == 1 else None
+    documents = [
+        {"source": source, **result.to_dict(), "steps": after_by_threshold(result, count)} for source, result in items
+    ]
+    answer = {"query": query, "model": model, "policy": policy, "documents": documents, "savings": total.to_dict()}
+    return page(answer)
 
 
 def content_security_policy() -> str:
