@@ -13,9 +13,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self, runtime_checkable
 
-from secateurs.arguments import check_seconds
+from secateurs.arguments import check_count, check_seconds, check_threshold
 from secateurs.errors import DeviceError
-from secateurs.policy import Policy, check_count, check_threshold
+from secateurs.policy import Policy
 from secateurs.savings import TokenCounter
 from secateurs.text import Compression, Report
 

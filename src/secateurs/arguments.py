@@ -1,20 +1,13 @@
-"""The arguments of `compress` and `compress_pairs`, checked: what is wrong, where, and what to pass instead."""
+"""Arguments, checked: what is wrong, where, and what to pass instead."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import cast
 
 from secateurs.errors import in_short
-from secateurs.policy import Policy
 
-
-def check_policy(policy: object) -> Policy:
-    """Return a policy, or say that it is none."""
-    if not callable(policy):
-        raise TypeError(f"policy must be a policy such as Threshold(0.3) | TopK(1), got {policy!r}")
-    return cast("Policy", policy)  # any callable of the same signature will do
+_LARGEST = 2**63 - 1
 
 
 def check_query(query: object, where: str = "query") -> None:
@@ -60,3 +53,24 @@ def check_seconds(value: object, name: str) -> None:
             f"{name} must be more than 0 seconds and at most {threading.TIMEOUT_MAX:.0f}, got {in_short(value)}: "
             "pass None to wait as long as it takes."
         )
+
+
+def check_threshold(value: float, name: str = "threshold") -> float:
+    """Return a threshold as a float, or say what is wrong with it."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} must be a number in [0, 1], got {value!r}")
+    if not 0.0 <= value <= 1.0:  # nor is NaN
+        raise ValueError(
+            f"{name} must be in [0, 1], got {in_short(value)}: it is compared with a probability, not a logit."
+        )
+    return float(value)
+
+
+def check_count(value: int, name: str, *, least: int) -> None:
+    """Check a whole number, or say what is wrong with it."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be a whole number, got {value!r}")
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}, got {in_short(value)}")
+    if value > _LARGEST:
+        raise ValueError(f"{name} must be at most {_LARGEST}, more than any document has, got {in_short(value)}")

@@ -8,8 +8,8 @@ from collections.abc import Hashable
 from hashlib import blake2b
 from typing import Any
 
+from secateurs.arguments import check_count
 from secateurs.drafts import Scored
-from secateurs.policy import check_count
 
 
 class ScoreCache:

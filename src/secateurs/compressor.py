@@ -24,14 +24,14 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from secateurs import checkpoints
-from secateurs.arguments import check_documents, check_pairs, check_policy, check_query
+from secateurs.arguments import check_count, check_documents, check_pairs, check_query
 from secateurs.cache import ScoreCache
 from secateurs.calls import Calls
 from secateurs.device import resolve_device, resolve_dtype
 from secateurs.drafts import Draft, Scored, mark, reduce_scores, spend
 from secateurs.errors import own_failure
 from secateurs.overlap import groups, overlapped
-from secateurs.policy import Policy, check_count
+from secateurs.policy import Policy, check_policy
 from secateurs.savings import Savings, TokenCounter
 from secateurs.scorer import Observer, Scorer, WindowScores
 from secateurs.segment import Segmenter, check_tiling, get_segmenter

@@ -17,16 +17,15 @@ import ast
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
+from secateurs.arguments import check_count, check_threshold
 from secateurs.errors import in_short
 from secateurs.segment import is_heading
 from secateurs.text import Sentence
 
 Count = Callable[[str], int]
 WhenEmpty = Literal["drop", "best", "original"]
-
-_LARGEST = 2**63 - 1
 
 
 class Policy(ABC):
@@ -312,25 +311,11 @@ def longest_fit(order: Sequence[int], n: int, cost: Callable[[Sequence[int]], in
     return fits
 
 
-def check_threshold(value: float, name: str = "threshold") -> float:
-    """Return a threshold as a float, or say what is wrong with it."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{name} must be a number in [0, 1], got {value!r}")
-    if not 0.0 <= value <= 1.0:  # nor is NaN
-        raise ValueError(
-            f"{name} must be in [0, 1], got {in_short(value)}: it is compared with a probability, not a logit."
-        )
-    return float(value)
-
-
-def check_count(value: int, name: str, *, least: int) -> None:
-    """Check a whole number, or say what is wrong with it."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be a whole number, got {value!r}")
-    if value < least:
-        raise ValueError(f"{name} must be at least {least}, got {in_short(value)}")
-    if value > _LARGEST:
-        raise ValueError(f"{name} must be at most {_LARGEST}, more than any document has, got {in_short(value)}")
+def check_policy(policy: object) -> Policy:
+    """Return a policy, or say that it is none."""
+    if not callable(policy):
+        raise TypeError(f"policy must be a policy such as Threshold(0.3) | TopK(1), got {policy!r}")
+    return cast("Policy", policy)  # any callable of the same signature will do
 
 
 def _flags(sentences: Sequence[Sentence], chosen: Sequence[int]) -> list[bool]:

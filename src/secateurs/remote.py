@@ -14,9 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from secateurs.arguments import check_documents, check_pairs, check_policy, check_query, check_seconds
+from secateurs.arguments import check_count, check_documents, check_pairs, check_query, check_seconds
 from secateurs.errors import Error
-from secateurs.policy import Count, Policy, check_count
+from secateurs.policy import Count, Policy, check_policy
 from secateurs.savings import TokenCounter
 from secateurs.serve.rebuild import rebuild
 from secateurs.text import Compression, Sentence

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
+from secateurs.arguments import check_threshold
 from secateurs.savings import Savings
 
 if TYPE_CHECKING:
@@ -183,8 +184,6 @@ class Compression(_Carrier):
             >>> [highlight.text for highlight in result.highlights(0.8)]
             ['with Efthymis Filippou.']
         """
-        from secateurs.policy import check_threshold
-
         least = check_threshold(min_score, "min_score")
         return None if self.token_scores is None else self.token_scores.highlights(least)
 

@@ -24,7 +24,7 @@ from secateurs.annotate.prompts import PROMPT_VERSION
 from secateurs.annotate.records import BadRecordError, survey
 from secateurs.annotate.report import make_report, show
 from secateurs.annotate.run import Tick, run
-from secateurs.policy import check_count
+from secateurs.arguments import check_count
 from secateurs.savings import TokenCounter
 
 _OURS = frozenset(("messages", "model", "temperature", "max_tokens", "n", "stream"))

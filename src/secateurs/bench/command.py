@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from secateurs.arguments import check_count
 from secateurs.errors import MissingExtraError
-from secateurs.policy import check_count
 
 if TYPE_CHECKING:
     from secateurs.bench.measure import Settings

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from secateurs import __version__
+from secateurs.arguments import check_count, check_threshold
 from secateurs.checkpoints import BUNDLED
 from secateurs.errors import MissingExtraError
 from secateurs.evaluate.assess import Assessment, Plan, assess
@@ -23,7 +24,6 @@ from secateurs.evaluate.measure import Load, SystemRun, file_hash, file_names, f
 from secateurs.evaluate.report import Report, show, to_json, to_markdown
 from secateurs.evaluate.sample import encoder_length
 from secateurs.evaluate.systems import CheckpointSystem, ScoreSystem, System
-from secateurs.policy import check_count, check_threshold
 from secateurs.savings import TokenCounter
 
 if TYPE_CHECKING:

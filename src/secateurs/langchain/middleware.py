@@ -15,6 +15,7 @@ from langchain_core.messages import ToolMessage
 
 from secateurs.adapter import METADATA_KEY, Outcome, Runner, raise_missing
 from secateurs.adapter_settings import CompressorLike, OnError, OnReport, Settings
+from secateurs.arguments import check_count
 from secateurs.langchain.contents import Content, split_content, visible_text
 from secateurs.langchain.expand import expand_tool
 from secateurs.langchain.tool_results import (
@@ -29,7 +30,6 @@ from secateurs.langchain.tool_results import (
 )
 from secateurs.langchain.tracing import Traced
 from secateurs.originals import Originals, handle_of
-from secateurs.policy import check_count
 from secateurs.savings import Savings, TokenCounter
 
 try:

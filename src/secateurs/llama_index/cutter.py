@@ -12,11 +12,11 @@ from llama_index_instrumentation import get_dispatcher
 from secateurs.adapter import Outcome, Runner
 from secateurs.adapter_failure import as_failure
 from secateurs.adapter_settings import Settings
+from secateurs.arguments import check_count
 from secateurs.llama_index.events import SecateursReportEvent
 from secateurs.llama_index.expand import ExpandTool
 from secateurs.llama_index.nodes import clean_query
 from secateurs.llama_index.outputs import BlockSlots, block_slots, is_ours, rebuilt
-from secateurs.policy import check_count
 from secateurs.savings import TokenCounter
 
 _NOTHING = "[no part of this result answers the query]"

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from secateurs.policy import Threshold, check_count, combine
+from secateurs.arguments import check_count
+from secateurs.policy import Threshold, combine
 
 if TYPE_CHECKING:
     from mcp.server.mcpserver import MCPServer

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from secateurs.arguments import check_seconds
-from secateurs.policy import check_count
+from secateurs.arguments import check_count, check_seconds
 
 
 @dataclass(frozen=True, kw_only=True)
