@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from random import Random
 
+import hostile_parts  # noqa: F401 - puts the folder of the targets on the path
 import pytest
 import torch
-
-FOLDERS = [Path(__file__).parent / "fuzz", Path(__file__).parents[1] / "checkpoints"]
-sys.path[:0] = [str(folder) for folder in FOLDERS]
-
-from targets import TARGETS, Target  # noqa: E402 - the path comes first
+from targets import TARGETS, Target
 
 RUNS = {"policy": 1000, "answer": 500, "train": 150, "http": 150, "config": 100, "tokenizer": 150, "weights": 150}
 

@@ -16,6 +16,7 @@ from secateurs.errors import CheckpointError, in_short, own_failure, shorten
 
 # More than any model has, and small enough that no product of two overflows a tensor's own count of its elements.
 _LARGEST_NUMBER = 2**24
+_PRECISIONS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle", "*.npy", "*.npz")
 
 
@@ -67,12 +68,14 @@ class TensorFile:
         """Return one tensor on the device in the dtype; `as_stored` leaves it in the file's, where nothing is lost.
 
         Raises:
-            CheckpointError: It holds whole numbers (a quantized checkpoint), or values that are not finite.
+            CheckpointError: It is of another type than weights are (a quantized checkpoint), or holds values that
+                are not finite.
         """
         stored: torch.Tensor = self._home[name].get_tensor(name)
-        if not stored.is_floating_point():
+        if stored.dtype not in _PRECISIONS:
             raise CheckpointError(
-                f"tensor {name!r} is of {stored.dtype}, expected floating point: quantized weights are not supported."
+                f"tensor {name!r} is of {stored.dtype}, expected floating point of 16, 32 or 64 bits: quantized "
+                "weights are not supported."
             )
         fits = stored.dtype == torch.float16 or (stored.dtype == torch.bfloat16 and dtype == torch.float32)
         tensor = stored if as_stored and fits else stored.to(dtype=dtype)

@@ -87,7 +87,7 @@ def fuzz(name: str, seconds: int, output: Path, child: int) -> None:
     import torch
 
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
-    sys.path[:0] = [str(HERE), str(HERE.parents[1]), str(HERE.parents[1] / "checkpoints")]
+    sys.path[:0] = map(str, (HERE, HERE.parent, HERE.parents[1], HERE.parents[1] / "checkpoints"))
     with atheris.instrument_imports(include=["secateurs", "json", "tomllib"]):
         from targets import TARGETS
     logging.disable(logging.CRITICAL)

@@ -1,7 +1,7 @@
 """What is fuzzed: each target takes bytes, and raises where a law is broken and never else.
 
 The law is everywhere the same: hostile bytes end in the documented error, or in a result that keeps its promises.
-`tests`, `tests/checkpoints` and this folder must be on the path.
+`tests`, `tests/checkpoints`, `tests/reliability` and this folder must be on the path.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from typing import Any
 
 import tiny
 import torch
+from hostile_parts import small_tokenizer
 from mutate import mutate, mutate_bytes
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from secateurs import Compressor, Policy
 from secateurs.annotate.answers import Reply, UnusableError, parse
@@ -58,44 +58,6 @@ class Target(ABC):
     def mutate(self, data: bytes, random: Random) -> bytes:
         """Return an input that differs a little."""
         return data[:1] + mutate(data[1:], random)
-
-
-def small_tokenizer(kind: str = "words") -> Tokenizer:
-    """Return a tokenizer of a few hundred bytes of JSON."""
-    pieces = [*tiny.SPECIAL, "a", "b", "l", "m", "i", "▁", "▁the", "##l", "mi", "the", "mill", "built", "Ġ"]
-    vocabulary = {piece: index for index, piece in enumerate(pieces)}
-    model = {
-        "words": lambda: models.WordLevel(vocabulary, unk_token="<unk>"),
-        "pieces": lambda: models.WordPiece(vocabulary, unk_token="<unk>", max_input_chars_per_word=100),
-        "bpe": lambda: models.BPE(vocabulary, [("m", "i")], unk_token="<unk>", fuse_unk=True),
-        "unigram": lambda: models.Unigram([(piece, -1.0 - n) for n, piece in enumerate(pieces)], 3, False),
-    }[kind]()
-    made = Tokenizer(model)
-    regex = "'s|[^\\s\\p{L}]+|\\p{L}+|\\s+"
-    steps = {
-        "words": (normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()),
-        "pieces": (normalizers.NFKC(), pre_tokenizers.WhitespaceSplit()),
-        "bpe": (
-            normalizers.Sequence([normalizers.NFC(), normalizers.Replace("``", '"')]),
-            pre_tokenizers.Sequence(
-                [pre_tokenizers.Split(tiny_regex(regex), "isolated"), pre_tokenizers.ByteLevel(False)]
-            ),
-        ),
-        "unigram": (normalizers.Replace(tiny_regex(" {2,}"), " "), pre_tokenizers.Metaspace()),
-    }[kind]
-    made.normalizer, made.pre_tokenizer = steps
-    made.add_special_tokens(tiny.SPECIAL)
-    made.post_processor = processors.TemplateProcessing(
-        single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
-    )
-    return made
-
-
-def tiny_regex(pattern: str) -> Any:
-    """Return a pattern as the library wants it."""
-    from tokenizers import Regex
-
-    return Regex(pattern)
 
 
 class Checkpoints(Target):
