@@ -1,0 +1,50 @@
+"""How time grows with size: the exponent, from several sizes, so that one disturbed measurement decides nothing."""
+
+from __future__ import annotations
+
+import gc
+import math
+import time
+from collections.abc import Callable, Sequence
+from statistics import fmean
+
+FLOOR = 0.004  # seconds; shorter times say more of the clock than of the work
+LINEAR = math.log2(2.5)  # t(2n)/t(n) <= 2.5
+
+
+def seconds(work: Callable[[], object], times: int = 3) -> float:
+    """Take the best of several, in seconds of this process's processors."""
+    best = math.inf
+    collects = gc.isenabled()
+    gc.disable()  # what other tests have left costs a tenth of a second, and collecting first does, too
+    try:
+        for _ in range(times):
+            start = time.process_time()
+            work()
+            best = min(best, time.process_time() - start)
+    finally:
+        if collects:
+            gc.enable()
+    return best
+
+
+def exponent(sizes: Sequence[int], times: Sequence[float]) -> float:
+    """Return e of t = c * n^e, by least squares over the logarithms; 0 where all is quicker than the floor."""
+    xs, ys = [math.log2(size) for size in sizes], [math.log2(max(one, FLOOR)) for one in times]
+    mx, my = fmean(xs), fmean(ys)
+    return sum((x - mx) * (y - my) for x, y in zip(xs, ys, strict=True)) / sum((x - mx) ** 2 for x in xs)
+
+
+def grows(work: Callable[[str], object], unit: str, most: int) -> float:
+    """Return the exponent with which work on a repeated pattern grows, up to so many characters.
+
+    What looks worse than linear is measured again: a disturbance passes, a square does not.
+    """
+    sizes = [most // 8, most // 4, most // 2, most]
+    found = math.inf
+    for _ in range(3):
+        texts = [unit * (size // len(unit)) for size in sizes]
+        found = min(found, exponent(sizes, [seconds(lambda text=text: work(text), 2) for text in texts]))
+        if found <= LINEAR:
+            break
+    return found
