@@ -1,0 +1,166 @@
+"""Measure both pipelines: LLM tokens, evidence, latency and money, with compression and without.
+
+`python notebooks/pipeline/measure.py DATA...` writes `figures.json` and `pipeline.png` beside this file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from plot import draw
+from rag import Corpus, Encoder, Pipeline, Question, read_corpus
+from vectors import WordVectors
+from ways import PRICE, Ways
+from with_langchain import EncoderEmbeddings, LangChainPipeline, make_retriever
+from with_llama_index import EncoderEmbedding, LlamaIndexPipeline, make_index
+
+from secateurs import Compressor, ScoreCache
+from secateurs.adapter_settings import checkpoint_name
+from secateurs.evaluate.embeddings import Encoder as SentenceEncoder
+from secateurs.evaluate.measure import find_files
+from secateurs.langchain import SecateursCompressor
+from secateurs.llama_index import SecateursPostprocessor
+
+STAGES = ("embed and search", "compress", "prompt")
+EVERY = 5  # LlamaIndex gets every fifth question
+
+
+@dataclass(frozen=True)
+class Run:
+    """One question through one pipeline.
+
+    Attributes:
+        found: Ids of the passages retrieved, nearest first.
+        prompt: What the LLM would read.
+        seconds: One a stage.
+    """
+
+    found: tuple[str, ...]
+    prompt: str
+    seconds: tuple[float, ...]
+
+
+def main() -> None:
+    """Read the arguments, measure, write."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("data", nargs="+", type=Path, help="labelled files, or folders of them")
+    arguments.add_argument("--questions", type=int, default=500, help="how many, evenly from the files")
+    arguments.add_argument("--model", help="checkpoint of the compressor; default: the bundled one")
+    arguments.add_argument("--encoder", help="hub id or folder of a sentence encoder; default: hashed words")
+    arguments.add_argument("--output", type=Path, default=Path(__file__).parent, help="folder for what is written")
+    given = arguments.parse_args()
+    corpus = read_corpus(find_files(given.data), given.questions)
+    words = WordVectors([passage.text for passage in corpus.passages])
+    encoder = words if given.encoder is None else SentenceEncoder(given.encoder)
+    with Compressor.from_pretrained(given.model) as compressor:
+        figures = {"embedding": given.encoder or "hashed words", **measure(corpus, encoder, compressor)}
+    given.output.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(figures, indent=1, ensure_ascii=False)
+    (given.output / "figures.json").write_text(text + "\n", encoding="utf-8")
+    draw(figures, given.output / "pipeline.png")
+    print(table(figures))
+
+
+def measure(corpus: Corpus, encoder: Encoder, compressor: Compressor) -> dict[str, Any]:
+    """Take every question through LangChain, every fifth through LlamaIndex; then try other ways to fill a prompt.
+
+    Args:
+        corpus: Passages and questions.
+        encoder: The embedding.
+        compressor: What cuts. It remembers scores from LangChain's turn on, so that further thresholds cost no
+            forward pass.
+
+    Returns:
+        The figures, JSON types only.
+
+    Raises:
+        RuntimeError: The two frameworks do not give the LLM the same prompt.
+    """
+    started, load = time.perf_counter(), os.getloadavg()[0]
+    some = corpus.questions[::EVERY]
+    with tempfile.TemporaryDirectory() as folder:
+        index = make_index(corpus.passages, EncoderEmbedding(encoder), Path(folder) / "llama_index.db")
+        llama_runs = run(LlamaIndexPipeline(index, SecateursPostprocessor(compressor=compressor)), some)
+        compressor.cache = ScoreCache(max_characters=100_000_000)
+        retriever = make_retriever(corpus.passages, EncoderEmbeddings(encoder), Path(folder) / "langchain.db")
+        runs = run(LangChainPipeline(retriever, SecateursCompressor(compressor=compressor)), corpus.questions)
+    for question, one, other in zip(some, runs[::EVERY], llama_runs, strict=True):
+        if one.prompt != other.prompt:
+            raise RuntimeError(f"the frameworks differ at {question.query!r}:\n{one.prompt}\n---\n{other.prompt}")
+    alone = [one for place, one in enumerate(runs) if place % EVERY]  # the others' queries were embedded before
+    ways = Ways(corpus, [one.found for one in runs], compressor)
+    return {
+        "model": checkpoint_name(compressor.checkpoint),
+        "policy": repr(compressor.policy),
+        "encoding": compressor.encoding,
+        "questions": len(corpus.questions),
+        "passages": len(corpus.passages),
+        "price_per_million": PRICE,
+        "recall_at_10": ways.recall(),
+        "milliseconds": {"LangChain": stages(alone), "LlamaIndex": stages(llama_runs)},
+        "rows": [asdict(row) for row in ways.rows()],
+        "groups": ways.groups(),
+        "load_average_before": round(load, 2),  # above 0 something else was running, and the times are too long
+        "seconds_in_all": round(time.perf_counter() - started),
+    }
+
+
+def run(pipeline: Pipeline, questions: Sequence[Question]) -> list[Run]:
+    """Take questions through a pipeline, one after another."""
+    first = questions[0].query
+    pipeline.compress(first, pipeline.find(first)[:1])  # what only the first call costs
+    runs = []
+    for question in questions:
+        times = [time.perf_counter()]
+        found = pipeline.find(question.query)
+        times.append(time.perf_counter())
+        kept = pipeline.compress(question.query, found)
+        times.append(time.perf_counter())
+        prompt = pipeline.prompt(question.query, kept)
+        times.append(time.perf_counter())
+        ids = tuple(one.id for one in pipeline.kept(found))
+        runs.append(Run(ids, prompt, tuple(float(step) for step in np.diff(times))))
+    return runs
+
+
+def stages(runs: Sequence[Run]) -> dict[str, dict[str, float]]:
+    """Return median and 90th percentile of each stage, in milliseconds."""
+    times = 1000 * np.array([one.seconds for one in runs])
+    return {
+        name: {"median": round(float(np.median(part)), 2), "p90": round(float(np.percentile(part, 90)), 2)}
+        for name, part in zip(STAGES, times.T, strict=True)
+    }
+
+
+def table(figures: dict[str, Any]) -> str:
+    """Return the figures as Markdown."""
+    heads = (
+        "way",
+        "setting",
+        "LLM tokens a prompt",
+        "saved",
+        "evidence, of retrieved",
+        "of all",
+        "$ a 1,000 queries",
+    )
+    lines = [f"| {' | '.join(heads)} |", "|---|--:|--:|--:|--:|--:|--:|"]
+    for row in figures["rows"]:
+        shares = (row["saved_fraction"], row["evidence_of_retrieved"], row["evidence_of_all"])
+        cells = [row["way"], f"{row['value']:g}", f"{row['llm_tokens']:.0f}", *(f"{one:.1%}" for one in shares)]
+        lines.append(f"| {' | '.join(cells)} | {row['dollars']:.2f} |")
+    lines += ["", f"recall at 10: {figures['recall_at_10']:.1%}"]
+    lines += [f"{name}: {json.dumps(one)}" for name, one in {**figures["milliseconds"], **figures["groups"]}.items()]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
