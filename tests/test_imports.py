@@ -15,6 +15,7 @@ PLAIN = (
     "errors",
     "text",
     "segment",
+    "sentences",
     "blocks",
     "aggregate",
     "policy",

@@ -53,12 +53,13 @@ from secateurs import (
 from secateurs.adapter import Runner, report_to_dict
 from secateurs.adapter_settings import Settings
 from secateurs.aggregate import mean_scores
+from secateurs.blocks import is_heading
 from secateurs.device import Hardware, resolve_device, resolve_dtype
 from secateurs.encoders import Batch
 from secateurs.model import Pruner, Scores
 from secateurs.savings import TokenCounter
 from secateurs.scorer import Scorer
-from secateurs.segment import is_heading, segment
+from secateurs.segment import segment
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

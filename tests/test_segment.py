@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from secateurs.segment import Segmenter, check_tiling, detect_language, get_segmenter, is_heading, segment
+from secateurs.blocks import is_heading
+from secateurs.segment import Segmenter, check_tiling, get_segmenter, segment
+from secateurs.sentences import detect_language
 from secateurs.text import Span
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))  # lone surrogates and NUL too

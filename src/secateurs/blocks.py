@@ -1,6 +1,6 @@
 """The structure of a text, line by line: blocks that stay whole, and line breaks that end a sentence.
 
-A block is fenced code, a pipe table, a list item or a heading. `secateurs.segment` walks over them.
+A block is fenced code, a pipe table, a list item or a heading. `secateurs.sentences` walks over them.
 """
 
 from __future__ import annotations
@@ -157,3 +157,11 @@ def _joins(before: str, line: str, *, lower: bool) -> bool:
 
 def _is_dense(char: str) -> bool:
     return "\u3040" <= char <= "\u9fff" or "\uf900" <= char <= "\ufaff"
+
+
+def is_heading(text: str) -> bool:
+    """Tell whether a sentence is a Markdown heading, `# Title` or a line underlined with `===` or `---`."""
+    lines = text.strip().lstrip("\ufeff").splitlines()
+    if len(lines) == 1:
+        return ATX.match(lines[0]) is not None
+    return len(lines) == 2 and is_setext(lines, 0)

@@ -19,7 +19,7 @@ import re
 from collections.abc import Iterator
 
 from secateurs.blocks import WORD
-from secateurs.segment import DENSE, SHORT, cuts, tile
+from secateurs.sentences import DENSE, SHORT, cuts, tile
 from secateurs.text import Span
 
 __all__ = ["clauses"]

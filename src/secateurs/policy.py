@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 from secateurs.arguments import check_count, check_threshold
+from secateurs.blocks import is_heading
 from secateurs.errors import in_short
-from secateurs.segment import is_heading
 from secateurs.text import Sentence
 
 Count = Callable[[str], int]
