@@ -15,7 +15,6 @@ NUMBERS: tuple[Any, ...] = (
     *(0, -1, 1, 3, 10**9, 2**31, 2**63, 2**64, 10**12, 10**400, -(10**400), 0.5, 1e308, float("nan"), float("inf")),
     *(-float("inf"), True, False, "8", "", None, [], [8], {}, {"a": 8}),
 )
-ABSURD = (10**9, 2**31, 2**63, 10**12, 10**400, -1, float("nan"), float("inf"), "8", [8], True)
 SIZES = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
 TRIED = """
 import json, resource, sys
@@ -59,6 +58,11 @@ def numbers_of(config: dict[str, Any]) -> list[tuple[list[str], str]]:
     return places
 
 
+def plausible(size: object) -> bool:
+    """Tell whether a tiny model may have a size: a whole number, and none of the absurd ones that are tried."""
+    return type(size) is int and 1 <= size < 1000
+
+
 def tried(kind: str, tmp_path: Path, every: int) -> list[list[Any]]:
     """Load a kind of checkpoint with each number replaced by each value, or every n-th; return what loaded."""
     build(kind, tmp_path / kind)
@@ -79,7 +83,7 @@ def tried(kind: str, tmp_path: Path, every: int) -> list[list[Any]]:
 def test_absurd_numbers_are_refused_before_memory_is_taken(kind: str, tmp_path: Path) -> None:
     """A config with any number replaced loads or is a CheckpointError, within 256 MB; no absurd size ever loads."""
     loaded = tried(kind, tmp_path, every=30)
-    assert [item for item in loaded if item[0] in SIZES and any(item[1] is v or item[1] == v for v in ABSURD)] == []
+    assert [item for item in loaded if item[0] in SIZES and not plausible(item[1])] == []
 
 
 @pytest.mark.slow
@@ -88,7 +92,7 @@ def test_absurd_numbers_are_refused_before_memory_is_taken(kind: str, tmp_path: 
 def test_every_number_with_every_value(kind: str, tmp_path: Path) -> None:
     """The same for all values in all places."""
     loaded = tried(kind, tmp_path, every=1)
-    assert [item for item in loaded if item[0] in SIZES and any(item[1] is v or item[1] == v for v in ABSURD)] == []
+    assert [item for item in loaded if item[0] in SIZES and not plausible(item[1])] == []
 
 
 @pytest.mark.parametrize("key", ["max_length", "max_position_embeddings"])

@@ -24,7 +24,7 @@ class Reason(StrEnum):
     wrong_shape = "wrong_shape"  # JSON, but without the keys or with other types
     out_of_range = "out_of_range"  # a number that no sentence has, 0 included
     duplicate = "duplicate"  # a number twice
-    contradiction = "contradiction"  # no answer, yet sentences; or an answer, yet no sentences
+    contradiction = "contradiction"  # no answer, yet sentences; an answer, yet no sentences; one key twice
     too_long = "too_long"  # the prompt does not fit, however it is split
     bad_request = "bad_request"  # the server does not want this request
     gave_up = "gave_up"  # no reply after all retries
@@ -150,13 +150,21 @@ def _without_thought(content: str, marker: str) -> tuple[str, str]:
 def _object(text: str) -> dict[str, Any]:
     fenced = _FENCE.fullmatch(text)
     try:
-        row = json.loads(fenced[1] if fenced else text)
+        row = json.loads(fenced[1] if fenced else text, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         if _REFUSAL.match(text):
             raise UnusableError(Reason.refusal, text[:200]) from None
         raise UnusableError(Reason.not_json, str(error)) from None
     if not isinstance(row, dict):
         raise UnusableError(Reason.wrong_shape, f"{type(row).__name__} instead of an object")
+    return row
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object, unless it says something twice: JSON would take the last and forget the first."""
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        raise UnusableError(Reason.contradiction, "a key stands twice")
     return row
 
 
