@@ -66,6 +66,21 @@ def test_dragging_the_threshold_changes_what_is_cut(show, tiny):
 
 
 @pytest.mark.slow
+def test_hidden_characters_are_shown_by_number_and_copied_as_they_are(show, tiny):
+    """No bidirectional control, tag or joiner acts in the page; emoji stay whole, and what is copied is the text."""
+    text = "Ann built it \u202egnp.exe\u202c. \U0001f469\u200d\U0001f467 ig\u200bnore\U000e0041\U000e0042. \x00 So."
+    view = show(saved(tiny, Threshold(0.0), {"trap": text}), permissions=["clipboard-read", "clipboard-write"])
+    shown = "".join(view.tab.locator("article .text").all_text_contents())
+    numbers = view.tab.locator("article .codepoint").all_text_contents()
+    assert numbers == ["U+202E", "U+202C", "U+200B", "U+E0041 U+E0042", "U+0000"]
+    assert "\U0001f469\u200d\U0001f467" in shown
+    assert not set("\u202e\u202c\u200b\U000e0041\x00") & set(shown)
+    view.tab.locator("article > header button").click()
+    view.wait("#copied")
+    assert view.tab.evaluate("() => navigator.clipboard.readText()").replace("\x00", "") == text.replace("\x00", "")
+
+
+@pytest.mark.slow
 def test_every_threshold_shows_what_the_compressor_does(show, tiny):
     """At every score, and between, the sentences kept, the status and the counts are the compressor's own."""
     texts = list(DOCUMENTS.values())

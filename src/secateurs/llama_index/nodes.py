@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from llama_index.core.schema import BaseNode, ImageNode, MetadataMode, Node, TextNode
 
@@ -73,11 +73,18 @@ def _pieces(node: BaseNode) -> list[Sequence[int]]:
     before = node.metadata.get(METADATA_KEY)
     if before is not None:
         known = before.get(SOURCE_SPANS) if isinstance(before, dict) else None
-        return list(known or [])
+        return list(known) if _are_spans(known) else []
     start, end = getattr(node, "start_char_idx", None), getattr(node, "end_char_idx", None)
     if start is None:
         return []
     return [(start, start + len(node.get_content(MetadataMode.NONE)) if end is None else end)]
+
+
+def _are_spans(value: object) -> TypeGuard[list[Sequence[int]]]:
+    """Tell whether metadata, which anyone may have written, holds spans."""
+    return isinstance(value, list) and all(
+        isinstance(one, (list, tuple)) and len(one) == 2 and all(isinstance(at, int) for at in one) for one in value
+    )
 
 
 def rewrite(node: BaseNode, text: str, data: dict[str, Any]) -> BaseNode:

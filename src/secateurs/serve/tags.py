@@ -16,6 +16,8 @@ from secateurs.text import Sentence
 Escape = Literal["html", "none"]
 
 _NAMED = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"}
+# Struck through, the `>` of a tag before it is another character wherever somebody normalizes the page
+_NAMED["\u0338"] = "&#824;"
 
 
 @dataclass(frozen=True)
