@@ -20,6 +20,7 @@ PLAIN = (
     "aggregate",
     "policy",
     "savings",
+    "fork",
     "highlight",
     "hidden",
     "terminal",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
+import os
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -20,6 +20,7 @@ from weakref import WeakValueDictionary
 from secateurs.adapter_failure import FailureLog, as_failure
 from secateurs.adapter_settings import CompressorLike, Settings, checkpoint_name
 from secateurs.errors import Error, MissingExtraError
+from secateurs.fork import ForkLock
 from secateurs.policy import Policy, Threshold, combine
 from secateurs.savings import Savings
 from secateurs.text import Compression, Report
@@ -79,17 +80,18 @@ class Outcome:
         return {**_without_text(compression), "model": self.model, "threshold": self.threshold}
 
 
-_Key = tuple[str | None, str, str]
+_Key = tuple[int, str | None, str, str]
 _SHARED: WeakValueDictionary[_Key, CompressorLike] = WeakValueDictionary()
-_LOADING = threading.Lock()
+_LOADING = ForkLock()
 
 
 class Runner:
     """Runs the compressor behind one adapter, made on first use.
 
     Adapters with the same model, device and encoding share one compressor, so its weights are loaded once; they are
-    freed with the last adapter. A copied or unpickled runner is empty and finds or loads its compressor again. What
-    it holds says nothing about an adapter's settings, so all runners are equal: a copy equals its original.
+    freed with the last adapter. A copied or unpickled runner is empty and finds or loads its compressor again, and
+    so does one in a forked process. What it holds says nothing about an adapter's settings, so all runners are equal:
+    a copy equals its original.
 
     Attributes:
         failures: Logs what goes wrong in this adapter.
@@ -236,7 +238,7 @@ def _without_text(compression: Compression) -> dict[str, Any]:
 
 
 def _key(settings: Settings) -> _Key:
-    return settings.model, settings.device, settings.encoding
+    return os.getpid(), settings.model, settings.device, settings.encoding  # a fork leaves compressors behind
 
 
 def _policy(settings: Settings, compressor: CompressorLike) -> Policy:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import re
-import threading
 from concurrent.futures import CancelledError as CallCancelledError
 
 from secateurs.errors import Error
+from secateurs.fork import ForkLock
 
 _FIGURES = re.compile(r"\d[\d.,_]*")
 _KINDS = 100  # of failures told; more, and their messages differ by something that is no figure
@@ -26,7 +26,7 @@ class FailureLog:
     def __init__(self, log: logging.Logger) -> None:
         self._log = log
         self._told: set[str] = set()
-        self._lock = threading.Lock()
+        self._lock = ForkLock()
 
     def warn(self, what: str, error: BaseException) -> None:
         """Log a failure.

@@ -31,23 +31,39 @@ Outcome = TypeVar("Outcome")
 
 @dataclass(eq=False)
 class _Ticket(Generic[Item, Outcome]):
-    """What one caller waits for: its items, longest first, and a place for each outcome."""
+    """What one caller waits for: its items, longest first, and a place for each outcome.
+
+    Attributes:
+        tokens: Encoder tokens of the items that wait.
+        batch: What this caller runs for everybody; empty unless it is the one at work.
+        gone: Whether the caller has left, and wants nothing any more.
+    """
 
     items: Sequence[Item]
     outcomes: list[Outcome | None]
     waiting: deque[int]
     remaining: int
-    tokens: int = field(default=0)
+    tokens: int
+    batch: list[tuple[_Ticket[Item, Outcome], int]] = field(default_factory=list)
+    gone: bool = False
+
+    @classmethod
+    def of(cls, items: Sequence[Item]) -> _Ticket[Item, Outcome]:
+        order = sorted(range(len(items)), key=lambda index: len(items[index]), reverse=True)
+        return cls(items, [None] * len(items), deque(order), len(items), sum(map(len, items)))
 
 
 class SharedBatches(Generic[Item, Outcome]):
     """Runs items of concurrent callers together; safe to call from many threads.
 
+    An interrupt (Ctrl-C on the thread that happens to run a batch) ends that thread's call and no other's.
+
     Args:
-        run: Scores one batch; returns one outcome an item and does not raise.
+        run: Scores one batch; returns one outcome an item, never None, and raises nothing but what interrupts it.
         budget: Encoder tokens of a batch.
         padded: Measure a batch as if padded to its longest item, which bounds memory where attention is padded.
-        limit: Encoder tokens that may wait in all; a call that would exceed it is refused, unless nothing waits.
+        limit: Encoder tokens that may wait in all; a call that would exceed it is refused, unless
+            nothing waits, or it has nothing to wait for itself.
     """
 
     def __init__(
@@ -57,10 +73,11 @@ class SharedBatches(Generic[Item, Outcome]):
         self._budget = budget
         self._limit = limit
         self._padded = padded
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()  # entered itself: an interrupt finds the condition's own `with` half done
+        self._changed = threading.Condition(self._lock)
         self._tickets: deque[_Ticket[Item, Outcome]] = deque()
         self._tokens = 0
-        self._busy = False
+        self._worker: _Ticket[Item, Outcome] | None = None
 
     def __call__(self, items: Sequence[Item], *, cancelled: threading.Event | None = None) -> list[Outcome]:
         """Run items, together with those of other callers.
@@ -76,8 +93,9 @@ class SharedBatches(Generic[Item, Outcome]):
             OverloadedError: Too much is waiting already.
             CancelledError: `cancelled` was set.
         """
-        ticket = self._enter(items)
+        ticket: _Ticket[Item, Outcome] = _Ticket.of(items)
         try:
+            self._enter(ticket)
             while ticket.remaining:
                 if cancelled is not None and cancelled.is_set():
                     raise CancelledError
@@ -86,56 +104,41 @@ class SharedBatches(Generic[Item, Outcome]):
             self._leave(ticket)
         return [outcome for outcome in ticket.outcomes if outcome is not None]
 
-    def _enter(self, items: Sequence[Item]) -> _Ticket[Item, Outcome]:
-        order = sorted(range(len(items)), key=lambda index: len(items[index]), reverse=True)
-        tokens = sum(map(len, items))
-        ticket: _Ticket[Item, Outcome] = _Ticket(items, [None] * len(items), deque(order), len(items), tokens)
-        with self._changed:
-            if self._tickets and self._tokens + tokens > self._limit:
+    def _enter(self, ticket: _Ticket[Item, Outcome]) -> None:
+        with self._lock:
+            if ticket.tokens and self._tokens and self._tokens + ticket.tokens > self._limit:
                 raise OverloadedError(
-                    f"{self._tokens:,} encoder tokens are waiting to be scored and {tokens:,} more would exceed the "
-                    f"limit of {self._limit:,}. Try again later, or send less at once."
+                    f"{self._tokens:,} encoder tokens are waiting to be scored and {ticket.tokens:,} more would "
+                    f"exceed the limit of {self._limit:,}. Try again later, or send less at once."
                 )
-            if items:
+            if ticket.waiting:
+                self._tokens += ticket.tokens
                 self._tickets.append(ticket)
-                self._tokens += tokens
-        return ticket
 
     def _work_or_wait(self, ticket: _Ticket[Item, Outcome]) -> None:
-        with self._changed:
-            if self._busy:
+        with self._lock:
+            if self._worker is not None:
                 self._changed.wait(0.05)  # whoever finishes a batch wakes it; looks up to notice a cancellation
                 return
-            batch = self._take()
-            if not batch:
-                return
-            self._busy = True
-        done: list[Outcome] | None = None
-        try:
-            done = list(self._run([owner.items[index] for owner, index in batch]))
-        finally:
-            with self._changed:
-                self._busy = False
-                if done is None:  # whoever ran the batch was interrupted: the others' items wait again
-                    self._put_back(batch)
-                else:
-                    for (owner, index), outcome in zip(batch, done, strict=True):
-                        owner.outcomes[index] = outcome
-                        owner.remaining -= 1
-                self._changed.notify_all()
+            self._worker = ticket
+            self._take(ticket.batch)
+        done = list(self._run([owner.items[index] for owner, index in ticket.batch]))
+        if len(done) != len(ticket.batch):
+            raise RuntimeError(f"a batch of {len(ticket.batch)} items came back with {len(done)} outcomes")
+        with self._lock:
+            for (owner, index), outcome in zip(ticket.batch, done, strict=True):
+                owner.outcomes[index] = outcome
+                owner.remaining -= 1
+            self._rest(ticket)
 
-    def _put_back(self, batch: Sequence[tuple[_Ticket[Item, Outcome], int]]) -> None:
-        for owner, index in batch:
-            size = len(owner.items[index])
-            owner.waiting.appendleft(index)
-            owner.tokens += size
-            self._tokens += size
-            if owner not in self._tickets:
-                self._tickets.append(owner)
+    def _rest(self, ticket: _Ticket[Item, Outcome]) -> None:
+        """Let the next caller work; the lock is held."""
+        ticket.batch.clear()
+        self._worker = None
+        self._changed.notify_all()
 
-    def _take(self) -> list[tuple[_Ticket[Item, Outcome], int]]:
+    def _take(self, batch: list[tuple[_Ticket[Item, Outcome], int]]) -> None:
         """Fill a batch from the callers in turn, so that a small call does not wait for the whole of a large one."""
-        batch: list[tuple[_Ticket[Item, Outcome], int]] = []
         longest = total = 0
         while self._tickets:
             ticket = self._tickets[0]
@@ -146,17 +149,33 @@ class SharedBatches(Generic[Item, Outcome]):
             longest, total = max(longest, size), total + size
             if batch and (longest * (len(batch) + 1) if self._padded else total) > self._budget:
                 break
-            batch.append((ticket, ticket.waiting.popleft()))
+            batch.append((ticket, ticket.waiting[0]))
+            ticket.waiting.popleft()
             self._tokens -= size
             ticket.tokens -= size
             self._tickets.rotate(-1)
-        return batch
 
     def _leave(self, ticket: _Ticket[Item, Outcome]) -> None:
-        with self._changed:
-            if ticket.waiting:
-                ticket.waiting.clear()
-                self._tokens -= ticket.tokens
+        """Take a caller out, whatever it was about: it is done, refused, cancelled, or was interrupted anywhere."""
+        with self._lock:
+            ticket.gone = True
+            if self._worker is ticket:  # interrupted: what it ran for others waits again
+                self._put_back(ticket.batch)
+                self._rest(ticket)
             if ticket in self._tickets:
                 self._tickets.remove(ticket)
-            self._changed.notify_all()
+                self._tokens -= ticket.tokens
+            ticket.waiting.clear()
+            ticket.tokens = 0
+
+    def _put_back(self, batch: Sequence[tuple[_Ticket[Item, Outcome], int]]) -> None:
+        """Let what has no outcome yet wait again, and count anew: the interrupt came between any two steps."""
+        for owner, index in reversed(batch):
+            if owner.gone or owner.outcomes[index] is not None or index in owner.waiting:
+                continue
+            owner.waiting.appendleft(index)
+            if owner not in self._tickets:
+                self._tickets.append(owner)
+        for owner in self._tickets:
+            owner.tokens = sum(len(owner.items[index]) for index in owner.waiting)
+        self._tokens = sum(owner.tokens for owner in self._tickets)

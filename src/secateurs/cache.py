@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Hashable
 from hashlib import blake2b
@@ -10,6 +9,7 @@ from typing import Any
 
 from secateurs.arguments import check_count
 from secateurs.drafts import Scored
+from secateurs.fork import ForkLock
 
 
 class ScoreCache:
@@ -42,7 +42,7 @@ class ScoreCache:
         self.hits = self.misses = 0
         self._entries: OrderedDict[Hashable, Scored] = OrderedDict()
         self._characters = 0
-        self._lock = threading.Lock()
+        self._lock = ForkLock()
 
     def get(self, owner: Hashable, query: str, document: str) -> Scored | None:
         """Return the scored document, or None if it is not remembered."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
@@ -11,6 +12,7 @@ from contextvars import copy_context
 from typing import TypeVar
 
 from secateurs.arguments import check_seconds
+from secateurs.fork import check_process
 
 Result = TypeVar("Result")
 Work = Callable[[threading.Event], Result]  # is told by the event that nobody waits any more
@@ -36,9 +38,13 @@ class Calls:
     A call without a time limit runs on the caller's own thread. One that is awaited, or has a time limit, runs on a
     thread of the compressor's: not on the event loop's, which calls that wait for each other's batches would keep
     from the user's own work; and so that its caller is free when the time is up, even while a forward pass stalls.
+
+    Args:
+        process: The process whose calls these are; None for this one. They are refused in any other.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, process: int | None = None) -> None:
+        self.process = os.getpid() if process is None else process
         self._threads: ThreadPoolExecutor | None = None
         self._starting = threading.Lock()
 
@@ -52,7 +58,9 @@ class Calls:
         Raises:
             TimeoutError: The time is up. What has not been scored by then never will be.
             ValueError: The timeout is no positive number.
+            RuntimeError: The process was forked since.
         """
+        check_process(self.process)
         if timeout is None:
             return work(threading.Event())
         check_seconds(timeout, "timeout")
@@ -61,6 +69,8 @@ class Calls:
         try:
             return future.result(timeout)
         except FutureTimeoutError:
+            if future.done() and not future.cancelled():
+                return future.result()  # done at the last moment, or the work's own TimeoutError
             raise _too_late(timeout) from None
         finally:
             nobody.set()
@@ -68,6 +78,7 @@ class Calls:
 
     async def arun(self, work: Work[Result], *, timeout: float | None = None) -> Result:
         """Do what `run` does without blocking the event loop; also stops when the task is cancelled."""
+        check_process(self.process)
         if timeout is not None:
             check_seconds(timeout, "timeout")
         nobody = threading.Event()
@@ -85,6 +96,8 @@ class Calls:
 
     def close(self) -> None:
         """Let the threads end once they have nothing left to do."""
+        if self.process != os.getpid():
+            return  # they ended with the fork, and may have held their locks
         with self._starting:
             if self._threads is not None:
                 self._threads.shutdown(wait=False)

@@ -33,7 +33,7 @@ from secateurs.errors import own_failure
 from secateurs.overlap import groups, overlapped
 from secateurs.policy import Policy, check_policy
 from secateurs.savings import Savings, TokenCounter
-from secateurs.scorer import Observer, Scorer, WindowScores
+from secateurs.scorer import Observer, Scorer, WindowScores, compute
 from secateurs.segment import Segmenter, check_tiling, get_segmenter
 from secateurs.text import Compression, Sentence, Status
 from secateurs.token_scores import Locator
@@ -134,7 +134,8 @@ class Compressor:
         where = resolve_device(device)
         precision = resolve_dtype(dtype, where)
         path = checkpoints.locate(model, revision)
-        checkpoint = checkpoints.load(path, family=family, device=where, dtype=precision)
+        load = partial(checkpoints.load, path, family=family, device=where, dtype=precision)
+        checkpoint = compute(load, where)
         compressor = cls(checkpoint, segmenter=segmenter, policy=policy, encoding=encoding)
         compressor._recipe = {
             "model": model,
@@ -235,7 +236,7 @@ class Compressor:
         """Return a compressor with the same weights whose savings are counted in another tiktoken encoding."""
         other = object.__new__(type(self))
         other.__dict__.update(self.__dict__)
-        other._count, other.encoding, other._calls = TokenCounter(encoding), encoding, Calls()
+        other._count, other.encoding, other._calls = TokenCounter(encoding), encoding, Calls(self._calls.process)
         return other
 
     def observe(self, on_pass: Observer) -> None:
@@ -245,9 +246,10 @@ class Compressor:
             on_pass: Called with the pass's encoder tokens and seconds, on the thread that ran it; what it raises is
                 logged.
         """
-        if self._scorer is None:
+        scorer = self._scorer
+        if scorer is None:
             raise RuntimeError(_CLOSED)
-        self._scorer.observe(on_pass)
+        scorer.observe(on_pass)
 
     def close(self) -> None:
         """Free the weights; the compressor cannot be used afterwards."""
@@ -268,7 +270,8 @@ class Compressor:
         self.close()
 
     def __repr__(self) -> str:
-        state = "closed" if self._loaded is None else str(self._loaded.model.device)
+        checkpoint = self._loaded
+        state = "closed" if checkpoint is None else str(checkpoint.model.device)
         return f"Compressor({self.checkpoint.name!r}, {state}, policy={self.policy!r}, encoding={self.encoding!r})"
 
     def _run(

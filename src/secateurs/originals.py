@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections import OrderedDict
+
+from secateurs.fork import ForkLock
 
 # what an LLM is told of a tool that returns originals
 EXPAND = (
@@ -31,7 +32,7 @@ class Originals:
         self._max = max_characters
         self._texts: OrderedDict[str, str] = OrderedDict()
         self._characters = 0
-        self._lock = threading.Lock()
+        self._lock = ForkLock()
 
     def put(self, text: str) -> str:
         """Keep a text and return its handle."""

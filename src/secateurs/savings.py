@@ -10,19 +10,20 @@ import gzip
 import hashlib
 import json
 import re
-import threading
 from binascii import a2b_base64
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from secateurs.fork import ForkLock
+
 if TYPE_CHECKING:
     import tiktoken
 
 _BUNDLED = ("o200k_base", "cl100k_base")
 _SAME_RANKS = {"o200k_harmony": "o200k_base"}  # differs in special tokens only, which plain text never becomes
-_LOCK = threading.Lock()
+_LOCK = ForkLock()
 
 # tiktoken's regular expression engine overflows its stack, and takes the process's error stream with it, on
 # about a million white-space characters in a row; such runs are counted in pieces, and the count is flagged.

@@ -13,7 +13,8 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -25,9 +26,11 @@ from secateurs.calls import on_call_thread
 from secateurs.device import token_budget
 from secateurs.encoders import Batch
 from secateurs.errors import own_failure
+from secateurs.fork import check_process, forked
 from secateurs.model import Pruner, Scores
 from secateurs.windows import Window
 
+Result = TypeVar("Result")
 Observer = Callable[[int, float], object]  # encoder tokens and seconds of a forward pass
 
 _log = logging.getLogger(__name__)
@@ -84,12 +87,7 @@ class Scorer:
             OverloadedError: Too much is waiting to be scored already.
             RuntimeError: The process was forked after the model was loaded.
         """
-        if os.getpid() != self._process:
-            # torch's threads do not survive a fork: the next parallel operation would wait for them for ever
-            raise RuntimeError(
-                "this Compressor was loaded before the process forked, and its threads are gone. Load it in the "
-                "child process, or start processes with the 'spawn' method."
-            )
+        check_process(self._process)
         return self._shared(windows, cancelled=cancelled)
 
     def observe(self, on_pass: Observer) -> None:
@@ -114,9 +112,7 @@ class Scorer:
 
     def _attempt(self, windows: Sequence[Window]) -> list[WindowScores] | BaseException:
         try:
-            if not on_call_thread():
-                return self._forward(windows)
-            return _pass_thread(os.getpid(), self.model.device).submit(self._forward, windows).result()
+            return compute(partial(self._forward, windows), self.model.device)
         except BaseException as error:
             # without the traceback, so that the failed pass's tensors are no longer referenced
             failure = own_failure(error).with_traceback(None)
@@ -141,9 +137,30 @@ class Scorer:
         return results
 
 
+def compute(work: Callable[[], Result], device: torch.device) -> Result:
+    """Run what computes with torch, on the user's own thread where that is good.
+
+    It is not in a forked process: a thread that computed before the fork has a team of OpenMP's whose other members
+    are gone, and would wait for them for ever.
+
+    Args:
+        work: What computes.
+        device: Where.
+    """
+    if not on_call_thread() and not forked():
+        return work()
+    try:
+        future = _pass_thread(os.getpid(), device).submit(work)
+    except RuntimeError:  # no thread starts any more, as when the interpreter ends while calls are under way
+        if forked():
+            raise
+        return work()
+    return future.result()
+
+
 @cache
 def _pass_thread(process: int, device: torch.device) -> ThreadPoolExecutor:
-    """Return the one thread on which all calls that are not on the user's own threads run their passes.
+    """Return the one thread on which what is not for the user's own threads computes.
 
     OpenMP keeps a team for each thread that ever computed. With more teams than cores it lets all of them sleep
     between operations, and small passes then take half as long again.

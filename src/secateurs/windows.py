@@ -8,13 +8,15 @@ typed in a query or document become the unknown id.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
 import tokenizers
 from numpy.typing import NDArray
+
+from secateurs.fork import forked
 
 Ids = NDArray[np.int32]
 Ints = NDArray[np.int64]
@@ -147,7 +149,7 @@ class Tokenizer:
         ids: list[Ids] = []
         lengths: list[int] = []
         for some in _batches(texts):
-            encoded = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(some, add_special_tokens=False)]
+            encoded = [encoding.ids for encoding in self._encodings(some, self._tokenizer.encode_batch_fast)]
             lengths.extend(map(len, encoded))
             ids.append(np.fromiter(chain.from_iterable(encoded), dtype=np.int32))
         flat = np.concatenate(ids) if ids else np.zeros(0, dtype=np.int32)
@@ -165,10 +167,17 @@ class Tokenizer:
         """
         places: list[Ids] = []
         for some in _batches(texts):
-            encoded = [encoding.offsets for encoding in self._tokenizer.encode_batch(some, add_special_tokens=False)]
+            encoded = [encoding.offsets for encoding in self._encodings(some, self._tokenizer.encode_batch)]
             places.append(np.fromiter(chain.from_iterable(chain.from_iterable(encoded)), dtype=np.int32))
         flat = np.concatenate(places) if places else np.zeros(0, dtype=np.int32)
         return Offsets(flat[0::2], flat[1::2])
+
+    def _encodings(
+        self, texts: Sequence[str], batch: Callable[..., list[tokenizers.Encoding]]
+    ) -> list[tokenizers.Encoding]:
+        if forked():  # the library's threads may be the parent's, and a batch would wait for them for ever
+            return [self._tokenizer.encode(text, add_special_tokens=False) for text in texts]
+        return batch(texts, add_special_tokens=False)
 
 
 def _batches(texts: Sequence[str]) -> Iterator[list[str]]:

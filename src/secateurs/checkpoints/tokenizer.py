@@ -39,7 +39,9 @@ def read_tokenizer(folder: Path) -> tokenizers.Tokenizer:
     try:
         pipeline.no_truncation()
         pipeline.no_padding()
-        pipeline.encode_batch([*_PROBES, *zip(_PROBES, _PROBES, strict=True)])
+        for probe in _PROBES:  # not as a batch: its threads, if a parent process used them, are gone in a fork
+            pipeline.encode(probe)
+            pipeline.encode(probe, probe)
     except BaseException as error:
         reason = own_failure(error)
         raise CheckpointError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
@@ -13,6 +12,7 @@ from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall, ToolMessage
 
 from secateurs.adapter import METADATA_KEY, copy_metadata
+from secateurs.fork import ForkLock
 from secateurs.langchain.contents import ToolContent
 from secateurs.originals import handle_of
 
@@ -45,7 +45,7 @@ class Cuts:
     def __init__(self, most: int = 1024) -> None:
         self._most = most
         self._known: OrderedDict[tuple[str, str], Cut] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = ForkLock()
 
     def get(self, message: ToolMessage, query: str) -> Cut | None:
         """Return what became of a message's content for a query; None if it is not or no longer known."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import threading
 import weakref
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any
 
 from secateurs.errors import Error, MissingExtraError, OverloadedError
+from secateurs.fork import ForkLock
 
 try:
     import httpx
@@ -58,7 +58,7 @@ class Client:
             "verify": base_url.startswith("https://"),
         }
         self._url = base_url
-        self._lock = threading.Lock()
+        self._lock = ForkLock()
         self._process = os.getpid()
         self._direct: httpx.Client | None = None
         self._closing: weakref.finalize[[], Client] | None = None
