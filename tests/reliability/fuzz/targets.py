@@ -13,7 +13,6 @@ import struct
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -49,8 +48,8 @@ class Target(ABC):
         """Return inputs to begin with; the first byte of most chooses a variant."""
 
     @abstractmethod
-    def __call__(self, data: bytes) -> None:
-        """Read an input."""
+    def __call__(self, data: bytes) -> bool:
+        """Read an input; tell whether it was accepted."""
 
     def close(self) -> None:  # noqa: B027 - most have nothing to remove
         """Remove what it wrote."""
@@ -86,7 +85,7 @@ class Checkpoints(Target):
         """Return the files as they are."""
         return [bytes([n]) + (folder / self.file).read_bytes() for n, (folder, _) in enumerate(self.folders)]
 
-    def __call__(self, data: bytes) -> None:
+    def __call__(self, data: bytes) -> bool:
         """Load a checkpoint with this file, and compress with it."""
         folder, family = self.folders[(data[0] if data else 0) % len(self.folders)]
         (folder / self.file).write_bytes(data[1:])
@@ -97,13 +96,14 @@ class Checkpoints(Target):
             explained = explain(folder, family).problem
             if explained is None:
                 raise BrokenLawError(f"refused, and explained as sound: {error}") from error
-            return
+            return False
         with Compressor(checkpoint) as compressor:
             result = compressor.compress(QUERY, [DOCUMENT])[0]
         if result.status == "error" and not self.may_fail(result.reason or ""):
             raise BrokenLawError(f"it loads, and fails on a plain document: {result.reason}")
         if "".join(sentence.text for sentence in result.sentences) != DOCUMENT:
             raise BrokenLawError("the sentences are not the document")
+        return True
 
     def may_fail(self, reason: str) -> bool:
         """Tell whether a document may come back whole for this reason."""
@@ -250,7 +250,7 @@ class Http(Target):
         bodies = ((0, compress), (0, pairs | options), (1, highlight), (1, highlight | flags), (2, rerank))
         return [bytes([path]) + json.dumps(body).encode() for path, body in bodies]
 
-    def __call__(self, data: bytes) -> None:
+    def __call__(self, data: bytes) -> bool:
         """Send a body."""
         head = data[0] if data else 0
         path, kind = self.PATHS[head % 3], self.KINDS[head // 3 % len(self.KINDS) if head >= 128 else 0]
@@ -264,6 +264,7 @@ class Http(Target):
         for document in documents:
             if isinstance(document, dict) and document.get("status") == "error":
                 raise BrokenLawError(f"a document fails: {document['reason']}")
+        return status == 200
 
     async def post(self, path: str, kind: tuple[bytes, ...], body: bytes) -> tuple[int, bytes]:
         """Send a body to the application and return its status and its answer."""
@@ -321,13 +322,19 @@ class PolicySource(Target):
         piece = random.choice((*pieces, b"0.5", b"-1", b"1e999", b"True", b"None", b"k=", b"'" * 3, b"9" * 5000))
         return mutate_bytes(data[:first] + piece + data[first:], random)
 
-    def __call__(self, data: bytes) -> None:
+    def __call__(self, data: bytes) -> bool:
         """Read a source."""
-        with suppress(ValueError):
-            source = data.decode("utf-8", "surrogateescape")
-            policy = Policy.parse(source)
-            if Policy.parse(repr(policy)) != policy:
-                raise BrokenLawError(f"{policy!r} is not read back")
+        try:
+            policy = Policy.parse(data.decode("utf-8", "surrogateescape"))
+        except ValueError:
+            return False
+        try:
+            again = Policy.parse(repr(policy))
+        except ValueError as error:
+            raise BrokenLawError(f"{policy!r} is not read back") from error
+        if again != policy:
+            raise BrokenLawError(f"{policy!r} is read back as {again!r}")
+        return True
 
 
 class TrainFile(Target):
@@ -368,11 +375,14 @@ class TrainFile(Target):
         first = random.randrange(len(data) + 1)
         return mutate_bytes(data[:first] + random.choice(pieces) + data[first:], random)
 
-    def __call__(self, data: bytes) -> None:
+    def __call__(self, data: bytes) -> bool:
         """Read a config."""
         self.file.write_bytes(data)
-        with suppress(ConfigError):
+        try:
             read_config(self.file)
+        except ConfigError:
+            return False
+        return True
 
 
 class AnswerOfLabeller(Target):
@@ -389,14 +399,15 @@ class AnswerOfLabeller(Target):
         """Change an answer as JSON where it is some."""
         return mutate(data, random)
 
-    def __call__(self, data: bytes) -> None:
+    def __call__(self, data: bytes) -> bool:
         """Read an answer."""
         try:
             numbers = parse(Reply(data.decode("utf-8", "surrogateescape")), 3).numbers
         except UnusableError:
-            return
+            return False
         if not numbers <= {1, 2, 3} or (b"2" in data) < (2 in numbers):
             raise BrokenLawError(f"{sorted(numbers)} of 3 sentences")
+        return True
 
 
 TARGETS: dict[str, Callable[[], Target]] = {
