@@ -8,8 +8,12 @@ from random import Random
 from typing import Any
 
 import pytest
-from hostile_parts import KINDS, build, change_json, refused
+from hostile_parts import KINDS, build, change_json, refused, small_checkpoint
 from watchdog import run_python
+
+from secateurs.errors import CheckpointError
+from secateurs.train.config import StartConfig
+from secateurs.train.start import load_start
 
 NUMBERS: tuple[Any, ...] = (
     *(0, -1, 1, 3, 10**9, 2**31, 2**63, 2**64, 10**12, 10**400, -(10**400), 0.5, 1e308, float("nan"), float("inf")),
@@ -104,3 +108,18 @@ def test_a_window_without_end_is_refused(key: str, tmp_path: Path) -> None:
         lambda c: (c.update(max_length=10**6), c["base_model_config"].update(max_position_embeddings=10**6), None)[2],
     )
     refused(tmp_path / "checkpoint", "a window of 1000000 tokens is longer than any model's")
+
+
+@pytest.mark.parametrize(
+    "key", ["num_hidden_layers", "max_length", "base_model_config", "hidden_size", "intermediate_size"]
+)
+@pytest.mark.parametrize(
+    "value", [10**12, 10**400, -1, "8", [8], {"a": 8}, float("inf")], ids=lambda value: str(value)[:9]
+)
+def test_training_refuses_what_compressing_refuses(key: str, value: object, tmp_path: Path) -> None:
+    """A checkpoint whose config lies cannot be trained from either: the same error, before anything is built."""
+    folder = small_checkpoint(tmp_path / "checkpoint")
+    change_json(folder / "config.json", lambda c: (c if key in c else c["base_model_config"]).update({key: value}))
+    with pytest.raises(CheckpointError) as caught:
+        load_start(StartConfig(model=str(folder)))
+    assert str(folder) in str(caught.value)

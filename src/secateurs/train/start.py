@@ -17,9 +17,9 @@ from torch import Tensor
 
 from secateurs.checkpoints import BUNDLED, locate
 from secateurs.checkpoints.backbones import BACKBONES, rename
-from secateurs.checkpoints.files import open_tensors, read_config
+from secateurs.checkpoints.files import need, open_tensors, read_config
 from secateurs.checkpoints.tokenizer import make_tokenizer, pair_template, read_tokenizer
-from secateurs.errors import CheckpointError
+from secateurs.errors import CheckpointError, in_short, shorten
 from secateurs.model import Pruner
 from secateurs.train.config import ConfigError, StartConfig
 from secateurs.train.vocabulary import trim
@@ -73,12 +73,13 @@ def load_start(config: StartConfig, texts: Iterable[str] = ()) -> Start:
     folder = locate(name)
     where = str(folder / "config.json")
     raw = read_config(folder)
-    base = dict(raw.get("base_model_config") or raw)
+    inner = raw.get("base_model_config") or raw
+    base = dict(inner) if isinstance(inner, dict) else {}
     kind = str(base.get("model_type"))
     if kind not in KINDS or raw.get("model_type") not in (*KINDS, "open_provence"):
+        said = f"{in_short(raw.get('model_type'))} ({shorten(kind, 80)})"
         raise CheckpointError(
-            f"{where}: cannot train model_type {raw.get('model_type')!r} ({kind}), expected a model of "
-            f"{', '.join(KINDS)}, or a pruner in the OpenProvence layout on one of them."
+            f"{where}: cannot train model_type {said}, expected a model of {', '.join(KINDS)}, or a pruner in the OpenProvence layout on one of them."
         )
     _name_global_layers(base)
     _truncate(base, config.layers, where)
@@ -92,9 +93,13 @@ def load_start(config: StartConfig, texts: Iterable[str] = ()) -> Start:
         _replace_ids(base, pipeline, read_tokenizer(folder))
     base["vocab_size"] = len(state["encoder.tokens.weight"])
     shape = BACKBONES[kind].read(base, where)
-    model = _fill(Pruner(shape, 1), state, folder)
+    _check_layers(state, shape.layers, folder)
+    with torch.device("meta"):  # sizes are compared with the file's before they cost memory
+        model = Pruner(shape, 1)
+    model = _fill(model, state, folder)
     freeze(model, config)
-    window = min(config.max_length or int(raw.get("max_length") or _LONGEST), shape.max_tokens)
+    own = need(raw, "max_length", int, where) if raw.get("max_length") else _LONGEST
+    window = min(config.max_length or own, shape.max_tokens)
     template = pair_template(folder, pipeline, shape.vocab_size)
     if template.document_type >= max(shape.type_vocab_size, 1):
         template = replace(template, document_type=0)
@@ -134,7 +139,7 @@ def _name_global_layers(base: dict[str, Any]) -> None:
 
 
 def _truncate(base: dict[str, Any], layers: int, where: str) -> None:
-    have = int(base.get("num_hidden_layers", 0))
+    have = need(base, "num_hidden_layers", int, where)
     if layers > have:
         raise ConfigError(f"start.layers is {layers}, but the model has {have} ({where}): use at most that many.")
     if layers:
@@ -165,6 +170,15 @@ def _place(theirs: str, kind: str, table: Mapping[str, str]) -> str | None:
     return rename(plain, table) or rename(_BODY[kind] + plain, table)
 
 
+def _check_layers(state: Mapping[str, Tensor], layers: int, folder: Path) -> None:
+    held = len({name.split(".")[2] for name in state if name.startswith("encoder.layers.")})
+    if layers > held:
+        raise CheckpointError(
+            f"{folder}: config.json says {layers} layers, the file holds {held}: they do not belong together. "
+            "Download the checkpoint again."
+        )
+
+
 def _fill(model: Pruner, state: dict[str, Tensor], folder: Path) -> Pruner:
     """Load the tensors strictly; only heads may be missing, and those start at zero (the dense layer as identity)."""
     expected = model.state_dict()
@@ -184,7 +198,7 @@ def _fill(model: Pruner, state: dict[str, Tensor], folder: Path) -> Pruner:
                 "config.json do not belong together."
             )
         ready[name] = tensor
-    model.load_state_dict(ready, strict=True)
+    model.load_state_dict(ready, strict=True, assign=True)
     return model
 
 
@@ -192,8 +206,8 @@ def _fresh(name: str, parameter: Tensor) -> Tensor:
     if name == "ranking.dense.weight":
         return torch.eye(len(parameter)) * 0.1
     if name == "ranking.norm.weight":
-        return torch.ones_like(parameter)
-    return torch.zeros_like(parameter)
+        return torch.ones(parameter.shape)
+    return torch.zeros(parameter.shape)
 
 
 def _replace_ids(base: dict[str, Any], new: tokenizers.Tokenizer, old: tokenizers.Tokenizer) -> None:
