@@ -79,7 +79,8 @@ def load_start(config: StartConfig, texts: Iterable[str] = ()) -> Start:
     if kind not in KINDS or raw.get("model_type") not in (*KINDS, "open_provence"):
         said = f"{in_short(raw.get('model_type'))} ({shorten(kind, 80)})"
         raise CheckpointError(
-            f"{where}: cannot train model_type {said}, expected a model of {', '.join(KINDS)}, or a pruner in the OpenProvence layout on one of them."
+            f"{where}: cannot train model_type {said}, expected a model of {', '.join(KINDS)}, or a pruner in "
+            "the OpenProvence layout on one of them."
         )
     _name_global_layers(base)
     _truncate(base, config.layers, where)
