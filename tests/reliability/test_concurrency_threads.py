@@ -14,7 +14,7 @@ from secateurs.errors import OverloadedError
 
 PROSE = "the mill was built by Ann Lee in 1842 and burned twice nobody knows why 水车 烧毁 tides follow a Moon"
 WORDS = PROSE.split()
-CALLS = 64
+CALLS = 48
 
 
 def text(numbers: random.Random, sentences: int) -> str:
