@@ -19,7 +19,7 @@ from weakref import WeakValueDictionary
 
 from secateurs.adapter_failure import FailureLog, as_failure
 from secateurs.adapter_settings import CompressorLike, Settings, checkpoint_name
-from secateurs.errors import Error, MissingExtraError
+from secateurs.errors import Error, MissingExtraError, describe
 from secateurs.fork import ForkLock
 from secateurs.policy import Policy, Threshold, combine
 from secateurs.savings import Savings
@@ -194,7 +194,7 @@ class Runner:
     def _failed(self, settings: Settings, query: str, texts: Sequence[str | None], error: Exception) -> Outcome:
         if settings.on_error == "keep":
             self.failures.warn("compression failed, the documents are returned as they are", error)
-        outcome = _as_they_are(settings, query, texts, f"{type(error).__name__}: {error}")
+        outcome = _as_they_are(settings, query, texts, describe(error))
         return replace(outcome, failure=error if settings.on_error == "raise" else None)
 
 

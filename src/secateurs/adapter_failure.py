@@ -6,7 +6,7 @@ import logging
 import re
 from concurrent.futures import CancelledError as CallCancelledError
 
-from secateurs.errors import Error
+from secateurs.errors import Error, describe
 from secateurs.fork import ForkLock
 
 _FIGURES = re.compile(r"\d[\d.,_]*")
@@ -35,7 +35,7 @@ class FailureLog:
             what: What failed, and what becomes of it.
             error: Why.
         """
-        reason = f"{type(error).__name__}: {error}"
+        reason = describe(error)
         kind = _FIGURES.sub("#", f"{what}: {reason}")
         with self._lock:
             first = kind not in self._told and len(self._told) < _KINDS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from collections.abc import Hashable
 from hashlib import blake2b
@@ -9,7 +10,10 @@ from typing import Any
 
 from secateurs.arguments import check_count
 from secateurs.drafts import Scored
+from secateurs.errors import describe, own_failure
 from secateurs.fork import ForkLock
+
+_log = logging.getLogger(__name__)
 
 
 class ScoreCache:
@@ -85,6 +89,27 @@ class ScoreCache:
 
     def __repr__(self) -> str:
         return f"ScoreCache({len(self)} documents, {self.hits} hits, {self.misses} misses)"
+
+
+def recall(cache: ScoreCache | None, owner: Hashable, query: str, document: str) -> Scored | None:
+    """Return what a cache remembers; one that fails, as a cache of the user's own may, remembers nothing."""
+    if cache is None:
+        return None
+    try:
+        return cache.get(owner, query, document)
+    except BaseException as error:
+        _log.warning("a cache failed, the document is scored anew: %s", describe(own_failure(error)))
+        return None
+
+
+def remember(cache: ScoreCache | None, owner: Hashable, query: str, scored: Scored) -> None:
+    """Put a scored document into a cache; one that fails forgets it."""
+    if cache is None:
+        return
+    try:
+        cache.put(owner, query, scored)
+    except BaseException as error:
+        _log.warning("a cache failed, the document is not remembered: %s", describe(own_failure(error)))
 
 
 def _digest(query: str, document: str) -> bytes:

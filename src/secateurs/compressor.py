@@ -25,11 +25,11 @@ from typing import Any, Self, TypeVar
 
 from secateurs import checkpoints
 from secateurs.arguments import check_count, check_documents, check_pairs, check_query
-from secateurs.cache import ScoreCache
+from secateurs.cache import ScoreCache, recall, remember
 from secateurs.calls import Calls
 from secateurs.device import resolve_device, resolve_dtype
 from secateurs.drafts import Draft, Scored, mark, reduce_scores, spend
-from secateurs.errors import own_failure
+from secateurs.errors import describe, own_failure
 from secateurs.overlap import groups, overlapped
 from secateurs.policy import Policy, check_policy
 from secateurs.savings import Savings, TokenCounter
@@ -309,7 +309,7 @@ class Compressor:
         queries: dict[str, Ids | BaseException] = {}
         drafts = []
         for query, document in pairs:
-            known = None if self.cache is None else self.cache.get(self._owner, query, document)
+            known = recall(self.cache, self._owner, query, document)
             if known is not None:
                 drafts.append(Draft(query, document, known=known))
                 continue
@@ -350,8 +350,8 @@ class Compressor:
             else:
                 scores = [item for item in mine if isinstance(item, WindowScores)]
                 scored = self._guard(reduce_scores, draft, scores, self._rule, self._locate)
-                if self.cache is not None and isinstance(scored, Scored):
-                    self.cache.put(self._owner, draft.query, scored)
+                if isinstance(scored, Scored):
+                    remember(self.cache, self._owner, draft.query, scored)
                 results.append(scored)
         return results
 
@@ -415,7 +415,7 @@ class Compressor:
 
     def _failed(self, original: str, error: BaseException) -> Compression:
         """Return a document whole, because something went wrong with it."""
-        reason = f"error: {type(error).__name__}: {error}"
+        reason = f"error: {describe(error)}"
         _log.warning("a document of %d characters is returned whole: %s", len(original), reason)
         try:
             tokens, exact = self._count(original), self._count.exact(original)

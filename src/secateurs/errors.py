@@ -97,6 +97,39 @@ def own_failure(error: BaseException) -> BaseException:
     return error
 
 
+def describe(error: BaseException) -> str:
+    """Return an error's type and message; also of one that cannot be written down.
+
+    Example:
+        >>> describe(ValueError("no such thing"))
+        'ValueError: no such thing'
+    """
+    try:
+        message = str(error)
+    except Exception:
+        message = "its message cannot be read"
+    return f"{type(error).__name__}: {message}"
+
+
+def without_frames(error: BaseException) -> BaseException:
+    """Return an error that no longer holds the frames it passed through, nor those of the errors it came from.
+
+    What an error keeps alive is all that stood in these frames: of a failed forward pass, its tensors.
+    """
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        one.__traceback__ = None
+        waiting += [one.__cause__, one.__context__]
+        if isinstance(one, BaseExceptionGroup):
+            waiting += one.exceptions
+    return error
+
+
 def in_short(value: object) -> str:
     """Return a value as a message shows it: its `repr`, not all of it where that is long.
 

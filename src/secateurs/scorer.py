@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import TypeVar
@@ -25,7 +26,7 @@ from secateurs.batching import SharedBatches
 from secateurs.calls import on_call_thread
 from secateurs.device import token_budget
 from secateurs.encoders import Batch
-from secateurs.errors import own_failure
+from secateurs.errors import own_failure, without_frames
 from secateurs.fork import check_process, forked
 from secateurs.model import Pruner, Scores
 from secateurs.windows import Window
@@ -114,10 +115,10 @@ class Scorer:
         try:
             return compute(partial(self._forward, windows), self.model.device)
         except BaseException as error:
-            # without the traceback, so that the failed pass's tensors are no longer referenced
-            failure = own_failure(error).with_traceback(None)
-        if isinstance(failure, torch.OutOfMemoryError):
-            torch.cuda.empty_cache()
+            failure = without_frames(own_failure(error))  # in which the failed pass's tensors stand
+        if self.model.device.type == "cuda":
+            with suppress(RuntimeError):  # of a device that is lost altogether
+                torch.cuda.empty_cache()
         return failure
 
     def _forward(self, windows: Sequence[Window]) -> list[WindowScores]:
@@ -132,7 +133,8 @@ class Scorer:
         for observer in self._observers:
             try:
                 observer(sum(lengths), time.perf_counter() - begin)
-            except Exception:
+            except BaseException as error:
+                own_failure(error)
                 _log.exception("an observer of forward passes raised; the scores are not affected")
         return results
 
@@ -191,6 +193,8 @@ def _split(windows: Sequence[Window], lengths: Sequence[int], scores: Scores) ->
 
 
 def _to_numpy(tensor: Tensor) -> NDArray[np.float32]:
+    if tensor.is_complex():  # torch would drop the imaginary parts with a warning
+        raise RuntimeError(f"the model returned {tensor.dtype} scores: expected real numbers")
     array: NDArray[np.float32] = tensor.float().cpu().numpy()
     return array
 
