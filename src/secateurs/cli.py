@@ -21,6 +21,7 @@ from secateurs.errors import Error
 from secateurs.hidden import printable
 from secateurs.savings import Savings
 from secateurs.text import Compression
+from secateurs.whole import write_text
 
 app = typer.Typer(
     name="secateurs",
@@ -220,10 +221,10 @@ def _check_output(output: Path | None) -> None:
 
 
 def _write(text: str, output: Path | None) -> None:
-    data = text.encode("utf-8", "replace")
     if output is not None:
-        output.write_bytes(data)
+        write_text(output, text)
         return
+    data = text.encode("utf-8", "replace")
     sys.stdout.flush()
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()

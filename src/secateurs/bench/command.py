@@ -16,6 +16,7 @@ from rich.console import Console
 
 from secateurs.arguments import check_count
 from secateurs.errors import MissingExtraError
+from secateurs.whole import write_text
 
 if TYPE_CHECKING:
     from secateurs.bench.measure import Settings
@@ -147,4 +148,4 @@ def _write(text: str, output: Path | None) -> None:
     if output is None:
         typer.echo(text, nl=False)
     else:
-        output.write_text(text, encoding="utf-8")
+        write_text(output, text)

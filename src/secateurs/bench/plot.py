@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from secateurs.bench.results import GrowthResult, Report
 from secateurs.errors import MissingExtraError
+from secateurs.whole import replace_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,7 +47,7 @@ def draw(report: Report, path: Path) -> None:
         axes.set_axisbelow(True)
         for side in ("top", "right"):
             axes.spines[side].set_visible(False)
-    figure.savefig(path)
+    replace_file(path, figure.savefig)
 
 
 def _encoder(axes: Axes, report: Report) -> None:

@@ -25,6 +25,7 @@ from secateurs.evaluate.report import Report, show, to_json, to_markdown
 from secateurs.evaluate.sample import encoder_length
 from secateurs.evaluate.systems import CheckpointSystem, ScoreSystem, System
 from secateurs.savings import TokenCounter
+from secateurs.whole import write_text
 
 if TYPE_CHECKING:
     from secateurs.evaluate.embeddings import Encoder
@@ -110,10 +111,10 @@ def write(report: Report, output: Path) -> None:
 
     output.mkdir(parents=True, exist_ok=True)
     text = json.dumps(to_json(report), ensure_ascii=False, indent=1)
-    (output / "evaluation.json").write_text(text + "\n", encoding="utf-8")
+    write_text(output / "evaluation.json", text + "\n")
     first, curves, diagram = report.systems[0], *_PICTURES.values()
     shown = _PICTURES if first.reliability else dict(list(_PICTURES.items())[:1])
-    (output / "evaluation.md").write_text(to_markdown(report, shown), encoding="utf-8")
+    write_text(output / "evaluation.md", to_markdown(report, shown))
     draw(report.systems, output / curves, records=report.records)
     if first.reliability:
         draw_reliability(first, output / diagram, records=report.records)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from secateurs.errors import MissingExtraError
 from secateurs.evaluate.assess import Assessment, Point
+from secateurs.whole import replace_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,7 +41,7 @@ def draw(systems: Sequence[Assessment], path: Path, *, records: str) -> None:
     axes.set_ylabel("evidence spans kept whole (%)")
     axes.set_title(f"Evidence kept against tokens saved\nmean over files, {records}", loc="left", fontsize=11)
     axes.legend(loc="lower left", frameon=False, title="● default of the system", alignment="left")
-    figure.savefig(path)
+    replace_file(path, figure.savefig)
 
 
 def draw_reliability(item: Assessment, path: Path, *, records: str) -> None:
@@ -79,7 +80,7 @@ def draw_reliability(item: Assessment, path: Path, *, records: str) -> None:
     axes.set_ylabel("share of them that overlaps evidence")
     axes.set_title(f"{item.name}: scores against the share that is right\n{records}", loc="left", fontsize=11)
     axes.legend(loc="upper left", frameon=False, title="language", alignment="left")
-    figure.savefig(path)
+    replace_file(path, figure.savefig)
 
 
 def _sheet(height: float) -> tuple[Figure, Axes]:

@@ -24,6 +24,7 @@ from secateurs.train.mixing import Example, Mixer
 from secateurs.train.optimizer import make_optimizer, schedule
 from secateurs.train.placement import Placement
 from secateurs.train.start import Start
+from secateurs.whole import explained, replace_file
 
 _LONGEST_STEP = 15.0  # seconds; what a step takes beyond that was a pause
 STATE, LOG = "state.pt", "log.jsonl"
@@ -151,11 +152,11 @@ class Trainer:
             "best": self._best,
             "progress": asdict(self.progress),
         }
-        temporary = self._folder / f"{STATE}.new"
-        torch.save(state, temporary)
-        temporary.replace(self._folder / STATE)
+        replace_file(self._folder / STATE, lambda part: torch.save(state, part))
 
     def _resume(self) -> None:
+        for stale in self._folder.glob(f".*.{STATE}"):  # half written when a run was killed
+            stale.unlink(missing_ok=True)
         path = self._folder / STATE
         if not path.is_file():
             return
@@ -226,8 +227,11 @@ class Trainer:
         self._folder.mkdir(parents=True, exist_ok=True)
         minutes = round(self.progress.seconds / 60, 2)
         line = {"step": self.progress.step, "minutes": minutes, "tokens": self.progress.tokens, **what}
-        with (self._folder / LOG).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        try:
+            with (self._folder / LOG).open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+        except OSError as error:
+            raise explained(self._folder / LOG, error) from None
 
     def _is_due(self) -> bool:
         dev, progress = self._config.dev, self.progress

@@ -19,6 +19,7 @@ from secateurs.train.data import SourceFacts
 from secateurs.train.dev import DevResult
 from secateurs.train.loop import Progress
 from secateurs.train.start import Start
+from secateurs.whole import explained
 
 _TOKENIZER_FILES = ("tokenizer_config.json", "special_tokens_map.json")
 _LARGEST = torch.finfo(torch.float16).max
@@ -56,25 +57,35 @@ def write_checkpoint(folder: Path, start: Start, model: Pruner, config: TrainCon
 
     Raises:
         ValueError: A weight is not a finite number.
+        WriteError: The disk is full, or the folder is not to be written.
     """
     new, old = folder.with_name(folder.name + ".new"), folder.with_name(folder.name + ".old")
     for stale in (new, old):
         shutil.rmtree(stale, ignore_errors=True)
-    new.mkdir(parents=True)
-    save_file(_tensors(start, model), new / "model.safetensors", metadata={"format": "pt"})
-    (new / "model.safetensors").chmod(0o644)  # it is written for its owner alone
-    text = json.dumps(_config(start, model, outcome.threshold), indent=1)
-    (new / "config.json").write_text(text + "\n", encoding="utf-8")
-    start.pipeline.save(str(new / "tokenizer.json"))
-    for name in _TOKENIZER_FILES:
-        if (start.folder / name).is_file():
-            shutil.copyfile(start.folder / name, new / name)
-    (new / "README.md").write_text(write_card(start, config, outcome), encoding="utf-8")
+    tensors = _tensors(start, model)
+    try:
+        _fill(new, tensors, start, model, outcome.threshold)
+        (new / "README.md").write_text(write_card(start, config, outcome), encoding="utf-8")
+    except Exception as error:  # safetensors and tokenizers have errors of their own for a full disk
+        shutil.rmtree(new, ignore_errors=True)
+        raise explained(folder, error) from None
     if folder.exists():
         folder.replace(old)
     new.replace(folder)
     shutil.rmtree(old, ignore_errors=True)
     return folder
+
+
+def _fill(folder: Path, tensors: Mapping[str, torch.Tensor], start: Start, model: Pruner, threshold: float) -> None:
+    folder.mkdir(parents=True)
+    save_file(dict(tensors), folder / "model.safetensors", metadata={"format": "pt"})
+    (folder / "model.safetensors").chmod(0o644)  # it is written for its owner alone
+    text = json.dumps(_config(start, model, threshold), indent=1)
+    (folder / "config.json").write_text(text + "\n", encoding="utf-8")
+    start.pipeline.save(str(folder / "tokenizer.json"))
+    for name in _TOKENIZER_FILES:
+        if (start.folder / name).is_file():
+            shutil.copyfile(start.folder / name, folder / name)
 
 
 def _tensors(start: Start, model: Pruner) -> dict[str, torch.Tensor]:

@@ -1,0 +1,67 @@
+"""Files that are there whole or not at all: what is told of a full disk, and what a kill leaves."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from uuid import uuid4
+
+from secateurs.errors import Error, describe
+
+_DEVICES = (Path("/dev"), Path("/dev/fd"), Path("/proc/self/fd"))  # even where they lead to a file: `>>` appends
+
+
+class WriteError(Error):
+    """A file cannot be written; what stood there before is as it was."""
+
+
+def replace_file(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file so that nobody ever sees half of it; what is no plain file (a pipe, a device) is written into.
+
+    Args:
+        path: The file; where it is a link, what it points to is replaced.
+        write: Writes what it shall hold to the path it is given, whose name ends as the file's does.
+
+    Raises:
+        WriteError: It cannot be written.
+    """
+    direct = path.parent in _DEVICES or (path.exists() and not path.is_file())
+    target = path if direct else path.resolve()
+    part = path if direct else target.with_name(f".{uuid4().hex}.{target.name}")
+    try:
+        write(part)
+        if not direct:
+            _keep_mode(target, part)
+            with part.open("rb+") as file:
+                os.fsync(file.fileno())
+            part.replace(target)
+    except BaseException as error:
+        if not direct:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+        if not isinstance(error, Exception):
+            raise
+        raise explained(path, error) from None
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text in UTF-8, whole; a lone surrogate, which UTF-8 cannot hold, as a question mark."""
+    data = text.encode("utf-8", "replace")
+    replace_file(path, lambda part: part.write_bytes(data))
+
+
+def _keep_mode(old: Path, new: Path) -> None:
+    with suppress(OSError):
+        new.chmod(old.stat().st_mode & 0o777)
+
+
+def explained(path: Path, error: Exception) -> WriteError:
+    """Return why a path cannot be written, and what to do."""
+    # torch and safetensors report a full disk as errors of their own
+    why = (error.strerror or str(error)) if isinstance(error, OSError) else describe(error)
+    return WriteError(
+        f"cannot write {path}: {why}. What is finished is safe: make room, or name a path you may write to, then "
+        "run the same command again."
+    )
