@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from secateurs.errors import in_short
 
-_LARGEST = 2**63 - 1
+LARGEST_COUNT = 2**63 - 1
 
 
 def check_query(query: object, where: str = "query") -> None:
@@ -72,5 +72,5 @@ def check_count(value: int, name: str, *, least: int) -> None:
         raise TypeError(f"{name} must be a whole number, got {value!r}")
     if value < least:
         raise ValueError(f"{name} must be at least {least}, got {in_short(value)}")
-    if value > _LARGEST:
-        raise ValueError(f"{name} must be at most {_LARGEST}, more than any document has, got {in_short(value)}")
+    if value > LARGEST_COUNT:
+        raise ValueError(f"{name} must be at most {LARGEST_COUNT}, more than any document has, got {in_short(value)}")

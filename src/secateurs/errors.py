@@ -17,7 +17,6 @@ Every message has four parts: what is wrong, with the value; what was expected; 
 
 from __future__ import annotations
 
-from asyncio import CancelledError
 from concurrent.futures import CancelledError as CallCancelledError
 
 _LONGEST_MESSAGE = 1000
@@ -92,6 +91,8 @@ def own_failure(error: BaseException) -> BaseException:
     Raises:
         BaseException: The error, if it is an interrupt, an exit or a cancellation.
     """
+    from asyncio import CancelledError  # here, because its import brings sockets into the modules that only cut text
+
     if isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit, CancelledError, CallCancelledError)):
         raise error
     return error

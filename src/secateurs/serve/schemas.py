@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
+from secateurs.arguments import LARGEST_COUNT
 from secateurs.serve.tags import Escape
 
 Encoding = Literal["o200k_base", "o200k_harmony", "cl100k_base"]
@@ -87,8 +88,8 @@ Texts = Annotated[
         }
     ),
 ]
-Count = Annotated[int, Field(ge=0), BeforeValidator(_whole)]
-PositiveCount = Annotated[int, Field(ge=1), BeforeValidator(_whole)]
+Count = Annotated[int, Field(ge=0, le=LARGEST_COUNT), BeforeValidator(_whole)]
+PositiveCount = Annotated[int, Field(ge=1, le=LARGEST_COUNT), BeforeValidator(_whole)]
 Probability = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 
