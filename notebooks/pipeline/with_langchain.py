@@ -50,6 +50,7 @@ def make_retriever(passages: Sequence[Passage], embeddings: Embeddings, database
     # langchain-milvus 0.3 looks for its connection where pymilvus 2.6 no longer keeps it (langchain-milvus#130)
     connections.connect(store.alias, uri=str(database))
     store.add_texts([passage.text for passage in passages], ids=[passage.id for passage in passages])
+    store.client.flush(store.collection_name)  # Milvus Lite searches what it has not flushed yet forty times as long
     return store.as_retriever(search_kwargs={"k": 10})
 
 

@@ -50,11 +50,13 @@ def make_index(passages: Sequence[Passage], embedding: BaseEmbedding, database: 
     """Put passages into a Milvus Lite database, a file."""
     width = len(embedding.get_query_embedding("how wide?"))
     store = MilvusVectorStore(uri=str(database), dim=width, index_config={"index_type": "FLAT"})
-    return VectorStoreIndex(
+    index = VectorStoreIndex(
         [TextNode(id_=passage.id, text=passage.text) for passage in passages],
         storage_context=StorageContext.from_defaults(vector_store=store),
         embed_model=embedding,
     )
+    store.client.flush(store.collection_name)  # Milvus Lite searches what it has not flushed yet forty times as long
+    return index
 
 
 def make_engine(index: VectorStoreIndex, postprocessor: SecateursPostprocessor, *, llm: LLM) -> BaseQueryEngine:
