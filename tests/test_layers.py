@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch.nn import functional
 
-from secateurs.layers import ACTIVATIONS, ActivatedLinear, Linear, has_onednn, suits_onednn
+from secateurs import Compressor
+from secateurs.encoders import Batch
+from secateurs.layers import ACTIVATIONS, ActivatedLinear, Linear, has_onednn, rows_for, suits_onednn
 
 
 def filled(layer: torch.nn.Linear) -> torch.nn.Linear:
@@ -55,3 +59,41 @@ def test_onednn_is_left_alone_where_it_does_not_fit():
         assert not suits_onednn(x.to("meta"))
         with torch.autocast("cpu", dtype=torch.bfloat16):
             assert not suits_onednn(x)
+
+
+@given(st.integers(1, 100_000))
+def test_rows_are_few_numbers_and_little_more(rows):
+    """What oneDNN gets is enough, at most a sixteenth more beside a handful, and itself one of few numbers."""
+    given_rows = rows_for(rows)
+    assert rows <= given_rows < rows + max(8, rows / 16 + 1)
+    assert rows_for(given_rows) == given_rows
+    assert len({rows_for(number) for number in range(1, 4097)}) == 96
+
+
+def test_a_model_that_meets_every_length_shows_onednn_few(tiny_folder):
+    """After passes of 400 different numbers of tokens no layer has seen 70 numbers of rows."""
+    with Compressor.from_pretrained(tiny_folder, device="cpu") as compressor:
+        model, seen = compressor._scorer.model, set()
+        layers = [layer for layer in model.modules() if isinstance(layer, Linear)]
+        hooks = [layer.register_forward_pre_hook(lambda _, inputs: seen.add(len(inputs[0]))) for layer in layers]
+        for tokens in range(20, 1220, 3):
+            ids = torch.randint(5, 90, (tokens,))
+            with torch.inference_mode():
+                lengths = [40] * (tokens // 40) + [tokens % 40] * (tokens % 40 > 0)
+                scores = model(Batch.of(ids, torch.zeros_like(ids), lengths))
+            assert scores.tokens.shape == (tokens,)
+            assert scores.ranking.shape == (len(lengths),)
+        assert len(hooks) > 5
+        assert len(seen) == len({rows_for(tokens) for tokens in range(20, 1220, 3)}) < 70
+
+
+@pytest.mark.parametrize("rows", [0, 1, 37])
+def test_rows_of_no_window_change_nothing(tiny_folder, rows):
+    """Windows score the same whatever stands behind them."""
+    with Compressor.from_pretrained(tiny_folder, device="cpu") as compressor:
+        ids = torch.randint(5, 90, (60,))
+        batch = Batch.of(ids, torch.zeros_like(ids), [30, 12, 18])
+        with torch.inference_mode():
+            alone, beside = (compressor._scorer.model(one) for one in (batch, batch.with_rows(60 + rows)))
+        assert torch.allclose(alone.tokens, beside.tokens[:60], atol=1e-5)
+        assert torch.allclose(alone.ranking, beside.ranking, atol=1e-5)

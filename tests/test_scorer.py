@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -192,6 +193,22 @@ def test_threads_share_a_scorer() -> None:
     with ThreadPoolExecutor(8) as pool:
         for windows, results in zip(groups, pool.map(scorer.score, groups), strict=True):
             check(windows, results)
+
+
+def test_passes_of_many_threads_run_on_two() -> None:
+    """However many threads call, passes run on the first of them or on the one for all others."""
+    scorer, on = Scorer(FakeModel(), budget=50), set()
+    scorer.observe(lambda tokens, seconds: on.add(threading.get_ident()))
+    together = threading.Barrier(8)
+
+    def call(number: int) -> None:
+        together.wait(10)
+        for _ in range(20):
+            scorer.score(make_windows(3))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(call, range(8)))
+    assert len(on) <= 2
 
 
 def test_a_failing_window_fails_its_document_and_no_other(tiny_folder) -> None:

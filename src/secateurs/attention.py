@@ -54,17 +54,19 @@ def attend_by_window(lengths: Sequence[int]) -> Attend:
         lengths: Tokens of each window.
 
     Returns:
-        A function of query, key, value and look; (tokens, heads, width) in and out.
+        A function of query, key, value and look; (rows, heads, width) in and out. Rows of no window give zeros.
     """
     groups = [(length, len(list(same))) for length, same in groupby(lengths)]
     sizes = [length * count for length, count in groups]
 
     def attend(query: Tensor, key: Tensor, value: Tensor, look: Look) -> Tensor:
+        real = sum(sizes)
         done = []
-        for (length, count), *qkv in zip(groups, *(torch.split(x, sizes) for x in (query, key, value)), strict=True):
+        parts = (torch.split(x[:real], sizes) for x in (query, key, value))
+        for (length, count), *qkv in zip(groups, *parts, strict=True):
             q, k, v = (x.view(count, length, *x.shape[1:]).transpose(1, 2) for x in qkv)
             done.append(look(q, k, v, None).transpose(1, 2).reshape(length * count, *query.shape[1:]))
-        return torch.cat(done)
+        return torch.cat([*done, query.new_zeros(len(query) - real, *query.shape[1:])])
 
     return attend
 

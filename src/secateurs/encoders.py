@@ -19,6 +19,7 @@ from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from secateurs.attention import Attend, Look, distance_buckets, look_by_distance, look_everywhere, look_nearby
 from secateurs.layers import ACTIVATIONS, ActivatedLinear, Embedding, LayerNorm, Linear
@@ -66,7 +67,7 @@ class EncoderConfig:
 
 @dataclass(frozen=True)
 class Batch:
-    """Windows laid one after another.
+    """Windows laid one after another, and rows that belong to none and say nothing.
 
     Attributes:
         ids: Token ids.
@@ -75,7 +76,7 @@ class Batch:
         lengths: Tokens of each window.
 
     Shape:
-        ids, positions, types: (tokens,); lengths: one a window, summing to tokens.
+        ids, positions, types: (rows,); lengths: one a window, summing to at most rows.
     """
 
     ids: Tensor
@@ -89,6 +90,11 @@ class Batch:
         sizes = torch.tensor(lengths, device=ids.device)
         firsts = torch.repeat_interleave(torch.cumsum(sizes, 0) - sizes, sizes, output_size=len(ids))
         return cls(ids, torch.arange(len(ids), device=ids.device) - firsts, types, tuple(lengths))
+
+    def with_rows(self, rows: int) -> Batch:
+        """Return the batch with so many rows: those that no window has at its end."""
+        more = (0, rows - len(self.ids))
+        return Batch(pad(self.ids, more), pad(self.positions, more), pad(self.types, more), self.lengths)
 
 
 class PostNormLayer(nn.Module):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from secateurs.attention import choose_attention
 from secateurs.encoders import Batch, EncoderConfig, make_encoder
-from secateurs.layers import ACTIVATIONS, LayerNorm, Linear
+from secateurs.layers import ACTIVATIONS, LayerNorm, PlainLinear, rows_for, suits_onednn
 
 __all__ = ["Batch", "EncoderConfig", "Pruner", "RankingHead", "Scores"]
 
@@ -42,10 +42,10 @@ class RankingHead(nn.Module):
         width = config.hidden_size
         self.pooling = config.pooling
         self.activate = torch.tanh if config.ranking_activation == "tanh" else ACTIVATIONS[config.ranking_activation]
-        self.dense = Linear(width, width, bias=config.ranking_bias)
+        self.dense = PlainLinear(width, width, bias=config.ranking_bias)
         modern = config.kind == "pre-norm"
         self.norm = LayerNorm(width, eps=config.epsilon, bias=config.norm_bias) if modern else nn.Identity()
-        self.classifier = Linear(width, labels)
+        self.classifier = PlainLinear(width, labels)
 
     def forward(self, hidden: Tensor, lengths: Sequence[int]) -> Tensor:
         """(tokens, width) to (windows,): the logit of label 0."""
@@ -70,7 +70,7 @@ class Pruner(nn.Module):
         super().__init__()
         self.config = config
         self.encoder = make_encoder(config)
-        self.pruning = Linear(config.hidden_size, 2)
+        self.pruning = PlainLinear(config.hidden_size, 2)
         self.ranking = RankingHead(config, ranking_labels) if ranking_labels else None
 
     @property
@@ -92,10 +92,13 @@ class Pruner(nn.Module):
         Source:
             Provence (Chirkova et al. 2025): two logits a token, index 1 = keep.
         """
+        tokens = len(batch.ids)
+        if suits_onednn(self.pruning.weight):
+            batch = batch.with_rows(rows_for(tokens))
         attend = choose_attention(batch.lengths, self.device, self.dtype)
         hidden = self.encoder(batch, attend)
-        logits = self.pruning(hidden).float()
+        logits = self.pruning(hidden)[:tokens].float()
         ranking = None
         if self.ranking is not None:
-            ranking = self.ranking(self.encoder.normed(hidden), batch.lengths).float()
+            ranking = self.ranking(self.encoder.normed(hidden[:tokens]), batch.lengths).float()
         return Scores(logits[:, 1] - logits[:, 0], ranking)

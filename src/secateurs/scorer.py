@@ -142,14 +142,15 @@ class Scorer:
 def compute(work: Callable[[], Result], device: torch.device) -> Result:
     """Run what computes with torch, on the user's own thread where that is good.
 
-    It is not in a forked process: a thread that computed before the fork has a team of OpenMP's whose other members
-    are gone, and would wait for them for ever.
+    It is for the first of them; others would cost what `_pass_thread` saves. It is not in a forked process: a thread
+    that computed before the fork has a team of OpenMP's whose other members are gone, and would wait for them for
+    ever.
 
     Args:
         work: What computes.
         device: Where.
     """
-    if not on_call_thread() and not forked():
+    if not on_call_thread() and not forked() and threading.get_ident() == _first_thread(os.getpid()):
         return work()
     try:
         future = _pass_thread(os.getpid(), device).submit(work)
@@ -161,11 +162,18 @@ def compute(work: Callable[[], Result], device: torch.device) -> Result:
 
 
 @cache
+def _first_thread(process: int) -> int:
+    """Return the first of the user's own threads that computed in a process."""
+    return threading.get_ident()
+
+
+@cache
 def _pass_thread(process: int, device: torch.device) -> ThreadPoolExecutor:
     """Return the one thread on which what is not for the user's own threads computes.
 
     OpenMP keeps a team for each thread that ever computed. With more teams than cores it lets all of them sleep
-    between operations, and small passes then take half as long again.
+    between operations, and small passes then take half as long again. And glibc keeps memory for each thread, as much
+    as its largest pass took: a server that calls from sixteen threads would hold that sixteen times.
     """
     return ThreadPoolExecutor(1, thread_name_prefix=f"secateurs-{device}")
 
