@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -15,6 +17,7 @@ from ray.exceptions import RayError
 from secateurs.errors import DeviceError, Error
 
 _HERE = "local"  # as Ray calls it
+_TERMINATED = 128 + signal.SIGTERM  # the exit code by which a shell knows what ended a program
 _VARIABLES = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 
 
@@ -27,7 +30,8 @@ def session(address: str | None = None, cpus: int | None = None) -> Iterator[Non
     """Have Ray: the one that is running in this process, the cluster at an address, or this machine alone.
 
     A cluster of our own listens on the loopback device only, and reports to nobody. Ray's own notes are kept off the
-    screen unless SECATEURS_DEBUG is set; all but one line of its core, which it writes past Python.
+    screen unless SECATEURS_DEBUG is set; all but one line of its core, which it writes past Python. SIGTERM ends a
+    Ray of our own, and then the process with exit code 143.
 
     Args:
         address: Of a running cluster; None for `RAY_ADDRESS`, or this machine.
@@ -39,7 +43,7 @@ def session(address: str | None = None, cpus: int | None = None) -> Iterator[Non
     there = _where(address)
     alone: dict[str, Any] = {"num_cpus": cpus, "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     debug = "SECATEURS_DEBUG" in os.environ
-    with _environment(_VARIABLES), nullcontext() if debug else _quiet():
+    with _environment(_VARIABLES), nullcontext() if debug else _quiet(), _terminable() as end_at_sigterm:
         try:
             ray.init(
                 address=there,
@@ -47,9 +51,12 @@ def session(address: str | None = None, cpus: int | None = None) -> Iterator[Non
                 logging_level=logging.INFO if debug else logging.ERROR,
                 **(alone if there == _HERE else {}),
             )
+        except SystemExit:  # how Ray's Python answers SIGTERM while it starts, with codes that have a meaning here
+            raise SystemExit(_TERMINATED) from None
         except (RayError, ConnectionError, ValueError) as error:
             raise SessionError(f"cannot have Ray at {there!r}: {error}") from None
         try:
+            end_at_sigterm()
             yield
         finally:
             ray.shutdown()
@@ -79,6 +86,39 @@ def _where(address: str | None) -> str:
 def _resources() -> Mapping[str, float]:
     resources: Mapping[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray leaves it out
     return resources
+
+
+@contextmanager
+def _terminable() -> Iterator[Callable[[], None]]:
+    """Let SIGTERM end what runs inside as Ctrl-C does, with exit code 143.
+
+    Ray's core answers SIGTERM with a stack of C and abort(), which leaves no time to stop the workers.
+
+    Yields:
+        Callable: Takes the signal over from Ray; to be called when Ray, which sets its own handlers, has started.
+    """
+    if threading.current_thread() is not threading.main_thread():  # only there can handlers be set
+        yield lambda: None
+        return
+    told = threading.Event()
+
+    def end(number: int, frame: object) -> None:
+        if not told.is_set():  # a second signal does not disturb the end
+            told.set()
+            raise KeyboardInterrupt  # Ray's waits let nothing else through
+
+    def take_over() -> None:
+        signal.signal(signal.SIGTERM, end)
+
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield take_over
+    except KeyboardInterrupt:
+        if told.is_set():
+            raise SystemExit(_TERMINATED) from None
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 @contextmanager
