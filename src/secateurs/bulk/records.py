@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import math
 import re
@@ -56,6 +57,16 @@ class Bad:
     raw: str | None = None
 
 
+class ChangedError(ValueError):
+    """A file of the input is not what it was when the run began."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path} has changed since the run began: expected the rows that were there then. Nothing of the changed "
+            "ones was written. Put the file back and run the same command again, or name another output folder."
+        )
+
+
 def open_lines(file: File) -> IO[bytes]:
     """Open a file of JSON lines, decompressed."""
     opener = gzip.open if file.path.name.lower().endswith(".gz") else open
@@ -75,7 +86,9 @@ def judge_lines(lines: Iterator[bytes], job: Job, *, first: int = 0) -> Iterator
             yield _judge_line(line, number, job)
 
 
-def read_lines(file: File, job: Job, *, offset: int, first: int, rows: int) -> Iterator[Good | Bad]:
+def read_lines(
+    file: File, job: Job, *, offset: int, first: int, rows: int, sha256: str | None = None
+) -> Iterator[Good | Bad]:
     """Read some lines of a file.
 
     Args:
@@ -84,10 +97,23 @@ def read_lines(file: File, job: Job, *, offset: int, first: int, rows: int) -> I
         offset: Bytes of the (decompressed) file before them.
         first: Lines of the file before them.
         rows: How many, blank ones included.
+        sha256: Their digest, if it is known.
+
+    Raises:
+        ChangedError: They are others than they were: the file was cut short, or replaced.
     """
+    digest = hashlib.sha256()
+
+    def digested(lines: Iterator[bytes]) -> Iterator[bytes]:
+        for line in lines:
+            digest.update(line)
+            yield line
+
     with open_lines(file) as lines:
         lines.seek(offset)
-        yield from judge_lines(islice(lines, rows), job, first=first)
+        yield from judge_lines(digested(islice(lines, rows)), job, first=first)
+    if sha256 is not None and digest.hexdigest() != sha256:
+        raise ChangedError(file.path)
 
 
 def _judge_line(line: bytes, number: int, job: Job) -> Good | Bad:
@@ -146,6 +172,15 @@ def _unstorable(row: Row) -> str | None:
 def _kind(value: object) -> str:
     names = {type(None): "null", bool: "boolean", int: "number", float: "number", str: "text", list: "list"}
     return names.get(type(value), "object" if isinstance(value, dict) else type(value).__name__)
+
+
+def footer_digest(path: Path) -> str:
+    """Return the digest of a Parquet file's footer, which says where all its values are and of what range."""
+    with path.open("rb") as file:
+        file.seek(-8, 2)
+        size = int.from_bytes(file.read(4), "little")
+        file.seek(-8 - size, 2)
+        return hashlib.sha256(file.read(size)).hexdigest()
 
 
 def read_rows(path: Path, *, first: int, rows: int) -> pa.Table:

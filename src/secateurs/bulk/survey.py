@@ -16,7 +16,7 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]  # it ships no type
 
 from secateurs.bulk.files import File, Format
 from secateurs.bulk.job import Job
-from secateurs.bulk.records import Bad, Good, judge_lines, open_lines
+from secateurs.bulk.records import Bad, Good, footer_digest, judge_lines, open_lines
 from secateurs.ray.table import check_columns
 
 
@@ -29,12 +29,14 @@ class Shard:
         first: Rows of the file before it.
         rows: Its rows; in JSON lines blank lines count.
         offset: Bytes of the (decompressed) file before it; 0 in a Parquet file.
+        sha256: Digest of its lines, or of the Parquet file's footer: a worker reads it again, maybe hours later.
     """
 
     file: File
     first: int
     rows: int
-    offset: int = 0
+    offset: int
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,9 @@ def _survey_parquet(file: File, job: Job, size: int, digest: str) -> Survey:
     check_columns(schema, document=job.document_column, query=job.query_column, prefix=job.prefix)
     if job.format is Format.jsonl and any(_has_bytes(field.type) for field in schema):
         raise ValueError("it has a binary column, which JSON cannot hold: write Parquet.")
-    shards = tuple(Shard(file, first, min(job.shard_rows, rows - first)) for first in range(0, rows, job.shard_rows))
+    footer = footer_digest(file.path)
+    each = ((first, min(job.shard_rows, rows - first)) for first in range(0, rows, job.shard_rows))
+    shards = tuple(Shard(file, first, count, 0, footer) for first, count in each)
     return Survey(size, digest, shards, schema.remove_metadata(), usable=rows > 0)
 
 
@@ -101,7 +105,7 @@ def _survey_lines(file: File, job: Job, size: int, digest: str) -> Survey:
     usable, bad, first, offset = False, None, 0, 0
     with open_lines(file) as stream:
         while lines := list(islice(stream, job.shard_rows)):
-            shards.append(Shard(file, first, len(lines), offset))
+            shards.append(Shard(file, first, len(lines), offset, hashlib.sha256(b"".join(lines)).hexdigest()))
             if not usable or job.format is Format.parquet:  # else the workers will see soon enough
                 judged = list(judge_lines(iter(lines), job, first=first))
                 good = [one for one in judged if isinstance(one, Good)]

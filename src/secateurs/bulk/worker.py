@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +18,16 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]  # it ships no type
 from secateurs.bulk.files import File, Format
 from secateurs.bulk.job import Job
 from secateurs.bulk.output import Facts, Output, write_lines, write_whole
-from secateurs.bulk.records import Bad, Good, read_lines, read_rows, to_json, wrong_values
+from secateurs.bulk.records import (
+    Bad,
+    ChangedError,
+    Good,
+    footer_digest,
+    read_lines,
+    read_rows,
+    to_json,
+    wrong_values,
+)
 from secateurs.bulk.survey import Shard
 from secateurs.errors import Error, own_failure
 from secateurs.ray import CompressBatch
@@ -120,15 +131,30 @@ class CompressShard:
 
     def _read(self, shard: Shard) -> _Rows:
         if shard.file.format is Format.jsonl:
-            rows = read_lines(shard.file, self._job, offset=shard.offset, first=shard.first, rows=shard.rows)
-            judged = list(rows)
+            places = {"offset": shard.offset, "first": shard.first, "rows": shard.rows}
+            rows = read_lines(shard.file, self._job, sha256=shard.sha256, **places)
+            try:
+                judged = list(rows)
+            except (EOFError, gzip.BadGzipFile, zlib.error):  # it was whole
+                raise ChangedError(shard.file.path) from None
             good = [one for one in judged if isinstance(one, Good)]
             return _Rows(None, good, [one for one in judged if isinstance(one, Bad)])
-        table = read_rows(shard.file.path, first=shard.first, rows=shard.rows)
+        table = self._read_table(shard)
         pairs = zip(self._queries(table), table.column(self._job.document_column).to_pylist(), strict=True)
         reasons = [wrong_values(query, document, self._job) for query, document in pairs]
         bad = [Bad(shard.first + index + 1, why) for index, why in enumerate(reasons) if why is not None]
         return _Rows(table.filter(pa.array([why is None for why in reasons], pa.bool_())), (), bad)
+
+    def _read_table(self, shard: Shard) -> pa.Table:
+        path = shard.file.path
+        try:
+            table = read_rows(path, first=shard.first, rows=shard.rows)
+            same = footer_digest(path) == shard.sha256
+        except (pa.ArrowException, IndexError):  # no such rows any more, or no table
+            same = False
+        if not same:
+            raise ChangedError(path)
+        return table
 
     def _queries(self, table: pa.Table) -> list[object]:
         if self._job.query_column is None:
@@ -184,18 +210,20 @@ class CompressShard:
         }
 
 
-_FIELDS = ("number", "name", "path", "format", "first", "rows", "offset")
+_FIELDS = ("number", "name", "path", "format", "first", "rows", "offset", "sha256")
 
 
 def describe(number: int, shard: Shard) -> dict[str, Any]:
     """Return a shard as a row of a Ray dataset."""
     file = shard.file
-    values = (number, file.name, str(file.path), file.format.value, shard.first, shard.rows, shard.offset)
+    places = (shard.first, shard.rows, shard.offset, shard.sha256)
+    values = (number, file.name, str(file.path), file.format.value, *places)
     return dict(zip(_FIELDS, values, strict=True))
 
 
-def _shard(name: Any, path: Any, format: Any, first: Any, rows: Any, offset: Any) -> Shard:
-    return Shard(File(str(name), Path(str(path)), Format(str(format))), int(first), int(rows), int(offset))
+def _shard(name: Any, path: Any, format: Any, first: Any, rows: Any, offset: Any, sha256: Any) -> Shard:
+    file = File(str(name), Path(str(path)), Format(str(format)))
+    return Shard(file, int(first), int(rows), int(offset), str(sha256))
 
 
 def _check_alive(cells: Sequence[Cells], shard: Shard) -> None:
