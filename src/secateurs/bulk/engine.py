@@ -18,7 +18,16 @@ from ray.exceptions import RayError, RayTaskError
 from secateurs.bulk.files import File, Format, check_apart, find_files, output_format
 from secateurs.bulk.job import Job
 from secateurs.bulk.manifest import begin, make_manifest, run_name
-from secateurs.bulk.output import Facts, Output, check_folder, clear_temporary, only_run, write_json, write_lines
+from secateurs.bulk.output import (
+    Facts,
+    Output,
+    check_folder,
+    check_parts,
+    clear_temporary,
+    only_run,
+    write_json,
+    write_lines,
+)
 from secateurs.bulk.progress import Progress, Totals
 from secateurs.bulk.session import most_workers, session, settle_device
 from secateurs.bulk.survey import Shard, Survey, UnreadableError, survey, unify
@@ -78,6 +87,7 @@ def run_bulk(
         check_folder(output)
         with only_run(output.folder):
             begin(output, manifest)
+            check_parts(output)
             clear_temporary(output.folder)
             with progress.waiting("checking what is finished"):
                 done = _finished(output, run)

@@ -157,6 +157,22 @@ def check_folder(output: Output) -> None:
         )
 
 
+def check_parts(output: Output) -> None:
+    """Refuse a begun folder that holds a table beside its parts: who reads the folder would take rows twice.
+
+    Raises:
+        OutputError: There is one, such as a second copy of a part.
+    """
+    ours = {output.part(number).name for number in range(output.shards)}
+    names = sorted(path.name for path in output.folder.iterdir() if path.name[0] not in "._")
+    for name in names:
+        if name not in ours and (name.startswith("part-") or name.endswith(f".{output.ending}")):
+            raise OutputError(
+                f"{output.folder / name} is no part of this output: whoever reads the folder would take its rows "
+                "too. Move it elsewhere, then run the same command again."
+            )
+
+
 @contextmanager
 def only_run(folder: Path) -> Iterator[None]:
     """Keep a second run out of an output folder, which is made if it is not there; a kill lets go of it.
