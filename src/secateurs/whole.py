@@ -46,6 +46,27 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
         raise explained(path, error) from None
 
 
+def mend_lines(path: Path) -> None:
+    """Cut off what a kill left of a file's last line, so that the next one does not begin in its middle.
+
+    Args:
+        path: A file of lines that is appended to; it need not be there.
+
+    Raises:
+        WriteError: It cannot be written.
+    """
+    try:
+        with path.open("rb+") as file:
+            data = file.read()
+            whole = data.rfind(b"\n") + 1
+            if whole < len(data):
+                file.truncate(whole)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise explained(path, error) from None
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text in UTF-8, whole; a lone surrogate, which UTF-8 cannot hold, as a question mark."""
     data = text.encode("utf-8", "replace")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -123,6 +124,42 @@ def test_a_half_written_state_is_never_seen(make_config: Make, monkeypatch: pyte
     with pytest.raises(KeyboardInterrupt):
         one.save()
     assert (Path(config.output) / STATE).read_bytes() == good
+
+
+def test_a_damaged_state_is_one_line_that_names_the_way_out(make_config: Make) -> None:
+    """Cut short, empty, overwritten or with a flipped bit, state.pt is refused, and --restart is named."""
+    config = make_config()
+    one = trainer(config)
+    one.save()
+    path = Path(config.output) / STATE
+    good = path.read_bytes()
+    weight = torch.load(path, weights_only=True)["learner"]["model.encoder.tokens.weight"]
+    middle = good.index(weight.numpy().tobytes()) + 100
+    flipped = good[:middle] + bytes([good[middle] ^ 1]) + good[middle + 1 :]
+    other = io.BytesIO()
+    torch.save({"settings": json.loads("[]")}, other)
+    foreign = io.BytesIO()
+    torch.save([1], foreign)
+    for damage in (good[:-100], good[:middle], b"", b"hello", flipped, other.getvalue(), foreign.getvalue()):
+        path.write_bytes(damage)
+        with pytest.raises(ConfigError, match="--restart") as caught:
+            trainer(config)
+        assert str(path) in str(caught.value)
+        assert len(str(caught.value)) < 1000
+        assert path.read_bytes() == damage
+    path.write_bytes(good)
+    assert trainer(config).progress.step == 0
+
+
+@pytest.mark.parametrize("torn", [b"", b'{"step": 15, "minu', b"\0\0\0"])
+def test_a_torn_line_of_the_log_is_cut_off(make_config: Make, torn: bytes) -> None:
+    """What a kill left of the log's last line is gone when the run goes on, and every line is whole."""
+    config = make_config()
+    log = Path(config.output) / LOG
+    log.parent.mkdir(parents=True)
+    log.write_bytes(b'{"step": 0}\n' + torn)
+    trainer(config).run()
+    assert [json.loads(line)["step"] for line in log.read_bytes().splitlines()] == [0, 5, 10, 15, 20]
 
 
 def test_a_run_with_other_settings_is_not_taken_over(make_config: Make) -> None:

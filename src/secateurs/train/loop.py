@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from secateurs.errors import describe, shorten
 from secateurs.model import Pruner
 from secateurs.train.config import ConfigError, TrainConfig
 from secateurs.train.dev import DevResult, DevSet, to_json
@@ -24,7 +26,7 @@ from secateurs.train.mixing import Example, Mixer
 from secateurs.train.optimizer import make_optimizer, schedule
 from secateurs.train.placement import Placement
 from secateurs.train.start import Start
-from secateurs.whole import explained, replace_file
+from secateurs.whole import explained, mend_lines, replace_file
 
 _LONGEST_STEP = 15.0  # seconds; what a step takes beyond that was a pause
 STATE, LOG = "state.pt", "log.jsonl"
@@ -157,10 +159,24 @@ class Trainer:
     def _resume(self) -> None:
         for stale in self._folder.glob(f".*.{STATE}"):  # half written when a run was killed
             stale.unlink(missing_ok=True)
+        if not self._placement.rank:
+            mend_lines(self._folder / LOG)
         path = self._folder / STATE
         if not path.is_file():
             return
-        state = torch.load(path, map_location=self._placement.device, weights_only=True)
+        try:
+            _check_sums(path)
+            self._take(torch.load(path, map_location=self._placement.device, weights_only=True), path)
+        except (ConfigError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:  # torch has no error of its own for a file that is damaged
+            raise ConfigError(
+                f"{path} is damaged or cannot be read: {shorten(describe(error), 300)}. Put a copy of it "
+                "back, or pass --restart to begin the run anew."
+            ) from None
+
+    def _take(self, state: Mapping[str, Any], path: Path) -> None:
+        """Go on from a state."""
         if state["settings"] != _settings(self._config):
             raise ConfigError(
                 f"{path} belongs to a run with other settings. Name another output folder, or pass --restart to "
@@ -268,6 +284,14 @@ class Trainer:
                 kept = parameter.clone()
                 parameter.copy_(average)
                 average.copy_(kept)
+
+
+def _check_sums(path: Path) -> None:
+    """Raise if a byte of a state is not what was written; torch itself does not look at the sums it writes."""
+    with zipfile.ZipFile(path) as records:
+        bad = records.testzip()
+    if bad is not None:
+        raise ValueError(f"the checksum of its record {bad} is wrong")
 
 
 def _settings(config: TrainConfig) -> str:
