@@ -1,7 +1,6 @@
 """The notebooks run from the first cell to the last, offline, and what is committed of them is what they print.
 
-To run them again and keep what they print: `jupyter execute --inplace --NotebookClient.record_timing=False
---NotebookClient.coalesce_streams=True notebooks/*.ipynb`.
+`python tests/test_notebooks.py` runs them all and keeps what they print.
 """
 
 from __future__ import annotations
@@ -25,6 +24,13 @@ def read(path: Path) -> nbformat.NotebookNode:
 
 def named(path: Path) -> str:
     return path.stem
+
+
+def run(path: Path) -> nbformat.NotebookNode:
+    """Run every cell in a fresh kernel and return the notebook with its outputs."""
+    notebook, where = read(path), {"metadata": {"path": FOLDER}}
+    options = {"timeout": 300, "kernel_name": "python3", "record_timing": False, "coalesce_streams": True}
+    return NotebookClient(notebook, resources=where, **options).execute()
 
 
 def test_the_notebooks_are_numbered_without_a_gap():
@@ -59,5 +65,10 @@ def test_what_is_committed_was_run_in_order_and_names_no_machine(path):
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=named)
 def test_a_notebook_runs(path):
     """Every cell runs in a fresh kernel, and its claims hold."""
-    client = NotebookClient(read(path), timeout=300, kernel_name="python3", resources={"metadata": {"path": FOLDER}})
-    client.execute()
+    run(path)
+
+
+if __name__ == "__main__":
+    for each in NOTEBOOKS:
+        print(each.name)
+        nbformat.write(run(each), each)

@@ -19,7 +19,7 @@ import numpy as np
 from plot import draw
 from rag import Corpus, Encoder, Pipeline, Question, read_corpus
 from vectors import WordVectors
-from ways import PRICE, Ways
+from ways import BOTH, PRICE, Ways
 from with_langchain import EncoderEmbeddings, LangChainPipeline, make_retriever
 from with_llama_index import EncoderEmbedding, LlamaIndexPipeline, make_index
 
@@ -142,24 +142,45 @@ def stages(runs: Sequence[Run]) -> dict[str, dict[str, float]]:
 
 
 def table(figures: dict[str, Any]) -> str:
-    """Return the figures as Markdown."""
-    heads = (
-        "way",
-        "setting",
-        "LLM tokens a prompt",
-        "saved",
-        "evidence, of retrieved",
-        "of all",
-        "$ a 1,000 queries",
+    """Return the figures that the README shows, as Markdown; the others are in the JSON."""
+    ways = list(dict.fromkeys(row["way"] for row in figures["rows"]))
+    shown = [row for row in figures["rows"] if _is_shown(row, figures["policy"])]
+    shown.sort(key=lambda row: ways.index(row["way"]))
+    lines = _markdown(
+        ("way to fill the prompt", "setting", "LLM tokens", "saved", "evidence, of retrieved", "of all", "$ saved"),
+        [
+            (
+                row["way"],
+                f"{row['value']:g}",
+                f"{row['llm_tokens']:,.0f}",
+                *(f"{row[name]:.1%}" for name in ("saved_fraction", "evidence_of_retrieved", "evidence_of_all")),
+                f"{row['dollars']:.2f}",
+            )
+            for row in shown
+        ],
     )
-    lines = [f"| {' | '.join(heads)} |", "|---|--:|--:|--:|--:|--:|--:|"]
-    for row in figures["rows"]:
-        shares = (row["saved_fraction"], row["evidence_of_retrieved"], row["evidence_of_all"])
-        cells = [row["way"], f"{row['value']:g}", f"{row['llm_tokens']:.0f}", *(f"{one:.1%}" for one in shares)]
-        lines.append(f"| {' | '.join(cells)} | {row['dollars']:.2f} |")
-    lines += ["", f"recall at 10: {figures['recall_at_10']:.1%}"]
-    lines += [f"{name}: {json.dumps(one)}" for name, one in {**figures["milliseconds"], **figures["groups"]}.items()]
-    return "\n".join(lines)
+    names = ("recall_at_10", "saved_fraction", "evidence_of_retrieved")
+    rows = [
+        (name, one["lang"], str(one["questions"]), *(f"{one[key]:.1%}" for key in names))
+        for name, one in figures["groups"].items()
+    ]
+    lines += ["", *_markdown(("file", "language", "questions", "retrieved", "saved", "evidence, of retrieved"), rows)]
+    times = {
+        name: {stage: one["median"] for stage, one in part.items()} for name, part in figures["milliseconds"].items()
+    }
+    return "\n".join([*lines, "", f"milliseconds, medians: {json.dumps(times)}"])
+
+
+def _is_shown(row: dict[str, Any], policy: str) -> bool:
+    default = policy == f"Threshold({row['value']})"
+    settings = {"all ten": (10,), "retrieve fewer": (5,), "re-rank": (3, 5), "compress": (0.1, 0.3)}
+    if row["way"] in ("compress", f"re-rank to {BOTH}, compress") and default:
+        return True
+    return row["value"] in {**settings, "compress to a budget": (400,)}.get(row["way"], ())
+
+
+def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    return [f"| {' | '.join(cells)} |" for cells in (heads, ["---", *["--:"] * (len(heads) - 1)], *rows)]
 
 
 if __name__ == "__main__":

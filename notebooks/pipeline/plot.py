@@ -23,6 +23,7 @@ _SETTINGS = {
     "re-rank to 5, compress": "threshold",
     "retrieve fewer": "documents",
 }
+NAMED = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 
 
 def draw(figures: dict[str, Any], path: Path) -> None:
@@ -41,7 +42,10 @@ def draw(figures: dict[str, Any], path: Path) -> None:
     if default is not None:
         point = (100 * default["saved_fraction"], 100 * default["evidence_of_retrieved"])
         axes.plot(*point, "o", color="#0072B2", markersize=11, markerfacecolor="none", markeredgewidth=2)
-        axes.annotate("default", point, xytext=(0, 12), textcoords="offset points", ha="center", fontsize=9)
+        name = f"default, {default['value']:g}"
+        axes.annotate(
+            name, point, xytext=(-8, -18), textcoords="offset points", ha="right", color="#0072B2", fontsize=9
+        )
     axes.set_xlabel("LLM tokens of the prompt saved (%)")
     axes.set_ylabel("retrieved evidence spans whole in the prompt (%)")
     axes.set_xlim(0, 100)
@@ -68,6 +72,8 @@ def _default(figures: dict[str, Any]) -> dict[str, Any] | None:
 
 def _name_points(axes: Any, rows: list[Any], x: list[float], y: list[float], colour: str, *, above: bool) -> None:
     for row, *point in zip(rows, x, y, strict=True):
+        if above and row["value"] not in NAMED:  # the others would stand on one another
+            continue
         axes.annotate(
             f"{row['value']:g}",
             point,
