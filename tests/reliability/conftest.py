@@ -2,41 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
-from watchdog import seconds_for, unwatch, watch
+from watchdog import pytest_configure, pytest_runtest_protocol
 
 from secateurs import Compressor
 
+__all__ = ["layout", "one_thread", "pytest_configure", "pytest_runtest_protocol"]
+
 GOLDEN = Path(__file__).parents[1] / "golden"
 LAYOUTS = sorted(path.name for path in GOLDEN.iterdir() if path.is_dir())
-
-_stderr: list[int] = []  # the terminal's own, taken before pytest puts its capture in the way
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line(
-        "markers", "watchdog(seconds): how long a test of tests/reliability may take before it is ended"
-    )
-    capture = config.pluginmanager.getplugin("capturemanager")
-    if capture is None:
-        _stderr.append(os.dup(2))
-        return
-    with capture.global_and_fixture_disabled():
-        _stderr.append(os.dup(2))
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    watch(seconds_for(item), _stderr[0])
-    try:
-        return (yield)
-    finally:
-        unwatch()
 
 
 @pytest.fixture(autouse=True)

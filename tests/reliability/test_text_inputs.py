@@ -105,7 +105,7 @@ def test_a_query_with_half_a_character_is_read(layout):
 
 def _knows_little() -> Tokenizer:
     """A tokenizer that raises on most letters: its unknown token is known to nobody but its added tokens."""
-    words = ["▁", *"abcdehilmnorstuwy?.▁"]
+    words = ["▁", *"abcdehilmnorstuwy?.▁", *"\U0010fffdꙮ\U00012000"]  # the last three are tried when it is loaded
     model = models.Unigram([(word, -1.0) for word in dict.fromkeys([*SPECIAL, *words])], unk_id=None)
     tokenizer = Tokenizer(model)
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()

@@ -14,7 +14,7 @@ from tokenizers import processors
 
 from secateurs import Compressor, Threshold
 from secateurs.checkpoints import load
-from secateurs.checkpoints.files import pair_template
+from secateurs.checkpoints.tokenizer import pair_template
 from secateurs.errors import CheckpointError
 
 EDGES = (-2, -1, 0, 1, 2)
@@ -117,7 +117,7 @@ def test_a_window_that_control_tokens_fill_is_no_checkpoint(tmp_path):
         single="<s> $A", pair=f"<s> $A {many} $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
     )
     tokenizer.save(str(folder / "tokenizer.json"))
-    assert pair_template(folder, tokenizer).size == 22
+    assert pair_template(folder, tokenizer, tokenizer.get_vocab_size()).size == 22
     with pytest.raises(CheckpointError, match="too short to hold a query, a sentence and 22 control tokens"):
         Compressor.from_pretrained(folder, device="cpu")
 

@@ -19,8 +19,8 @@ WAITS = {
 @pytest.mark.parametrize("body", WAITS.values(), ids=WAITS)
 def test_a_test_that_hangs_is_ended_with_its_stacks_told(tmp_path, body):
     """A test that hangs ends the run within its limit, and the stack names it, whether or not it holds the lock."""
-    for name in ("conftest.py", "watchdog.py"):
-        (tmp_path / name).write_text((HERE / name).read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / "watchdog.py").write_text((HERE / "watchdog.py").read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / "conftest.py").write_text("from watchdog import pytest_configure, pytest_runtest_protocol\n", "utf-8")
     test = f"import pytest\n\n@pytest.mark.watchdog(0.5)\ndef test_waits():\n    {body}\n"
     (tmp_path / "test_hang.py").write_text(test, encoding="utf-8")
     ended = run_python(["-m", "pytest", "-p", "no:cacheprovider", str(tmp_path)], cwd=tmp_path, seconds=50)

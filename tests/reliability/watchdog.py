@@ -2,7 +2,8 @@
 
 The interpreter's own watchdog (`faulthandler`) runs in a thread of C: it also ends a test whose thread never gives
 up the lock, or waits in C without end, where a signal handler of Python would not be called any more. It ends the
-process hard: what hung would not let go of it. `conftest.py` sets it around each test, set-up and tear-down included.
+process hard: what hung would not let go of it. A `conftest.py` that imports the two hooks sets it
+around each test, set-up and tear-down included.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -39,6 +40,31 @@ def watch(seconds: float, stderr: int) -> None:
 def unwatch() -> None:
     """Call the watchdog off."""
     faulthandler.cancel_dump_traceback_later()
+
+
+_stderr: list[int] = []  # the terminal's own, taken before pytest puts its capture in the way
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Say what the mark means, and keep a way to the terminal."""
+    meaning = "watchdog(seconds): how long a test of tests/reliability may take before it is ended"
+    config.addinivalue_line("markers", meaning)
+    capture = config.pluginmanager.getplugin("capturemanager")
+    if capture is None:
+        _stderr.append(os.dup(2))
+        return
+    with capture.global_and_fixture_disabled():
+        _stderr.append(os.dup(2))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Watch over one test."""
+    watch(seconds_for(item), _stderr[0])
+    try:
+        return (yield)
+    finally:
+        unwatch()
 
 
 class Ended(NamedTuple):
