@@ -145,14 +145,16 @@ def check_workload(workload: Any) -> None:
     assert sum(corpus["windows_by_length"].values()) == corpus["windows"]
     packed, alone, ordered, arrival = workload["variants"]
     assert packed["name"] == OURS and alone["name"] == ALONE and packed["times_ours"] == 1.0
-    assert packed["padding_share"] == alone["padding_share"] == 0.0
+    assert 0.0 <= packed["padding_share"] < 1 / 16  # a pass on a CPU gets the next of 16 numbers of rows
+    assert 0.0 <= alone["padding_share"] < 0.1
     assert 0.0 <= ordered["padding_share"] <= arrival["padding_share"] < 1.0
     assert alone["forward_passes"] == corpus["windows"] and arrival["forward_passes"] == -(-corpus["windows"] // 32)
     for item in workload["variants"]:
         assert item["max_score_difference"] < 1e-5
         assert item["tokens_per_second"] == pytest.approx(corpus["tokens"] / item["seconds"])
     ours = workload["calls"][0]
-    assert ours["name"] == COMPRESS and ours["tokens_read"] == corpus["tokens"] and ours["padding_share"] == 0.0
+    assert ours["name"] == COMPRESS and ours["tokens_read"] == corpus["tokens"]
+    assert 0.0 <= ours["padding_share"] < 1 / 16
     assert 0.0 < ours["outside_forward"] < 1.0
 
 

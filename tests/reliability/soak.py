@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import ctypes
 import json
 import os
 import random
@@ -44,10 +45,23 @@ SCRIPTS = (
 
 @dataclass(frozen=True)
 class Sample:
-    """What the process held at a time: minutes since the start, megabytes, open files, threads, CPU seconds."""
+    """What the process held at a time.
+
+    Attributes:
+        minute: Since the start.
+        memory: Megabytes resident.
+        in_use: Megabytes of C memory that somebody holds: what a leak adds to. glibc only, else 0.
+        idle: Megabytes of C memory that was given back and lies in the allocator's arenas: fragments. glibc only.
+        files: Open files.
+        threads: Of the process.
+        cpu: Seconds of CPU time so far.
+        tokens: Encoder tokens scored so far.
+    """
 
     minute: float
     memory: float
+    in_use: float
+    idle: float
     files: int
     threads: int
     cpu: float
@@ -167,13 +181,30 @@ class Caller:
                 self._seen.broken.append(f"{one.status}: {one.reason}")
 
 
+class _Mallinfo2(ctypes.Structure):
+    """What glibc's mallinfo2 returns, in bytes; `man mallinfo2`."""
+
+    _names = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost"
+    _fields_ = [(name, ctypes.c_size_t) for name in _names.split()]
+
+
+def heap() -> tuple[float, float]:
+    """Return the megabytes of C memory that are held and that lie idle, over all arenas; zeros without glibc."""
+    mallinfo2 = getattr(ctypes.CDLL(None), "mallinfo2", None)
+    if mallinfo2 is None:
+        return 0.0, 0.0
+    mallinfo2.restype = _Mallinfo2
+    found = mallinfo2()
+    return (found.uordblks + found.hblkhd) / 1e6, found.fordblks / 1e6
+
+
 def sample(started: float, tokens: int) -> Sample:
     """Look at this process; Linux only."""
     memory = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
     status = Path("/proc/self/status").read_text()
     threads = int(next(line.split()[1] for line in status.splitlines() if line.startswith("Threads:")))
     files = sum(1 for _ in Path("/proc/self/fd").iterdir())
-    return Sample((time.monotonic() - started) / 60, memory, files, threads, time.process_time(), tokens)
+    return Sample((time.monotonic() - started) / 60, memory, *heap(), files, threads, time.process_time(), tokens)
 
 
 def soak(compressor: Compressor, *, minutes: float, callers: int, seed: int) -> tuple[list[Sample], Seen]:

@@ -41,7 +41,7 @@ def test_a_few_seconds_break_no_law(tiny_folder: Path, tmp_path: Path) -> None:
     assert found["broken"] == []
     assert found["outcomes"]["answered"] == len(found["calls"]) > 10
     assert found["tokens"] > 1000
-    assert {"minute", "memory", "files", "threads", "cpu", "tokens"} == set(found["samples"][0])
+    assert {"minute", "memory", "in_use", "idle", "files", "threads", "cpu", "tokens"} == set(found["samples"][0])
 
 
 @pytest.mark.slow
