@@ -141,7 +141,13 @@ async def arun(query: str = QUERY, texts: Sequence[str] = TEXTS, **settings: Any
         (
             {"timeout": 1.0, "compressor": FakeCompressor()},
             ValueError,
-            "takes a timeout, which that of FakeCompressor",
+            "takes timeout, which that of FakeCompressor",
+        ),
+        ({"max_total_tokens": -1}, ValueError, "max_total_tokens must be at least 0"),
+        (
+            {"max_total_tokens": 9, "compressor": FakeCompressor()},
+            ValueError,
+            "takes max_total_tokens, which that of FakeCompressor",
         ),
         ({"on_error": "ignore"}, ValueError, "on_error must be 'keep' or 'raise'"),
         ({"encoding": "o300k"}, ValueError, "unknown encoding 'o300k'"),

@@ -251,11 +251,8 @@ def _policy(settings: Settings, compressor: CompressorLike) -> Policy:
 
 
 def _options(settings: Settings, compressor: CompressorLike) -> dict[str, Any]:
-    """Return the keyword arguments of `compress`; the timeout only where one is set, so that few need to know it."""
-    options: dict[str, Any] = {"policy": _policy(settings, compressor)}
-    if settings.timeout is not None:
-        options["timeout"] = settings.timeout
-    return options
+    """Return the keyword arguments of `compress`."""
+    return {"policy": _policy(settings, compressor), **settings.call_options()}
 
 
 def _given(texts: Sequence[str | None]) -> list[str]:

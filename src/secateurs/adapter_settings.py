@@ -62,6 +62,8 @@ class Settings:
         threshold: Keep sentences with at least this probability; None for the compressor's own policy.
         top_k: Keep at most this many sentences a document.
         max_tokens: Keep at most this many LLM tokens a document.
+        max_total_tokens: Keep at most this many LLM tokens of all documents of a call together: the best sentences,
+            whichever document they are of. Texts that cannot be cut (blank ones, failed ones) are paid first.
         rerank: Return documents by falling ranking score. Those that scored the same, and behind the scored ones
             those without a ranking score (blank, failed, nothing to compress), stay as they came. Where no document
             has one, the checkpoint having no ranking head, nothing is moved or cut, which is logged once.
@@ -86,6 +88,7 @@ class Settings:
     threshold: float | None = None
     top_k: int | None = None
     max_tokens: int | None = None
+    max_total_tokens: int | None = None
     rerank: bool = False
     top_n: int | None = None
     timeout: float | None = None
@@ -100,6 +103,8 @@ class Settings:
             check_count(self.top_k, "top_k", least=1)
         if self.max_tokens is not None:
             check_count(self.max_tokens, "max_tokens", least=0)
+        if self.max_total_tokens is not None:
+            check_count(self.max_total_tokens, "max_total_tokens", least=0)
         self._check_order()
         if self.timeout is not None:
             check_seconds(self.timeout, "timeout")
@@ -141,11 +146,12 @@ class Settings:
                 f"encoding must be the compressor's own, {compressor.encoding!r}, got {self.encoding!r}: leave it "
                 "out, or make the compressor with it."
             )
-        if self.timeout is not None and not _takes_timeout(compressor):
-            raise ValueError(
-                f"timeout={self.timeout} needs a compressor whose compress() takes a timeout, which that of "
-                f"{type(compressor).__name__} does not. Leave it out, or let compress() take one."
-            )
+        for name, value in self.call_options().items():
+            if not _takes(compressor, name):
+                raise ValueError(
+                    f"{name}={value} needs a compressor whose compress() takes {name}, which that of "
+                    f"{type(compressor).__name__} does not. Leave it out, or let compress() take it."
+                )
         object.__setattr__(self, "encoding", compressor.encoding)
 
     @classmethod
@@ -156,6 +162,11 @@ class Settings:
         """
         names = (field.name for field in fields(cls))
         return cls(**{name: getattr(adapter, name) for name in names if hasattr(adapter, name)})
+
+    def call_options(self) -> dict[str, Any]:
+        """Return the arguments of `compress` beside the policy; only those that are set, so that few need to know."""
+        options = {"max_total_tokens": self.max_total_tokens, "timeout": self.timeout}
+        return {name: value for name, value in options.items() if value is not None}
 
     def portable(self) -> dict[str, Any]:
         """Return the fields that stand in for the objects among them where only JSON types can go.
@@ -192,12 +203,12 @@ def checkpoint_name(folder: Path) -> str:
     return folder.name or folder.resolve().name
 
 
-def _takes_timeout(compressor: CompressorLike) -> bool:
+def _takes(compressor: CompressorLike, name: str) -> bool:
     try:
         parameters = inspect.signature(compressor.compress).parameters
     except (TypeError, ValueError):  # a callable that does not tell: the call itself will
         return True
-    return "timeout" in parameters or any(one.kind is one.VAR_KEYWORD for one in parameters.values())
+    return name in parameters or any(one.kind is one.VAR_KEYWORD for one in parameters.values())
 
 
 def _check_device(device: str) -> None:

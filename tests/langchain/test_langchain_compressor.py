@@ -14,7 +14,7 @@ from langchain_core.documents import BaseDocumentCompressor, Document
 from pydantic import ValidationError
 from retrieval_parts import DEER, QUERY, WEATHER, WRITTEN, both, documents, fake
 
-from secateurs import Compressor, Error, Report
+from secateurs import Compressor, Error, Report, Threshold
 from secateurs.adapter import report_to_dict
 from secateurs.langchain import SecateursCompressor
 
@@ -35,6 +35,22 @@ def test_works_as_it_is() -> None:
     """SecateursCompressor() needs no argument and no network."""
     compressor = SecateursCompressor()
     assert WRITTEN in compressor.compress_documents(documents()[:1], QUERY)[0].page_content
+
+
+@pytest.mark.parametrize("budget", [0, 20, 45, 10_000])
+async def test_a_budget_over_all_documents(tiny: Compressor, budget: int) -> None:
+    """`max_total_tokens` is spent over the documents of a call together, as `compress` spends it, in a pipe too."""
+    texts = [one.page_content for one in documents()]
+    expected = tiny.compress(QUERY, texts, policy=Threshold(0.0), max_total_tokens=budget)
+    assert sum(one.savings.after for one in expected) <= budget
+    wanted = [one.text for one in expected if one.status != "dropped"]
+    adapter = SecateursCompressor(compressor=tiny, threshold=0.0, max_total_tokens=budget)
+    kept = await both(adapter, documents(), QUERY)
+    assert [one.page_content for one in kept] == wanted
+    step = SecateursCompressor(compressor=tiny, threshold=0.0).as_runnable()
+    configured = step.with_config(configurable={"max_total_tokens": budget})
+    kept = configured.invoke({"query": QUERY, "documents": documents()})
+    assert [one.page_content for one in kept] == wanted
 
 
 def test_signatures() -> None:

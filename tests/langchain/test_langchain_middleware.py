@@ -20,6 +20,7 @@ from test_adapter import FakeCompressor
 
 from secateurs import Compressor
 from secateurs.langchain.middleware import ContextCompressionMiddleware
+from secateurs.savings import TokenCounter
 
 
 async def test_a_dict_result_stays_json():
@@ -51,6 +52,16 @@ async def test_never_longer():
     """A result that would not get shorter stays as it is."""
     text = DEER + "It rained. "
     assert (await run(returning(text), min_tokens=1)).content == text
+
+
+async def test_a_budget_for_a_whole_result(tiny: Compressor):
+    """`max_total_tokens` is spent over all texts of a result together."""
+    blocks = [{"type": "text", "text": DEER + RAIN * 9}, {"type": "text", "text": RAIN * 9}]
+    message = await run(returning(blocks), fake=tiny, threshold=0.0, max_total_tokens=60, expand=None)
+    kept = [block["text"] for block in message.content]
+    assert kept != [block["text"] for block in blocks]
+    count = TokenCounter("o200k_base")
+    assert 0 < sum(count(text) for text in kept) <= 60
 
 
 # --- the query ---

@@ -22,7 +22,7 @@ from llama_parts import Recorder, fake
 from pydantic import ValidationError
 from test_llama_index import CUT, QUERY, WEATHER, WRITTEN, nodes
 
-from secateurs import Compressor
+from secateurs import Compressor, Threshold
 from secateurs.llama_index import SecateursPostprocessor
 
 # --- settings, copies and serialization ---
@@ -37,6 +37,7 @@ from secateurs.llama_index import SecateursPostprocessor
         {"on_error": "skip"},
         {"top_k": 0},
         {"max_tokens": -1},
+        {"max_total_tokens": -1},
         {"rerank": 1},
         {"rerank": True, "top_n": 0},
         {"top_n": 3},
@@ -78,6 +79,18 @@ def test_clones(clone: Any, given: bool, bundled: Compressor, caplog: pytest.Log
     assert not caplog.records
 
 
+@pytest.mark.parametrize("budget", [0, 20, 45, 10_000])
+async def test_a_budget_over_all_nodes(tiny: Compressor, budget: int) -> None:
+    """`max_total_tokens` is spent over the nodes of a call together, as `compress` spends it."""
+    texts = [one.node.get_content() for one in nodes()]
+    expected = tiny.compress(QUERY, texts, policy=Threshold(0.0), max_total_tokens=budget)
+    assert sum(one.savings.after for one in expected) <= budget
+    adapter = SecateursPostprocessor(compressor=tiny, threshold=0.0, max_total_tokens=budget)
+    kept = adapter.postprocess_nodes(nodes(), query_str=QUERY)
+    assert [one.text for one in kept] == [one.text for one in expected if one.status != "dropped"]
+    assert await adapter.apostprocess_nodes(nodes(), query_str=QUERY) == kept
+
+
 def test_to_dict() -> None:
     """to_dict holds the settings as JSON types, under a name of its own."""
     data = SecateursPostprocessor(top_k=3).to_dict()
@@ -88,6 +101,7 @@ def test_to_dict() -> None:
         "threshold": None,
         "top_k": 3,
         "max_tokens": None,
+        "max_total_tokens": None,
         "rerank": False,
         "top_n": None,
         "timeout": None,

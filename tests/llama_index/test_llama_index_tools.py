@@ -81,6 +81,17 @@ async def test_I15_a_function_tool(events: Events):
     assert [event.report for event in events.of(SecateursReportEvent)] == reports
 
 
+async def test_a_budget_for_a_whole_output(tiny: Compressor):
+    """`max_total_tokens` is spent over all nodes of a tool's output together."""
+    plain = RetrieverTool.from_defaults(Found(DEER + RAIN * 9, RAIN * 9))
+    reports: list[Report] = []
+    tool = compress_tool(
+        plain, compressor=tiny, threshold=0.0, max_total_tokens=40, min_tokens=1, on_report=reports.append
+    )
+    await both(tool, query="deer")
+    assert {0 < report.savings.after <= 40 for report in reports} == {True}
+
+
 async def test_I15_what_an_agent_sees_of_the_tool():
     """Name, description, schema, context parameter, partial parameters and callbacks stay the tool's own."""
 

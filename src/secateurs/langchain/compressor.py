@@ -54,8 +54,8 @@ class SecateursCompressor(BaseDocumentCompressor, Serializable):
             compressed already.
         metadata_key: The key under which it says what was kept and saved.
         score_key: The key of the relevance score.
-        compressor, model, device, threshold, top_k, max_tokens, rerank, top_n, timeout, on_error, encoding,
-            on_report: see `secateurs.adapter_settings.Settings`.
+        compressor, model, device, threshold, top_k, max_tokens, max_total_tokens, rerank, top_n, timeout, on_error,
+            encoding, on_report: see `secateurs.adapter_settings.Settings`.
 
     Example:
         >>> from langchain_core.documents import Document
@@ -72,6 +72,7 @@ class SecateursCompressor(BaseDocumentCompressor, Serializable):
     threshold: float | None = None
     top_k: int | None = None
     max_tokens: int | None = None
+    max_total_tokens: int | None = None
     rerank: bool = False
     top_n: int | None = None
     timeout: float | None = None
@@ -121,7 +122,8 @@ class SecateursCompressor(BaseDocumentCompressor, Serializable):
     def as_runnable(self) -> Runnable[dict[str, Any], list[Document]]:
         """Return this compressor as a step of a pipe, from `{"query", "documents"}` to documents.
 
-        `threshold`, `top_k` and `max_tokens` can be configured for one call. It shares this compressor's weights.
+        `threshold`, `top_k`, `max_tokens` and `max_total_tokens` can be configured for one call. It shares this
+        compressor's weights.
 
         Example:
             >>> from langchain_core.documents import Document

@@ -85,8 +85,8 @@ class ContextCompressionMiddleware(AgentMiddleware[Any, Any, Any]):
         expand: Name of a tool that gives the agent an original back, its handle at the end of each cut result; None
             for no tool and no handle. The originals are in this process's memory, the oldest forgotten first.
         name: The middleware's name; two in one agent need two, and two names for `expand` as well.
-        compressor, model, device, threshold, top_k, max_tokens, timeout, on_error, encoding, on_report: see
-            `secateurs.adapter_settings.Settings`.
+        compressor, model, device, threshold, top_k, max_tokens, max_total_tokens, timeout, on_error, encoding,
+            on_report: see `secateurs.adapter_settings.Settings`.
 
     Raises:
         ValueError, TypeError: A setting is out of range or of the wrong type.
@@ -98,6 +98,7 @@ class ContextCompressionMiddleware(AgentMiddleware[Any, Any, Any]):
     threshold: float | None = None
     top_k: int | None = None
     max_tokens: int | None = None
+    max_total_tokens: int | None = None
     timeout: float | None = None
     on_error: OnError = "keep"
     encoding: str = "o200k_base"

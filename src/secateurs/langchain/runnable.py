@@ -16,6 +16,7 @@ _CONFIGURABLE = {
     "threshold": (float | None, "Keep sentences with at least this probability."),
     "top_k": (int | None, "Keep at most this many sentences a document."),
     "max_tokens": (int | None, "Keep at most this many LLM tokens a document."),
+    "max_total_tokens": (int | None, "Keep at most this many LLM tokens of all documents together."),
 }
 
 
@@ -25,7 +26,7 @@ class CompressDocuments(RunnableSerializable[dict[str, Any], list[Document]]):
     It is a run of its own in traces, to which the report's event belongs and the run with the savings.
 
     Attributes:
-        compressor: What compresses; `threshold`, `top_k` and `max_tokens` can be configured for one call.
+        compressor: What compresses; what of it can be configured for one call is in `config_specs`.
         name: The run's name.
     """
 
@@ -54,7 +55,7 @@ class CompressDocuments(RunnableSerializable[dict[str, Any], list[Document]]):
 
         Args:
             input: The `query`, a string, and the `documents`.
-            config: `configurable` may set `threshold`, `top_k` and `max_tokens` for this call.
+            config: `configurable` may set `threshold`, `top_k`, `max_tokens` and `max_total_tokens` for this call.
             **kwargs: Not used.
 
         Returns:

@@ -74,6 +74,7 @@ class SecateursPostprocessor(BaseNodePostprocessor):
     threshold: float | None = None
     top_k: int | None = None
     max_tokens: int | None = None
+    max_total_tokens: int | None = None
     rerank: bool = False
     top_n: int | None = None
     timeout: float | None = None

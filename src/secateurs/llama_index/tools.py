@@ -31,6 +31,7 @@ class AdapterFields(TypedDict, total=False):
     threshold: float | None
     top_k: int | None
     max_tokens: int | None
+    max_total_tokens: int | None
     timeout: float | None
     on_error: OnError
     encoding: str
@@ -78,8 +79,8 @@ def compress_tool(
         expand: The tool that gives the agent an original back, its handle at the end of each cut output; None for no
             handle. Give it to the agent beside this one. A tool with `return_direct`, whose output no agent reads on,
             has no handle either.
-        **settings: `compressor`, `model`, `device`, `threshold`, `top_k`, `max_tokens`, `timeout`, `on_error`,
-            `encoding`, `on_report`; see `secateurs.adapter_settings.Settings`.
+        **settings: `compressor`, `model`, `device`, `threshold`, `top_k`, `max_tokens`, `max_total_tokens`,
+            `timeout`, `on_error`, `encoding`, `on_report`; see `secateurs.adapter_settings.Settings`.
 
     Returns:
         A tool for `FunctionAgent` and its like; a FunctionTool if it was one.
