@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 from hypothesis import given
@@ -54,11 +58,28 @@ def test_onednn_is_left_alone_where_it_does_not_fit():
     x = torch.randn(2, 4)
     assert not suits_onednn(x), "with gradients"
     with torch.inference_mode():
-        assert suits_onednn(x) == has_onednn()
+        assert suits_onednn(x) == has_onednn(torch.float32)
+        assert suits_onednn(x.bfloat16()) == has_onednn(torch.bfloat16)
         assert not suits_onednn(x.half())
         assert not suits_onednn(x.to("meta"))
         with torch.autocast("cpu", dtype=torch.bfloat16):
             assert not suits_onednn(x)
+
+
+@pytest.mark.parametrize("widest", ["SSE41", "AVX2", "AVX512_CORE", "ALL"])
+def test_any_processor_computes_in_any_precision(tiny_folder, widest):
+    """Where oneDNN has no product for a precision, as in 16 bit without AVX-512, torch's own is used."""
+    script = (
+        "import sys; from secateurs import Compressor, Threshold\n"
+        "for dtype in ('float32', 'bfloat16'):\n"
+        "    compressor = Compressor.from_pretrained(sys.argv[1], device='cpu', dtype=dtype)\n"
+        "    result = compressor.compress('deer?', ['A deer. It rained.'], policy=Threshold(0.0))[0]\n"
+        "    assert result.status == 'unchanged', result.reason\n"
+    )
+    environment = {**os.environ, "ONEDNN_MAX_CPU_ISA": widest}
+    command = [sys.executable, "-c", script, str(tiny_folder)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @given(st.integers(1, 100_000))
