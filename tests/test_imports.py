@@ -43,6 +43,7 @@ FORBIDDEN = {
     "model": ("langchain", "llama_index", "secateurs.compressor", "secateurs.policy"),
     "scorer": ("langchain", "llama_index", "secateurs.compressor", "secateurs.policy"),
     "checkpoints": ("langchain", "llama_index", "secateurs.compressor", "secateurs.scorer"),
+    "cutting": ("torch", "langchain", "llama_index", "secateurs.model", "secateurs.compressor"),
     "compressor": ("langchain", "llama_index", "secateurs.langchain", "secateurs.llama_index"),
     "ray": ("torch", "langchain", "llama_index", "secateurs.model", "secateurs.scorer", "secateurs.windows"),
     "adapter": ("torch", "langchain", "llama_index", "secateurs.model", "secateurs.scorer", "secateurs.windows"),

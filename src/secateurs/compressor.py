@@ -6,7 +6,7 @@ query, document
   -> token scores     scorer.py       one forward pass for many windows of many documents
   -> sentence scores  aggregate.py
   -> keep flags       policy.py
-  -> Compression      text.py         the kept slices of the original, and what they save
+  -> Compression      cutting.py      the kept slices of the original, and what they save
 
 What a document is between two steps stands in drafts.py.
 """
@@ -16,7 +16,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -27,15 +26,16 @@ from secateurs import checkpoints
 from secateurs.arguments import check_count, check_documents, check_pairs, check_query
 from secateurs.cache import ScoreCache, recall, remember
 from secateurs.calls import Calls
+from secateurs.cutting import cut, decide, leave_whole
 from secateurs.device import resolve_device, resolve_dtype
-from secateurs.drafts import Draft, Scored, mark, reduce_scores, spend
-from secateurs.errors import describe, own_failure
+from secateurs.drafts import Draft, Scored, reduce_scores, spend
+from secateurs.errors import own_failure
 from secateurs.overlap import groups, overlapped
 from secateurs.policy import Policy, check_policy
-from secateurs.savings import Savings, TokenCounter
+from secateurs.savings import TokenCounter
 from secateurs.scorer import Observer, Scorer, WindowScores, compute
 from secateurs.segment import Segmenter, check_tiling, get_segmenter
-from secateurs.text import Compression, Sentence, Status
+from secateurs.text import Compression
 from secateurs.token_scores import Locator
 from secateurs.windows import Ids
 
@@ -284,10 +284,9 @@ class Compressor:
         policy = self.policy if policy is None else check_policy(policy)
         if max_total_tokens is not None:
             check_count(max_total_tokens, "max_total_tokens", least=0)
-        if max_total_tokens is None:
-            return self._each(pairs, cancelled, partial(self._decide_and_cut, policy))
-        decided = self._each(pairs, cancelled, partial(self._decide_all, policy))
-        return [self._guard(self._finish, item) for item in spend(decided, max_total_tokens, self._count)]
+            decided = self._each(pairs, cancelled, partial(self._decide_all, policy))
+            return self._cut_all(spend(decided, max_total_tokens, self._count))
+        return self._each(pairs, cancelled, lambda scored: self._cut_all(self._decide_all(policy, scored)))
 
     def _each(
         self,
@@ -355,54 +354,11 @@ class Compressor:
                 results.append(scored)
         return results
 
-    def _decide_and_cut(self, policy: Policy, items: Sequence[Scored | Compression]) -> list[Compression]:
-        return [self._guard(self._finish, item) for item in self._decide_all(policy, items)]
-
     def _decide_all(self, policy: Policy, items: Sequence[Scored | Compression]) -> list[Scored | Compression]:
-        return [self._guard(self._decide, item, policy) for item in items]
+        return [self._guard(decide, item, policy, self._default_policy, self._count) for item in items]
 
-    def _decide(self, scored: Scored, policy: Policy) -> Scored:
-        """Mark the sentences that stay."""
-        if not scored.sentences or not scored.original.strip():
-            return scored
-        sentences = scored.sentences
-        flags = self._default_policy(sentences, self._count)
-        if policy != self._default_policy:
-            marked = [replace(s, kept=flag) for s, flag in zip(sentences, flags, strict=True)]
-            flags = policy(marked, self._count)
-        return replace(scored, sentences=mark(sentences, flags), policy=repr(policy))
-
-    def _finish(self, scored: Scored) -> Compression:
-        return self._cut(scored).with_token_scores(scored.token_scores)
-
-    def _cut(self, scored: Scored) -> Compression:
-        """Slice the kept sentences out of the original, and count."""
-        original, sentences = scored.original, scored.sentences
-        before = self._count(original)
-        exact = self._count.exact(original)
-        whole = Compression(
-            original,
-            original,
-            mark(sentences, [True] * len(sentences)),
-            Savings(before, before, self.encoding, exact),
-            "unchanged",
-            "nothing_cut",
-            scored.ranking_score,
-            scored.warnings,
-            scored.policy,
-        )
-        if not original.strip():
-            return replace(whole, reason="blank")
-        if all(sentence.kept for sentence in sentences):
-            return whole
-        text = "".join(sentence.text for sentence in sentences if sentence.kept)
-        after = self._count(text)
-        if text and after >= before:
-            return replace(whole, reason="no_gain")
-        status: Status = "compressed" if text else "dropped"
-        reason = None if text else "nothing_passed"
-        savings = Savings(before, after, self.encoding, exact)
-        return replace(whole, text=text, sentences=sentences, savings=savings, status=status, reason=reason)
+    def _cut_all(self, items: Sequence[Scored | Compression]) -> list[Compression]:
+        return [self._guard(cut, item, self._count) for item in items]
 
     def _guard(self, step: Any, item: Any, *arguments: Any) -> Any:
         """Run one step for one document; what goes wrong is that document's alone."""
@@ -415,16 +371,9 @@ class Compressor:
 
     def _failed(self, original: str, error: BaseException) -> Compression:
         """Return a document whole, because something went wrong with it."""
-        reason = f"error: {describe(error)}"
-        _log.warning("a document of %d characters is returned whole: %s", len(original), reason)
-        try:
-            tokens, exact = self._count(original), self._count.exact(original)
-        except BaseException as failure:
-            own_failure(failure)
-            tokens, exact = 0, False  # counting itself failed
-        sentences = (Sentence(0, len(original), original, 0.0, kept=True),) if original else ()
-        savings = Savings(tokens, tokens, self.encoding, exact)
-        return Compression(original, original, sentences, savings, "error", reason)
+        result = leave_whole(original, error, self._count)
+        _log.warning("a document of %d characters is returned whole: %s", len(original), result.reason)
+        return result
 
 
 def _encode_query(checkpoint: checkpoints.Checkpoint, query: str) -> Ids | BaseException:
