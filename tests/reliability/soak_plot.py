@@ -20,6 +20,8 @@ class Looked(Protocol):
 
     minute: float
     memory: float
+    in_use: float
+    idle: float
     files: int
     threads: int
 
@@ -38,6 +40,12 @@ def draw(samples: Sequence[Looked], calls: Sequence[tuple[float, float]], path: 
     memory, handles, latency = figure.subplots(3, 1, sharex=True)
     minutes = [one.minute for one in samples]
     memory.plot(minutes, [one.memory for one in samples], color=BLUE, linewidth=1.2, label="resident memory")
+    for name, style, label in (
+        ("in_use", ":", "held by somebody"),
+        ("idle", "-.", "given back, kept by the allocator"),
+    ):
+        values = [getattr(one, name) for one in samples]
+        memory.plot(minutes, values, color=GREEN, linestyle=style, linewidth=1.2, label=f"of it {label}")
     after = [(one.minute, one.memory) for one in samples if one.minute >= warm]
     growth = slope(after)
     mean_x, mean_y = (sum(values) / len(after) for values in zip(*after, strict=True))
@@ -55,6 +63,8 @@ def draw(samples: Sequence[Looked], calls: Sequence[tuple[float, float]], path: 
     handles.set_ylim(bottom=0)
     by_minute: dict[int, list[float]] = {}
     for minute, seconds in calls:
+        if minute > minutes[-1]:  # those that were under way at the end are too few for a quantile
+            continue
         by_minute.setdefault(int(minute), []).append(seconds)
     for share, colour, marker in ((0.5, BLUE, "o"), (0.99, ORANGE, "^")):
         values = [quantile(sorted(some), share) for _, some in sorted(by_minute.items())]
@@ -66,7 +76,7 @@ def draw(samples: Sequence[Looked], calls: Sequence[tuple[float, float]], path: 
     for axes in (memory, handles, latency):
         axes.grid(color="0.9", linewidth=0.8)
         axes.set_axisbelow(True)
-        axes.legend(loc="lower right", frameon=False, fontsize=9)
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False, fontsize=9)
         for side in ("top", "right"):
             axes.spines[side].set_visible(False)
     figure.savefig(path)
