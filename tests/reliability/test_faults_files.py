@@ -88,7 +88,7 @@ def train_config(folder: Path, model: Path, output: Path, *, save_seconds: float
     (folder / "train.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     quoted = {"data": json.dumps(str(folder)), "output": json.dumps(str(output)), "model": json.dumps(str(model))}
     path = folder / f"{output.name}.toml"
-    text = CONFIG.format(**quoted, start="", run=f"save_seconds = {save_seconds}", dev="", average=0.9)
+    text = CONFIG.format(**quoted, start="", run=f"save_seconds = {save_seconds}\nthreads = 1", dev="", average=0.9)
     path.write_text(text.replace("steps = 20", "steps = 60").replace("log_steps = 5", "log_steps = 1"), "utf-8")
     return path
 
