@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from os import PathLike, fspath
 from typing import Any, Literal, Self
 
 from langchain_core.callbacks import Callbacks
 from langchain_core.documents import BaseDocumentCompressor, Document
 from langchain_core.load import Serializable
 from langchain_core.runnables import Runnable
-from pydantic import (
-    ConfigDict,
-    Field,
-    FieldSerializationInfo,
-    PrivateAttr,
-    field_serializer,
-    field_validator,
-    model_validator,
-)
-from pydantic.json_schema import SkipJsonSchema
+from pydantic import Field, model_validator
 
-from secateurs.adapter import METADATA_KEY, Outcome, Returned, Runner, copy_metadata
-from secateurs.adapter_settings import CompressorLike, OnError, OnReport, Settings
+from secateurs.adapter import METADATA_KEY, Outcome, Returned, copy_metadata
+from secateurs.adapter_fields import AdapterFields
+from secateurs.adapter_settings import Settings
 from secateurs.langchain.tracing import Traced
 from secateurs.text import Compression
 
@@ -32,7 +23,7 @@ MetadataMode = Literal["full", "none"]
 _KEYS = {"status", "spans", "sentences", "savings"}
 
 
-class SecateursCompressor(BaseDocumentCompressor, Serializable):
+class SecateursCompressor(BaseDocumentCompressor, Serializable, AdapterFields):
     """Cuts documents down to the sentences that matter for the query; works as it is, with the bundled model.
 
     New documents come back, in order unless `rerank` is set, with their `id` and metadata; a document in which
@@ -64,26 +55,9 @@ class SecateursCompressor(BaseDocumentCompressor, Serializable):
         'Ann wrote it in 1999. '
     """
 
-    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, strict=True)
-
-    compressor: SkipJsonSchema[CompressorLike | None] = Field(default=None, exclude=True, repr=False)
-    model: str | None = None
-    device: str = "auto"
-    threshold: float | None = None
-    top_k: int | None = None
-    max_tokens: int | None = None
-    max_total_tokens: int | None = None
-    rerank: bool = False
-    top_n: int | None = None
-    timeout: float | None = None
-    on_error: OnError = "keep"
-    encoding: str = "o200k_base"
     metadata_mode: MetadataMode = "full"
     metadata_key: str = Field(default=METADATA_KEY, min_length=1)
     score_key: str = Field(default="relevance_score", min_length=1)
-    on_report: SkipJsonSchema[OnReport | None] = Field(default=None, exclude=True, repr=False)
-
-    _runner: Runner = PrivateAttr(default_factory=Runner)
 
     def compress_documents(
         self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None
@@ -136,14 +110,8 @@ class SecateursCompressor(BaseDocumentCompressor, Serializable):
 
         return CompressDocuments(compressor=self)
 
-    @field_validator("model", mode="before")
-    @classmethod
-    def _accept_path(cls, value: object) -> object:
-        return fspath(value) if isinstance(value, PathLike) else value
-
     @model_validator(mode="after")
-    def _check(self) -> Self:
-        Settings.of(self)
+    def _check_keys(self) -> Self:
         if self.metadata_key == self.score_key:
             raise ValueError(f"metadata_key and score_key must differ, got {self.score_key!r} for both")
         return self
@@ -158,10 +126,6 @@ class SecateursCompressor(BaseDocumentCompressor, Serializable):
         """What `dumps` writes in place of a compressor: where it came from."""
         portable = Settings.of(self).portable()
         return {} if self.compressor is None else {name: portable[name] for name in ("model", "encoding")}
-
-    @field_serializer("model", "encoding")
-    def _portable(self, value: object, info: FieldSerializationInfo) -> Any:
-        return Settings.of(self).portable()[info.field_name]
 
     def __getstate__(self) -> dict[Any, Any]:
         state = super().__getstate__()

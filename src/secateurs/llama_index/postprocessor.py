@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from os import PathLike, fspath
 from typing import Any, Self
 
 from llama_index.core.callbacks import CBEventType, EventPayload
@@ -12,28 +11,19 @@ from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRan
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import NodeWithScore, QueryBundle
 from llama_index_instrumentation import get_dispatcher
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    FieldSerializationInfo,
-    PrivateAttr,
-    field_serializer,
-    field_validator,
-    model_validator,
-)
-from pydantic.json_schema import SkipJsonSchema
+from pydantic import BaseModel
 
-from secateurs.adapter import Outcome, Returned, Runner
+from secateurs.adapter import Outcome, Returned
 from secateurs.adapter_failure import as_failure
-from secateurs.adapter_settings import CompressorLike, OnError, OnReport, Settings
+from secateurs.adapter_fields import AdapterFields
+from secateurs.adapter_settings import Settings
 from secateurs.llama_index.events import SecateursReportEvent
 from secateurs.llama_index.nodes import SOURCE_SPANS, clean_query, rewrite, source_spans, text_of
 
 _dispatcher = get_dispatcher(__name__)
 
 
-class SecateursPostprocessor(BaseNodePostprocessor):
+class SecateursPostprocessor(BaseNodePostprocessor, AdapterFields):
     """Cuts nodes down to the sentences that matter for the query; works as it is, with the bundled model.
 
     New nodes come back around copies, in order, with id, score, relationships, embedding and offsets; a node in
@@ -65,24 +55,6 @@ class SecateursPostprocessor(BaseNodePostprocessor):
         >>> postprocessor.postprocess_nodes([node], query_str="Who wrote it?")[0].text
         'Ann wrote it in 1999. '
     """
-
-    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, strict=True)
-
-    compressor: SkipJsonSchema[CompressorLike | None] = Field(default=None, exclude=True, repr=False)
-    model: str | None = None
-    device: str = "auto"
-    threshold: float | None = None
-    top_k: int | None = None
-    max_tokens: int | None = None
-    max_total_tokens: int | None = None
-    rerank: bool = False
-    top_n: int | None = None
-    timeout: float | None = None
-    on_error: OnError = "keep"
-    encoding: str = "o200k_base"
-    on_report: SkipJsonSchema[OnReport | None] = Field(default=None, exclude=True, repr=False)
-
-    _runner: Runner = PrivateAttr(default_factory=Runner)
 
     @classmethod
     def class_name(cls) -> str:
@@ -131,20 +103,6 @@ class SecateursPostprocessor(BaseNodePostprocessor):
                 event.on_end(payload={EventPayload.NODES: call.result})
         finally:
             _dispatcher.event(ReRankEndEvent(nodes=call.result))
-
-    @field_validator("model", mode="before")
-    @classmethod
-    def _accept_path(cls, value: object) -> object:
-        return fspath(value) if isinstance(value, PathLike) else value
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        Settings.of(self)
-        return self
-
-    @field_serializer("model", "encoding")
-    def _portable(self, value: object, info: FieldSerializationInfo) -> Any:
-        return Settings.of(self).portable()[info.field_name]
 
     def __getstate__(self) -> dict[str, Any]:
         # Not the parent's: it pickles every field to see whether it can, and drops with a warning what cannot.
