@@ -78,6 +78,8 @@ async def test_work_raises_what_it_raises(calls):
 
     with pytest.raises(TimeoutError, match="mine"):
         await calls.arun(fail, timeout=5)
+    with pytest.raises(TimeoutError, match="mine"):
+        calls.run(fail, timeout=5)
 
 
 async def test_context_variables_are_seen(calls):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import pickle
 import subprocess
 import sys
@@ -494,6 +495,29 @@ def test_another_encoding_shares_the_weights(tiny):
     assert tiny.compress("who?", [text]) == [one]
     with pytest.raises(ValueError, match="unknown encoding"):
         tiny.counting("nonsense")
+
+
+def test_an_observer_beside_a_close_is_kept_or_told(tiny_folder):
+    """`observe` while another thread closes either takes the function or says that the compressor is closed."""
+    for _ in range(20):
+        compressor = Compressor.from_pretrained(tiny_folder, device="cpu")
+        told, start = [], threading.Barrier(2)
+
+        def observe(compressor=compressor, told=told, start=start):
+            start.wait()
+            with contextlib.suppress(RuntimeError):
+                for _ in range(500):
+                    compressor.observe(print)
+                told.append("took all")
+
+        thread = threading.Thread(target=observe)
+        thread.start()
+        start.wait()
+        compressor.close()
+        thread.join()
+        with pytest.raises(RuntimeError, match="this Compressor is closed"):
+            compressor.observe(print)
+        assert told in ([], ["took all"])
 
 
 def test_forward_passes_can_be_observed(tiny_folder):

@@ -44,12 +44,12 @@ def draw(figures: dict[str, Any], path: Path) -> None:
         axes.plot(*point, "o", color="#0072B2", markersize=11, markerfacecolor="none", markeredgewidth=2)
         name = f"default, {default['value']:g}"
         axes.annotate(
-            name, point, xytext=(-8, -18), textcoords="offset points", ha="right", color="#0072B2", fontsize=9
+            name, point, xytext=(0, 9), textcoords="offset points", ha="center", color="#0072B2", fontsize=9
         )
     axes.set_xlabel("LLM tokens of the prompt saved (%)")
     axes.set_ylabel("retrieved evidence spans whole in the prompt (%)")
     axes.set_xlim(0, 100)
-    axes.set_ylim(0, 103)
+    axes.set_ylim(0, 106)
     axes.set_title(
         f"Ten passages retrieved from {figures['passages']:,} (Milvus), {figures['questions']} questions\n"
         f"{figures['model']}; {figures['recall_at_10']:.0%} of the evidence is in the ten",
