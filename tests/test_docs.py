@@ -33,14 +33,29 @@ def test_docstring_examples_run(name):
     assert result.failed == 0
 
 
-def test_the_readmes_python_runs(monkeypatch, tmp_path):
-    """Every Python block of the README runs, in order, in one namespace."""
+def run_block(code: str, namespace: dict[str, object], capsys: pytest.CaptureFixture[str]) -> None:
+    """Run a block; what its lines that begin with `# > ` say is what it prints."""
+    capsys.readouterr()
+    exec(compile(code, "README.md", "exec"), namespace)
+    said = re.findall(r"^# > (.*)$", code, re.M)
+    assert not said or capsys.readouterr().out.splitlines() == said
+
+
+def test_the_readmes_python_runs(monkeypatch, capsys):
+    """Every Python block of the README runs, in order, in one namespace, and prints what it says."""
     monkeypatch.chdir(ROOT)
     namespace: dict[str, object] = {}
     python = [code for kind, code in BLOCKS if kind == "python"]
-    assert python
+    assert sum("# > " in code for code in python) >= 3
     for code in python:
-        exec(compile(code, "README.md", "exec"), namespace)
+        run_block(code, namespace, capsys)
+
+
+@pytest.mark.parametrize("section", ["In Python", "LangChain", "LlamaIndex"])
+def test_a_first_block_stands_alone(section, capsys):
+    """Who copies the block of one section only has all it needs."""
+    part = README.split(f"\n## {section}\n", 1)[1]
+    run_block(re.search(r"^```python\n(.*?)^```", part, re.M | re.S).group(1), {}, capsys)
 
 
 def test_the_readmes_output_is_the_real_output():
