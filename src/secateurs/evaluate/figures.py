@@ -28,6 +28,9 @@ from secateurs.evaluate.metrics import (
 )
 
 
+_LEAST = 100  # sentences of a point of the reliability diagram
+
+
 @dataclass(frozen=True, slots=True)
 class Figures:
     """The figures of a group of records at one threshold. Shares in [0, 1]; None where no record has one.
@@ -148,7 +151,7 @@ def calibration(ladders: Sequence[Ladder]) -> float:
 
 def reliable(ladders: Sequence[Ladder]) -> tuple[Bin, ...]:
     """Return the reliability diagram of the sentences of all records."""
-    return reliability(*_sentences(ladders))
+    return reliability(*_sentences(ladders), least=_LEAST)
 
 
 def sweep(ladders: Sequence[Ladder], thresholds: Floats) -> Ints:

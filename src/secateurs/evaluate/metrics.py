@@ -148,7 +148,7 @@ class Bin(NamedTuple):
     sentences: int
 
 
-def reliability(scores: Floats, labels: Bools, *, bins: int = 12) -> tuple[Bin, ...]:
+def reliability(scores: Floats, labels: Bools, *, bins: int = 12, least: int = 1) -> tuple[Bin, ...]:
     """Return the points of a reliability diagram: sentences in bins of equal number, by rising score.
 
     Most sentences score close to 0, where thresholds are, so bins of equal width would show one point there.
@@ -156,7 +156,8 @@ def reliability(scores: Floats, labels: Bools, *, bins: int = 12) -> tuple[Bin, 
     Args:
         scores: Probabilities in [0, 1].
         labels: Which sentences are right.
-        bins: Number of bins; fewer where there are fewer sentences.
+        bins: Number of bins.
+        least: Sentences of a bin, below which there are fewer bins: a share of few sentences says little.
 
     Returns:
         The bins; none without a sentence.
@@ -172,7 +173,7 @@ def reliability(scores: Floats, labels: Bools, *, bins: int = 12) -> tuple[Bin, 
         (Bin(score=0.5, right=0.0, sentences=2), Bin(score=0.75, right=1.0, sentences=1))
     """
     order = np.argsort(scores, kind="stable")
-    parts = [part for part in np.array_split(order, min(bins, len(order)) or 1) if len(part)]
+    parts = [part for part in np.array_split(order, max(1, min(bins, len(order) // least))) if len(part)]
     return tuple(Bin(float(scores[part].mean()), float(labels[part].mean()), len(part)) for part in parts)
 
 
