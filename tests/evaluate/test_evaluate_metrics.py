@@ -106,3 +106,15 @@ def test_nothing_to_share_is_zero():
     assert metrics.precision(0, 0) == metrics.recall(0, 0) == metrics.f_score(0, 0) == 0.0
     assert metrics.tokens_saved(0, 0) == metrics.evidence_kept(0, 0) == metrics.kept_share(0, 0) == 0.0
     assert metrics.calibration_error(np.zeros(0), np.zeros(0, dtype=bool)) == 0.0
+
+
+@given(flags, st.integers(1, 5), st.integers(1, 8))
+def test_every_point_of_the_reliability_diagram_has_enough_sentences(pairs, least, bins):
+    """The points are of all sentences, few enough, each of at least so many unless there are fewer in all."""
+    scores, labels = arrays([(index / len(pairs), label) for index, (_, label) in enumerate(pairs)])
+    found = metrics.reliability(scores, labels, bins=bins, least=least)
+    assert sum(one.sentences for one in found) == len(pairs)
+    assert 1 <= len(found) <= bins
+    assert all(one.sentences >= least for one in found) or len(found) == 1
+    assert math.isclose(sum(one.right * one.sentences for one in found), labels.sum(), abs_tol=1e-9)
+    assert [one.score for one in found] == sorted(one.score for one in found)
