@@ -27,7 +27,6 @@ from secateurs.evaluate.metrics import (
     top_one,
 )
 
-
 _LEAST = 100  # sentences of a point of the reliability diagram
 
 
