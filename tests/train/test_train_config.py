@@ -37,6 +37,9 @@ GOOD = 'sources = [{ path = "a.jsonl" }]\n[run]\nsteps = 1\n'
         (GOOD + "[optimizer]\naverage = 1.0", "optimizer.average"),
         (GOOD + "[loss]\nsentence = 0\ntoken = 0\nspan = 0\norder = 0\nranking = 0", "loss is"),
         (GOOD + "[start]\nfreeze_layers = -2", "start.freeze_layers"),
+        (GOOD + "[teacher]\ntemperature = 0", "teacher.temperature"),
+        (GOOD + "[loss]\nteacher = -1", "loss is"),
+        ('sources = [{ path = "a.jsonl", labelled = false }]\n[run]\nsteps = 1', "sources\\[0\\].labelled is False"),
     ],
 )
 def test_a_mistake_is_named(tmp_path: Path, text: str, message: str) -> None:

@@ -48,6 +48,7 @@ class SourceConfig:
         join: Its queries make sense beside passages of other documents.
         every: Take every n-th record.
         units: What is labelled: sentences, or clauses where a text has commas for full stops.
+        labelled: False for (query, document) pairs that nobody labelled: what counts there is the teacher's word.
     """
 
     path: str
@@ -57,6 +58,7 @@ class SourceConfig:
     join: bool = True
     every: int = 1
     units: Literal["sentences", "clauses"] = "sentences"
+    labelled: bool = True
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ class LossConfig:
         span: Cross-entropy of "this token is in the answer", by a head that is thrown away afterwards.
         order: Within a window, right sentences before wrong ones.
         ranking: Cross-entropy of "this window holds an answer".
+        teacher: Divergence of the token probabilities from the teacher's, where there is one.
         neighbour: Weight, among its like, of a wrong sentence beside a right one, where the evidence marks the
             answer only: it often belongs to the answer, too.
     """
@@ -103,7 +106,21 @@ class LossConfig:
     span: float = 0.3
     order: float = 0.15
     ranking: float = 0.05
+    teacher: float = 1.0
     neighbour: float = 1.0
+
+
+@dataclass(frozen=True)
+class TeacherConfig:
+    """A larger pruner to learn from, beside the labels or in their place.
+
+    Attributes:
+        model: Folder or hub id of a pruner with the same vocabulary; empty for none.
+        temperature: Both models' log-odds are divided by it; above 1, differences between improbable tokens count.
+    """
+
+    model: str = ""
+    temperature: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -214,6 +231,7 @@ class TrainConfig:
     start: StartConfig = field(default_factory=StartConfig)
     mix: MixConfig = field(default_factory=MixConfig)
     loss: LossConfig = field(default_factory=LossConfig)
+    teacher: TeacherConfig = field(default_factory=TeacherConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     run: RunConfig = field(default_factory=RunConfig)
     dev: DevConfig = field(default_factory=DevConfig)
@@ -261,6 +279,10 @@ def check(config: TrainConfig, where: str) -> None:
         need(source.share > 0, f"sources[{index}].share", source.share, "more than 0")
         need(source.weight >= 0, f"sources[{index}].weight", source.weight, "at least 0")
         need(source.every >= 1, f"sources[{index}].every", source.every, "at least 1")
+        taught = source.labelled or (config.teacher.model and config.loss.teacher > 0)
+        need(
+            bool(taught), f"sources[{index}].labelled", source.labelled, "true, or teacher.model and loss.teacher set"
+        )
     both = (run.steps, run.minutes)
     need((run.steps > 0) != (run.minutes > 0), "run.steps, run.minutes", both, "exactly one of them more than 0")
     need(run.batch_tokens >= 16, "run.batch_tokens", run.batch_tokens, "at least 16")
@@ -276,6 +298,8 @@ def check(config: TrainConfig, where: str) -> None:
     need(optimizer.learning_rate >= 0, "optimizer.learning_rate", optimizer.learning_rate, "at least 0")
     need(0 <= optimizer.average < 1, "optimizer.average", optimizer.average, "in [0, 1)")
     need(0 < dev.evidence <= 1, "dev.evidence", dev.evidence, "in (0, 1]")
-    weights = dataclasses.astuple(replace(config.loss, neighbour=0.0))
+    taught = config.loss.teacher if config.teacher.model else min(config.loss.teacher, 0.0)
+    weights = dataclasses.astuple(replace(config.loss, neighbour=0.0, teacher=taught))
     need(min(weights) >= 0 and max(weights) > 0, "loss", weights, "no negative weight and at least one above 0")
+    need(config.teacher.temperature > 0, "teacher.temperature", config.teacher.temperature, "more than 0")
     need(0 <= config.loss.neighbour <= 1, "loss.neighbour", config.loss.neighbour, "a share in [0, 1]")

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from secateurs.segment import segment
 from secateurs.text import Span
 from secateurs.train.config import ConfigError, SourceConfig
-from secateurs.train.records import Record, read_records
+from secateurs.train.records import MASKED, Record, read_records
 from secateurs.windows import Tokenizer
 
 Ids = NDArray[np.int32]
@@ -173,17 +173,17 @@ class Preparer:
             records = list(read_records(path, every=source.every))
             if not records:
                 raise ConfigError(f"{path} holds no usable record: leave the source out.")
-            self._add(corpus, records, index, source.units)
+            self._add(corpus, records, index, source)
             licences = sorted({record.licence for record in records} - {""})
             sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
             corpus.facts[source.path] = SourceFacts(len(records), sha256, tuple(licences))
         return corpus
 
-    def _add(self, corpus: Corpus, records: Sequence[Record], source: int, units: str) -> None:
+    def _add(self, corpus: Corpus, records: Sequence[Record], index: int, source: SourceConfig) -> None:
         known: dict[tuple[str, tuple[Span, ...]], int] = {}
         for record in records:
             known.setdefault((record.context, record.sentences), len(known))
-        cutter = clauses if units == "clauses" else segment
+        cutter = clauses if source.units == "clauses" else segment
         all_spans = [spans or tuple(cutter(context)) for context, spans in known]
         first = len(corpus.documents)
         cuts = []
@@ -194,10 +194,12 @@ class Preparer:
         queries = self._encode([record.query for record in records])
         keywords = self._encode([as_keywords(record.query) for record in records])
         for record, query, words in zip(records, queries, keywords, strict=True):
-            index = known[record.context, record.sentences]
-            labels, inside = _labels(record, cuts[index])
+            place = known[record.context, record.sentences]
+            labels, inside = _labels(record, cuts[place])
+            if not source.labelled:
+                labels, inside = np.full_like(labels, MASKED), np.zeros_like(inside)
             light = replace(record, context="", evidence=(), sentences=(), labels=())
-            item = Item(source, first + index, query.ids, words.ids, labels, inside, light)
+            item = Item(index, first + place, query.ids, words.ids, labels, inside, light)
             if len(corpus.documents[item.document].ids):
                 corpus.items.append(item)
 

@@ -26,6 +26,7 @@ from secateurs.train.mixing import Example, Mixer
 from secateurs.train.optimizer import make_optimizer, schedule
 from secateurs.train.placement import Placement
 from secateurs.train.start import Start
+from secateurs.train.teacher import Teacher
 from secateurs.whole import explained, mend_lines, replace_file
 
 _LONGEST_STEP = 15.0  # seconds; what a step takes beyond that was a pause
@@ -68,6 +69,7 @@ class Trainer:
         mixer: The stream of batches.
         placement: The hardware.
         dev: What is measured on the way; None for nothing.
+        teacher: What the model learns from beside the labels; None for the labels alone.
         report: Told the progress after each step, for a progress bar.
     """
 
@@ -79,6 +81,7 @@ class Trainer:
         *,
         placement: Placement,
         dev: DevSet | None = None,
+        teacher: Teacher | None = None,
         report: Callable[[Progress, float], None] | None = None,
     ) -> None:
         self.progress = Progress()
@@ -86,7 +89,7 @@ class Trainer:
         self._placement, self._dev, self._report = placement, dev, report
         self._folder = Path(config.output)
         self._model = start.model.to(placement.device)
-        self._plain = Learner(self._model, config.loss).to(placement.device)
+        self._plain = Learner(self._model, config.loss, teacher).to(placement.device)
         optimizer = make_optimizer(self._plain, config.optimizer)
         self._trained = [parameter for parameter in self._plain.parameters() if parameter.requires_grad]
         self._peaks = [group["lr"] for group in optimizer.param_groups]

@@ -17,6 +17,7 @@ from secateurs.model import Batch, Pruner
 from secateurs.train.config import LossConfig, SourceConfig
 from secateurs.train.mixing import Example
 from secateurs.train.records import MASKED
+from secateurs.train.teacher import Teacher
 from secateurs.windows import Template
 
 _EPSILON = 1e-5  # keeps the logit of a sentence's mean probability finite
@@ -40,10 +41,11 @@ class TrainBatch:
         inside: Whether a document token is in an evidence span.
         inside_weights: Weight of that label.
         answered: Whether each window holds an answer.
+        known: Whether that is known: some sentence of the window is labelled.
 
     Shape:
         ids, types: (tokens,); document, sentences, inside, inside_weights: (document tokens,);
-        counts, labels, weights, windows: (sentences,); lengths, answered: (windows,).
+        counts, labels, weights, windows: (sentences,); lengths, answered, known: (windows,).
     """
 
     ids: Tensor
@@ -58,6 +60,7 @@ class TrainBatch:
     inside: Tensor
     inside_weights: Tensor
     answered: Tensor
+    known: Tensor
 
     def to(self, device: torch.device) -> TrainBatch:
         """Return the batch on a device."""
@@ -124,6 +127,7 @@ def collate(
         inside=_tensor([document.inside for document in documents], np.float32),
         inside_weights=_tensor(spans, np.float32),
         answered=torch.tensor([float((document.labels == 1).any()) for document in documents]),
+        known=torch.tensor([float((document.labels != MASKED).any()) for document in documents]),
     )
 
 
@@ -145,28 +149,32 @@ class Learner(nn.Module):
     Args:
         model: The pruner.
         weights: Of the parts of the loss.
+        teacher: What it learns from beside the labels; it is not trained.
     """
 
-    def __init__(self, model: Pruner, weights: LossConfig) -> None:
+    def __init__(self, model: Pruner, weights: LossConfig, teacher: Teacher | None = None) -> None:
         super().__init__()
         self.model = model
         self.answer = nn.Linear(model.config.hidden_size, 1)
         nn.init.zeros_(self.answer.weight)  # no random numbers: a run is decided by its seed alone
         nn.init.zeros_(self.answer.bias)
         self._weights = weights
+        self._teacher = teacher
 
     def forward(self, batch: TrainBatch) -> dict[str, Tensor]:
         """Return the parts of the loss and their weighted sum, `"loss"`."""
         lengths = batch.lengths
         attend = _attention(lengths, batch.ids.device)
-        hidden = self.model.encoder(Batch.of(batch.ids, batch.types, lengths), attend)
+        windows = Batch.of(batch.ids, batch.types, lengths)
+        hidden = self.model.encoder(windows, attend)
+        taught = None if self._teacher is None else self._teacher.log_odds(windows, attend)
         with torch.autocast(hidden.device.type, enabled=False):
-            parts = self._parts(hidden.float(), batch)
+            parts = self._parts(hidden.float(), batch, taught)
         weights = self._weights
         parts["loss"] = torch.stack([getattr(weights, name) * part for name, part in parts.items()]).sum()
         return parts
 
-    def _parts(self, hidden: Tensor, batch: TrainBatch) -> dict[str, Tensor]:
+    def _parts(self, hidden: Tensor, batch: TrainBatch, taught: Tensor | None) -> dict[str, Tensor]:
         document = hidden[batch.document]
         logits = self.model.pruning(document)
         margin = logits[:, 1] - logits[:, 0]
@@ -190,7 +198,11 @@ class Learner(nn.Module):
         }
         if self.model.ranking is not None:
             ranking = self.model.ranking(self.model.encoder.normed(hidden), batch.lengths).float()
-            parts["ranking"] = functional.binary_cross_entropy_with_logits(ranking, batch.answered)
+            wrong = functional.binary_cross_entropy_with_logits(ranking, batch.answered, reduction="none")
+            parts["ranking"] = _mean(wrong, batch.known)
+        if self._teacher is not None and taught is not None:
+            apart = divergence(margin, taught[batch.document], self._teacher.temperature)
+            parts["teacher"] = _mean(apart, batch.weights[batch.sentences])
         return parts
 
 
@@ -206,6 +218,34 @@ def _attention(lengths: Sequence[int], device: torch.device) -> Attend:
         return by_window(query, key, value, look_by_products if look is look_everywhere else look)
 
     return attend
+
+
+def divergence(found: Tensor, wanted: Tensor, temperature: float = 1.0) -> Tensor:
+    """Return how far probabilities are from those wanted: the KL divergence, in nats.
+
+    Args:
+        found: Log-odds.
+        wanted: Log-odds.
+        temperature: Both are divided by it; the result is multiplied by its square, so that gradients stay as large.
+
+    Returns:
+        0 where they are the same.
+
+    Shape:
+        found, wanted, result: (tokens,).
+
+    Source:
+        Hinton et al. 2015 (arXiv:1503.02531).
+
+    Example:
+        >>> divergence(torch.tensor([0.0, 2.0]), torch.tensor([2.0, 2.0]))
+        tensor([0.3278, 0.0000])
+    """
+    wanted = wanted / temperature
+    target = torch.sigmoid(wanted)
+    entropy = functional.binary_cross_entropy_with_logits(wanted, target, reduction="none")
+    cross = functional.binary_cross_entropy_with_logits(found / temperature, target, reduction="none")
+    return (cross - entropy) * temperature**2
 
 
 def order_loss(means: Tensor, labels: Tensor, windows: Tensor, count: int) -> Tensor:

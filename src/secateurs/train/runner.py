@@ -20,6 +20,7 @@ from secateurs.train.mixing import Mixer
 from secateurs.train.placement import Placement, place
 from secateurs.train.records import read_records
 from secateurs.train.start import Start, load_start
+from secateurs.train.teacher import load_teacher
 from secateurs.train.write import Outcome, write_checkpoint
 
 _CHECKPOINT = "checkpoint"
@@ -38,13 +39,14 @@ def run(config: TrainConfig, console: Console) -> tuple[Path, DevResult | None]:
     root = Path(config.data)
     placement = place(config.run)
     start = load_start(config.start, _vocabulary(config, root))
+    teacher = load_teacher(config.teacher, start, placement.device)
     preparer = Preparer(start.tokenizer, start.pipeline)
     with console.status("reading the training data ..."):
         corpus = preparer.run(config.sources, root)
         quick, whole = _dev_sets(config, root, start)
         mixer = Mixer(corpus, config, start.layout.template, start.layout.max_length)
     with _bar(console) as report:
-        trainer = Trainer(config, start, mixer, placement=placement, dev=quick, report=report)
+        trainer = Trainer(config, start, mixer, placement=placement, dev=quick, teacher=teacher, report=report)
         model = trainer.run()
     threshold, measured = _calibrate(whole, model, placement, console)
     outcome = Outcome(trainer.progress, threshold, measured, corpus.facts)

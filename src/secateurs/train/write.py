@@ -147,9 +147,19 @@ def write_card(start: Start, config: TrainConfig, outcome: Outcome) -> str:
         "## Training",
         f"{progress.step:,} steps, {progress.tokens:,} encoder tokens, {progress.seconds / 3600:.2f} hours, seed "
         f"{config.run.seed}, peak learning rate {config.optimizer.learning_rate:g}.",
+        _teacher_note(config),
         _data_table(config, outcome),
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def _teacher_note(config: TrainConfig) -> str:
+    if not config.teacher.model:
+        return ""
+    return (
+        f"Beside the labels it learned from the token probabilities of `{config.teacher.model}` (weight "
+        f"{config.loss.teacher:g}, temperature {config.teacher.temperature:g})."
+    )
 
 
 def _threshold_note(config: TrainConfig, outcome: Outcome) -> str:

@@ -1,0 +1,80 @@
+"""A larger pruner that the trained one learns from: its token probabilities are what the model's should become."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from secateurs.attention import Attend
+from secateurs.model import Batch, Pruner
+from secateurs.train.config import ConfigError, StartConfig, TeacherConfig
+from secateurs.train.start import Start, load_start
+
+
+class Teacher:
+    """Reads what the model reads; it does not learn, and is no part of what is trained or saved.
+
+    Args:
+        model: A pruner, where the model is.
+        document_type: Token type of its documents.
+        temperature: Its log-odds, and the model's, are divided by it.
+    """
+
+    def __init__(self, model: Pruner, document_type: int, temperature: float) -> None:
+        self._model = model.eval().requires_grad_(False)
+        self._document_type = document_type
+        self.temperature = temperature
+
+    @torch.no_grad()
+    def log_odds(self, batch: Batch, attend: Attend) -> Tensor:
+        """Return the log-odds of each token.
+
+        Args:
+            batch: What the model reads; of its types only counts which are 0.
+            attend: The attention over its windows.
+
+        Shape:
+            (tokens,).
+        """
+        own = replace(batch, types=(batch.types > 0) * self._document_type)
+        logits: Tensor = self._model.pruning(self._model.encoder(own, attend)).float()
+        return logits[:, 1] - logits[:, 0]
+
+
+def load_teacher(config: TeacherConfig, start: Start, device: torch.device) -> Teacher | None:
+    """Load what the model learns from.
+
+    Args:
+        config: Which, and how.
+        start: The model that learns.
+        device: Where both run.
+
+    Returns:
+        The teacher; None where there is none.
+
+    Raises:
+        CheckpointError: It cannot be loaded.
+        ConfigError: It cuts texts into other tokens than the model, or is no pruner.
+    """
+    if not config.model:
+        return None
+    found = load_start(StartConfig(model=config.model))
+    if not found.model.pruning.weight.any():
+        raise ConfigError(
+            f"teacher.model {config.model!r} is no pruner: it has no head that scores tokens. Train it first."
+        )
+    mine, theirs = start.layout.template, found.layout.template
+    same = found.pipeline.get_vocab() == start.pipeline.get_vocab()
+    if not same or (mine.before, mine.between, mine.after) != (theirs.before, theirs.between, theirs.after):
+        raise ConfigError(
+            f"teacher.model {config.model!r} has another vocabulary than start.model {start.name!r}: both must cut "
+            "texts into the same tokens. Train the teacher from the same encoder, with the same vocabulary_texts."
+        )
+    if found.layout.max_length < start.layout.max_length:
+        raise ConfigError(
+            f"teacher.model {config.model!r} reads windows of {found.layout.max_length} tokens, the model of "
+            f"{start.layout.max_length}: set start.max_length to the teacher's."
+        )
+    return Teacher(found.model.to(device), theirs.document_type, config.temperature)
