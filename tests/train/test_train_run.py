@@ -20,11 +20,12 @@ from secateurs.train.command import train
 from secateurs.train.config import ConfigError, TrainConfig
 from secateurs.train.data import Preparer
 from secateurs.train.dev import DevSet
-from secateurs.train.loop import LOG, STATE, Trainer
+from secateurs.train.loop import LOG, Trainer
 from secateurs.train.mixing import Mixer
 from secateurs.train.placement import Accelerated, Placement, Plain, place
 from secateurs.train.runner import run
 from secateurs.train.start import load_start
+from secateurs.train.state import STATE
 
 Make = Callable[..., TrainConfig]
 QUIET = Console(quiet=True)

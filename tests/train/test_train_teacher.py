@@ -19,11 +19,12 @@ from train.test_train_run import QUIET, losses
 from secateurs import Compressor
 from secateurs.train.config import ConfigError, LossConfig, OptimizerConfig, SourceConfig, TeacherConfig, TrainConfig
 from secateurs.train.data import Preparer
-from secateurs.train.loop import LOG, STATE
+from secateurs.train.loop import LOG
 from secateurs.train.losses import divergence
 from secateurs.train.records import MASKED
 from secateurs.train.runner import run
 from secateurs.train.start import load_start
+from secateurs.train.state import STATE
 
 Make = Callable[..., TrainConfig]
 NOTHING_ELSE = LossConfig(sentence=0.0, token=0.0, span=0.0, order=0.0, ranking=0.0)

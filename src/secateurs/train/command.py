@@ -27,8 +27,9 @@ def train(
 
     The finished checkpoint is the folder `checkpoint` of the run.
     """
-    from secateurs.train.loop import LOG, STATE
+    from secateurs.train.loop import LOG
     from secateurs.train.runner import run
+    from secateurs.train.state import STATE
 
     config = _find(config)
     settings = read_config(config)

@@ -279,10 +279,8 @@ def check(config: TrainConfig, where: str) -> None:
         need(source.share > 0, f"sources[{index}].share", source.share, "more than 0")
         need(source.weight >= 0, f"sources[{index}].weight", source.weight, "at least 0")
         need(source.every >= 1, f"sources[{index}].every", source.every, "at least 1")
-        taught = source.labelled or (config.teacher.model and config.loss.teacher > 0)
-        need(
-            bool(taught), f"sources[{index}].labelled", source.labelled, "true, or teacher.model and loss.teacher set"
-        )
+        counts = source.labelled or bool(config.teacher.model and config.loss.teacher > 0)
+        need(counts, f"sources[{index}].labelled", source.labelled, "true, or a teacher and its loss")
     both = (run.steps, run.minutes)
     need((run.steps > 0) != (run.minutes > 0), "run.steps, run.minutes", both, "exactly one of them more than 0")
     need(run.batch_tokens >= 16, "run.batch_tokens", run.batch_tokens, "at least 16")

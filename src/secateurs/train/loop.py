@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import time
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,7 +16,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from secateurs.errors import describe, shorten
 from secateurs.model import Pruner
 from secateurs.train.config import ConfigError, TrainConfig
 from secateurs.train.dev import DevResult, DevSet, to_json
@@ -26,11 +24,12 @@ from secateurs.train.mixing import Example, Mixer
 from secateurs.train.optimizer import make_optimizer, schedule
 from secateurs.train.placement import Placement
 from secateurs.train.start import Start
+from secateurs.train.state import resume_from, save_state
 from secateurs.train.teacher import Teacher
-from secateurs.whole import explained, mend_lines, replace_file
+from secateurs.whole import explained, mend_lines
 
 _LONGEST_STEP = 15.0  # seconds; what a step takes beyond that was a pause
-STATE, LOG = "state.pt", "log.jsonl"
+LOG = "log.jsonl"
 
 
 @dataclass(frozen=True)
@@ -102,7 +101,9 @@ class Trainer:
             raise ConfigError(
                 "run.minutes needs a single process: with several, set run.steps, so that all end alike."
             )
-        self._resume()
+        if not placement.rank:
+            mend_lines(self._folder / LOG)
+        resume_from(self._folder, config, self._take, placement.device)
 
     def run(self) -> Pruner:
         """Train to the end.
@@ -148,43 +149,17 @@ class Trainer:
         """Write all that a resumed run needs, whole or not at all."""
         if self._placement.rank:
             return
-        self._folder.mkdir(parents=True, exist_ok=True)
         state = {
-            "settings": _settings(self._config),
             "learner": self._plain.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "average": self._average,
             "best": self._best,
             "progress": asdict(self.progress),
         }
-        replace_file(self._folder / STATE, lambda part: torch.save(state, part))
+        save_state(self._folder, self._config, state)
 
-    def _resume(self) -> None:
-        for stale in self._folder.glob(f".*.{STATE}"):  # half written when a run was killed
-            stale.unlink(missing_ok=True)
-        if not self._placement.rank:
-            mend_lines(self._folder / LOG)
-        path = self._folder / STATE
-        if not path.is_file():
-            return
-        try:
-            _check_sums(path)
-            self._take(torch.load(path, map_location=self._placement.device, weights_only=True), path)
-        except (ConfigError, torch.OutOfMemoryError):
-            raise
-        except Exception as error:  # torch has no error of its own for a file that is damaged
-            raise ConfigError(
-                f"{path} is damaged or cannot be read: {shorten(describe(error), 300)}. Put a copy of it "
-                "back, or pass --restart to begin the run anew."
-            ) from None
-
-    def _take(self, state: Mapping[str, Any], path: Path) -> None:
+    def _take(self, state: Mapping[str, Any]) -> None:
         """Go on from a state."""
-        if state["settings"] != _settings(self._config):
-            raise ConfigError(
-                f"{path} belongs to a run with other settings. Name another output folder, or pass --restart to "
-                "throw that run away."
-            )
         self._plain.load_state_dict(state["learner"])
         self._optimizer.load_state_dict(state["optimizer"])
         self._average, self._best = state["average"], state["best"]
@@ -287,21 +262,3 @@ class Trainer:
                 kept = parameter.clone()
                 parameter.copy_(average)
                 average.copy_(kept)
-
-
-def _check_sums(path: Path) -> None:
-    """Raise if a byte of a state is not what was written; torch itself does not look at the sums it writes."""
-    with zipfile.ZipFile(path) as records:
-        bad = records.testzip()
-    if bad is not None:
-        raise ValueError(f"the checksum of its record {bad} is wrong")
-
-
-def _settings(config: TrainConfig) -> str:
-    """Return what two runs must share for one to go on where the other stopped."""
-    shared = asdict(config)
-    for name in ("output", "card", "data"):
-        del shared[name]
-    for name in ("steps", "minutes", "threads", "save_seconds", "log_steps"):
-        del shared["run"][name]
-    return json.dumps(shared, sort_keys=True)
