@@ -172,7 +172,7 @@ def test_the_table_is_for_people(tiny_folder: Path):
     assert result.exit_code == 0, result.output
     for words in (OURS, "arrival order", "max Δ score", "padding", "tokenize", "peak MiB", "GFLOP/s", "vs serial"):
         assert words in result.output
-    assert "the bundled model's card" in result.output
+    assert "the bundled model's card" in " ".join(result.output.split())  # its cell may have two lines
     assert "not measured: neighbours: --no-peers" in result.output and "not measured: growth" in result.output
     assert LLAMA_INDEX not in result.output and LANGCHAIN not in result.output
 

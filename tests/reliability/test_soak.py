@@ -37,7 +37,7 @@ def run(tmp_path: Path, *options: str) -> dict[str, object]:
 
 def test_a_few_seconds_break_no_law(tiny_folder: Path, tmp_path: Path) -> None:
     """Two callers with documents of any shape break no law and fail no document, in all ways of calling."""
-    found = run(tmp_path, "--minutes", "0.2", "--model", str(tiny_folder))
+    found = run(tmp_path, "--minutes", "0.12", "--model", str(tiny_folder))
     assert found["broken"] == []
     assert found["outcomes"]["answered"] == len(found["calls"]) > 10
     assert found["tokens"] > 1000
