@@ -13,6 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
@@ -118,7 +119,7 @@ class SharedBatches(Generic[Item, Outcome]):
     def _work_or_wait(self, ticket: _Ticket[Item, Outcome]) -> None:
         with self._lock:
             if self._worker is not None:
-                self._changed.wait(0.05)  # whoever finishes a batch wakes it; looks up to notice a cancellation
+                self._wait()
                 return
             self._worker = ticket
             self._take(ticket.batch)
@@ -130,6 +131,17 @@ class SharedBatches(Generic[Item, Outcome]):
                 owner.outcomes[index] = outcome
                 owner.remaining -= 1
             self._rest(ticket)
+
+    def _wait(self) -> None:
+        """Wait until a batch is finished, or for a moment, to notice a cancellation; the lock is held."""
+        try:
+            self._changed.wait(0.05)
+        except BaseException:
+            # an interrupt may come when the condition has let go of the lock and is not yet ready to take it again
+            with suppress(RuntimeError):
+                self._lock.release()
+            self._lock.acquire()
+            raise
 
     def _rest(self, ticket: _Ticket[Item, Outcome]) -> None:
         """Let the next caller work; the lock is held."""

@@ -255,6 +255,30 @@ def interrupts() -> Iterator[Callable[[float], None]]:
         signal.signal(signal.SIGALRM, before)
 
 
+@pytest.mark.parametrize("holds", [True, False])
+def test_an_interrupt_while_waiting_is_the_one_that_is_raised(holds, monkeypatch):
+    """Whether it finds the lock held or let go, the interrupt comes out as it is, and the others go on."""
+    model = Steps()
+    shared: SharedBatches[str, str] = SharedBatches(model, budget=8, limit=100)
+
+    def wait_for(seconds: float) -> bool:
+        if not holds:
+            shared._lock.release()
+        raise Interrupted
+
+    with ThreadPoolExecutor(1) as pool:
+        held = pool.submit(shared, ["held"])
+        until(model.waits.is_set)
+        monkeypatch.setattr(shared._changed, "wait", wait_for)
+        with pytest.raises(Interrupted):
+            shared(["mine"])
+        monkeypatch.undo()
+        model.end("well")
+        assert held.result(PATIENCE) == ["HELD"]
+    assert shared._tokens == 0
+    assert shared._worker is None
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="needs a timer that interrupts the main thread")
 def test_an_interrupt_at_any_moment_stalls_nobody():
     """Ctrl-C hits one caller at 300 moments of its calls; the others, on threads, go on and get their own."""
