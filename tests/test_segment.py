@@ -5,14 +5,14 @@
 import pickle
 import subprocess
 import sys
-import time
 
 import pytest
+from growth import LINEAR, grows, seconds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secateurs.blocks import is_heading
-from secateurs.segment import Segmenter, check_tiling, get_segmenter, segment
+from secateurs.segment import check_tiling, get_segmenter, segment
 from secateurs.sentences import detect_language
 from secateurs.text import Span
 
@@ -358,30 +358,20 @@ BOMBS += [
 ]
 
 
-def seconds(text: str, segmenter: Segmenter = segment) -> float:
-    """Take the best of two, in seconds of this process."""
-    best = float("inf")
-    for _ in range(2):
-        start = time.process_time()
-        segmenter(text)
-        best = min(best, time.process_time() - start)
-    return best
-
-
 @pytest.mark.parametrize("bomb", BOMBS, ids=ascii)
 def test_time_is_linear(bomb: str) -> None:
     """Twice the text takes about twice the time, and a megabyte a few seconds, whatever repeats."""
-    text = bomb * (50_000 // len(bomb))
-    once, twice = seconds(text), seconds(text * 2)
-    assert twice <= 3 * once + 0.05
-    assert twice <= 0.6  # 100,000 characters: three times what a slow machine needs
+    assert grows(segment, bomb, 100_000) <= LINEAR
+    text = bomb * (100_000 // len(bomb))
+    assert seconds(lambda: segment(text), 2) <= 0.6  # three times what a slow machine needs
 
 
 def test_a_megabyte_of_prose_is_quick() -> None:
     """Ordinary text, in lines or in one, passes at more than a million characters in two seconds."""
     text = "The quick fox jumped over Dr. Smith in 3.14 days! Was it “ok”? It was (as ever) fine.\n" * 12_000
-    assert seconds(text) < 2
-    assert seconds(text.replace("\n", " ")) < 2
+    line = text.replace("\n", " ")
+    assert seconds(lambda: segment(text), 2) < 2
+    assert seconds(lambda: segment(line), 2) < 2
 
 
 def test_a_long_paragraph_is_cut_like_a_short_one() -> None:
