@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +17,14 @@ TEXTS = [
     "Who built the mill? What causes tides? The pull of the Moon causes most of the motion.",
     "水车建于1842年。它烧毁过两次，没有人知道原因。月球的引力造成潮汐。",
 ]
+# the pieces a trainer finds in these texts, frequent ones first
+PIECES = "▁ e n h t o s d a ▁t u 。 . c y ▁bu es i 1842 T f , ? ▁mill ▁mo ▁Wh il ow ▁w on ti w b ll M k no ▁b"
+LETTERS = "造引成力车水年于烧它建月汐的球毁两没人有次道原潮过知因，!AIrpLSFUCDQgVBqGmEOjNWPHJzxXRKvZYl0123456789"
 
 
 def tiny_tokenizer() -> Tokenizer:
-    """A Unigram tokenizer of the XLM-R kind, a few hundred pieces: the same ones each time, as no trainer's are."""
-    words = ["▁" + word for text in TEXTS for word in text.split()]
-    parts = Counter(
-        word[start:end]
-        for word in words
-        for start in range(len(word))
-        for end in range(start + 1, min(start + 6, len(word)) + 1)
-    )
-    parts.update("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,?!。，")
-    total = parts.total()
-    pieces = [(part, math.log(count / total)) for part, count in sorted(parts.items()) if count > 1 or len(part) == 1]
+    """A Unigram tokenizer of the XLM-R kind, a hundred pieces: the same ones each time, as no trainer's are."""
+    pieces = [(piece, -math.log(place + 2)) for place, piece in enumerate([*PIECES.split(), *LETTERS])]
     tokenizer = Tokenizer(models.Unigram([*((token, 0.0) for token in SPECIAL), *pieces], SPECIAL.index("<unk>")))
     tokenizer.normalizer = normalizers.NFKC()
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
