@@ -48,8 +48,26 @@ def check_same(found: Sequence[Compression], wanted: Sequence[Compression]) -> N
         assert _without_numbers(one) == _without_numbers(other)
 
 
-def _numbers(result: Compression) -> list[float | None]:
-    return [*(sentence.score for sentence in result.sentences), result.ranking_score]
+def check_alike(found: object, wanted: object) -> None:
+    """Check that what JSON holds is the same but for what other company in a forward pass does to scores."""
+    if isinstance(wanted, float):
+        assert found == pytest.approx(wanted, rel=0, abs=1e-5)
+    elif isinstance(wanted, dict):
+        assert isinstance(found, dict) and list(found) == list(wanted)
+        for key, value in wanted.items():
+            check_alike(found[key], value)
+    elif isinstance(wanted, list | tuple):
+        assert isinstance(found, list) and len(found) == len(wanted)
+        for one, other in zip(found, wanted, strict=True):
+            check_alike(one, other)
+    else:
+        assert found == wanted
+
+
+def _numbers(result: Compression) -> list[float]:
+    """Every score; -1 for none."""
+    ranking = -1.0 if result.ranking_score is None else result.ranking_score
+    return [*(sentence.score for sentence in result.sentences), ranking]
 
 
 def _without_numbers(result: Compression) -> Compression:
