@@ -72,7 +72,7 @@ class CompressReply(BaseModel):
                 {
                     "model": "secateurs-xsmall",
                     "policy": "Threshold(0.3)",
-                    "default_policy": "Threshold(0.018)",
+                    "default_policy": "Threshold(0.017)",
                     "documents": [
                         {
                             "index": 0,
@@ -205,7 +205,7 @@ class Models(BaseModel):
                             "id": "secateurs-xsmall",
                             "object": "model",
                             "owned_by": "secateurs",
-                            "policy": "Threshold(0.018)",
+                            "policy": "Threshold(0.017)",
                             "encoding": "o200k_base",
                             "ranks": True,
                             "limits": {"max_documents": 1000},
