@@ -18,6 +18,7 @@ from secateurs.evaluate.command import evaluate
 from secateurs.evaluate.sample import digest
 
 WORDS = ["the", "mill", "was", "built", "in", "1842", "by", "Ann", "Lee", "it", "burned", "twice", "nobody", "knows"]
+RECORDS = 40  # of a file
 app = typer.Typer()
 app.command()(evaluate)
 
@@ -47,7 +48,7 @@ def data(tmp_path: Path) -> Path:
     folder = tmp_path / "data"
     folder.mkdir()
     for name, lang, seed in [("alpha", "en", 1), ("beta", "zh", 2)]:
-        lines = "".join(json.dumps(row) + "\n" for row in rows(12, lang, seed))
+        lines = "".join(json.dumps(row) + "\n" for row in rows(RECORDS, lang, seed))
         (folder / f"{name}.jsonl.gz").write_bytes(gzip.compress(lines.encode()))
     return folder
 
@@ -94,7 +95,7 @@ def _check_misses(ours: dict[str, Any], data: Path) -> None:
 def _check_figures(ours: dict[str, Any], tiny: Compressor) -> None:
     """One file's figures at the calibrated threshold, from the compressor's own results."""
     threshold = ours["thresholds"]["calibrated"]
-    report_half = sorted(rows(12, "en", 1), key=lambda row: digest(row["id"]))[1::2]
+    report_half = sorted(rows(RECORDS, "en", 1), key=lambda row: digest(row["id"]))[1::2]
     spans = kept = before = after = 0
     for row in report_half:
         done = tiny.compress(row["query"], [row["context"]], policy=Threshold(threshold))[0]
@@ -117,7 +118,7 @@ def test_whole_files_at_a_given_threshold(data: Path, tiny_folder: Path, tmp_pat
     report = json.loads((tmp_path / "out" / "evaluation.json").read_text())
     assert report["records"] == "all records of the whole files"
     setting = report["systems"][0]["settings"]["given"]
-    assert setting["mean"]["threshold"] == 0.4 and setting["files"]["alpha"]["records"] == 12
+    assert setting["mean"]["threshold"] == 0.4 and setting["files"]["alpha"]["records"] == RECORDS
 
 
 def test_sample_and_whole_file_have_the_same_halves(data: Path, tiny_folder: Path, tmp_path: Path):
