@@ -57,7 +57,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         read_config(tmp_path / "none.toml")
 
 
-@pytest.mark.parametrize("name", ["xsmall", "head-only"])
+@pytest.mark.parametrize("name", ["xsmall", "small", "head-only"])
 def test_the_recipes_are_valid(name: str) -> None:
     """Each recipe that ships can be read."""
     config = read_config(Path(str(files("secateurs"))) / "train" / "recipes" / f"{name}.toml")

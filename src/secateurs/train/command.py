@@ -14,7 +14,10 @@ from secateurs.train.config import ConfigError, TrainConfig, check, read_config
 
 def train(
     config: Annotated[
-        Path, typer.Argument(metavar="CONFIG.toml", help="The settings of the run; xsmall and head-only come along.")
+        Path,
+        typer.Argument(
+            metavar="CONFIG.toml", help="The settings of the run; three come along: xsmall, small, head-only."
+        ),
     ],
     data: Annotated[Path | None, typer.Option(help="Folder of the data. [default: the config's]")] = None,
     output: Annotated[Path | None, typer.Option(help="Folder of the run. [default: the config's]")] = None,
