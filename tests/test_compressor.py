@@ -394,7 +394,7 @@ def test_a_compressor_pickles_as_what_to_load(tiny_folder):
     assert len(data) < 2000
     clone = pickle.loads(data)
     assert (clone.policy, clone.encoding, clone.checkpoint) == (TopK(1), "cl100k_base", tiny_folder)
-    check_same(clone.compress("who?", ["a mill\na moon"]), compressor.compress("who?", ["a mill\na moon"]))
+    assert clone.compress("who?", ["a mill\na moon"]) == compressor.compress("who?", ["a mill\na moon"])
 
 
 def test_use_after_a_fork_is_an_error_and_never_hangs(tiny_folder):
@@ -479,10 +479,7 @@ def test_loading_from_many_threads_works(tiny_folder):
         thread.start()
     for thread in threads:
         thread.join()
-    results = [c.compress("who?", ["The mill. The Moon."]) for c in made]
-    assert len(results) == 4
-    for result in results:
-        check_same(result, results[0])
+    assert len({c.compress("who?", ["The mill. The Moon."])[0].sentences for c in made}) == 1
 
 
 def test_another_encoding_shares_the_weights(tiny):
@@ -490,7 +487,7 @@ def test_another_encoding_shares_the_weights(tiny):
     other = tiny.counting("cl100k_base")
     text = "Die Mühle steht am Fluss. 磨坊在河边。" * 3
     one, two = tiny.compress("who?", [text])[0], other.compress("who?", [text])[0]
-    assert [s.score for s in one.sentences] == pytest.approx([s.score for s in two.sentences], abs=1e-5)
+    assert [s.score for s in one.sentences] == [s.score for s in two.sentences]
     assert (one.savings.encoding, two.savings.encoding) == ("o200k_base", "cl100k_base")
     assert two.savings.before == TokenCounter("cl100k_base")(text)
     assert other._scorer is tiny._scorer
@@ -540,6 +537,8 @@ def test_forward_passes_can_be_observed(tiny_folder):
 async def test_pairs_can_be_awaited(tiny):
     """`acompress_pairs` gives what `compress_pairs` gives, and refuses what it refuses."""
     pairs = [("who?", "The mill. The Moon."), ("when?", "The mill burned.")]
-    assert await tiny.acompress_pairs(pairs) == tiny.compress_pairs(pairs)
+    check_same(
+        await tiny.acompress_pairs(pairs), tiny.compress_pairs(pairs)
+    )  # another thread may split a product otherwise
     with pytest.raises(ValueError, match="blank"):
         await tiny.acompress_pairs([(" ", "The mill.")])

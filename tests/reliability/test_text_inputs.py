@@ -100,7 +100,7 @@ def test_one_document_with_half_a_character_changes_no_other(layout, bad, place)
 def test_a_query_with_half_a_character_is_read(layout):
     """A lone surrogate in a query counts as U+FFFD, and as nothing else."""
     odd, even = (layout.compress(f"Who {c} built it?", [TEXT])[0] for c in ("\ud800", "\ufffd"))
-    assert np.allclose([s.score for s in odd.sentences], [s.score for s in even.sentences], rtol=0, atol=1e-6)
+    assert [s.score for s in odd.sentences] == [s.score for s in even.sentences]
 
 
 def _knows_little() -> Tokenizer:
