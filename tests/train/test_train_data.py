@@ -129,6 +129,24 @@ def test_a_negative_never_holds_the_answer(make_config: Make) -> None:
     assert not any((example.document.labels == 1).any() for example in examples)
 
 
+def test_an_answer_may_stand_twice_among_others(make_config: Make) -> None:
+    """Where it is asked for, the sentence that answers comes up again in a joined window, and is right both times."""
+
+    def right(repeated: float) -> list[list[tuple[int, ...]]]:
+        mixer = mixed(make_config(), joined=1.0, negative=0.0, without_evidence=0.0, repeated=repeated, shortest=50)
+        found = []
+        for example in (example for batch in mixer.pool(0) for example in batch):
+            document = example.document
+            parts = np.split(document.ids, np.cumsum(document.lengths)[:-1])
+            found.append([tuple(part) for part, label in zip(parts, document.labels, strict=True) if label == 1])
+        return found
+
+    assert all(len(set(some)) == len(some) for some in right(0.0))
+    twice = [some for some in right(1.0) if len(some) > 1]
+    assert twice
+    assert all(len(set(some)) == 1 for some in twice)
+
+
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=12), st.data())
 def test_a_crop_holds_its_anchor_and_fits(lengths: list[int], data: st.DataObject) -> None:
     """A crop is consecutive, holds the anchor, and is longer than asked for only if the anchor is."""

@@ -15,7 +15,8 @@ from tiny import tiny_tokenizer
 from secateurs import Compressor
 from secateurs.attention import attend_by_window
 from secateurs.encoders import Batch
-from secateurs.train.config import StartConfig, TrainConfig
+from secateurs.errors import CheckpointError
+from secateurs.train.config import ConfigError, StartConfig, TrainConfig
 from secateurs.train.runner import run
 from secateurs.train.start import load_start
 
@@ -71,6 +72,30 @@ def test_a_start_computes_what_transformers_computes(tmp_path: Path, kind: str, 
             assert start.model.ranking is not None
             ranking = start.model.ranking(hidden, batch.lengths)
             assert torch.allclose(ranking, model(**inputs).logits[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_layers_put_on_top_are_those_of_the_deeper_model(tmp_path: Path, kind: str) -> None:
+    """The lowest layer of a model with the others of the same model on top of it is the model again."""
+    published(tmp_path, kind, "Model")
+    whole = load_start(StartConfig(model=str(tmp_path)))
+    grown = load_start(StartConfig(model=str(tmp_path), layers=1, upper=str(tmp_path)))
+    assert grown.base["num_hidden_layers"] == 3
+    assert grown.base == whole.base
+    expected = whole.model.state_dict()
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in grown.model.state_dict().items())
+
+
+def test_layers_that_do_not_fit_are_refused(tmp_path: Path, tiny_folder: Path) -> None:
+    """Layers of another architecture or width, and of a model that is not deeper, are named."""
+    published(tmp_path, "bert", "Model")
+    published(tmp_path / "other", "modernbert", "Model")
+    with pytest.raises(ConfigError, match=r"start\.upper is a 'modernbert', the model a 'bert'"):
+        load_start(StartConfig(model=str(tmp_path), upper=str(tmp_path / "other")))
+    with pytest.raises(ConfigError, match=r"start\.upper has 3 layers, the model has 3"):
+        load_start(StartConfig(model=str(tmp_path), upper=str(tmp_path)))
+    with pytest.raises(CheckpointError, match="expected"):
+        load_start(StartConfig(model=str(tiny_folder), layers=1, upper="secateurs-xsmall"))
 
 
 @pytest.mark.parametrize("kind", ["xlm-roberta", "modernbert"])

@@ -21,6 +21,8 @@ class StartConfig:
         model: Folder or hub id of a pruner, an encoder or a reranker (BERT, XLM-RoBERTa, ModernBERT);
             `"bundled"` for the packaged model.
         layers: Keep only this many of the lowest layers; 0 keeps all.
+        upper: Folder or hub id of a deeper model of the same architecture and width: its layers above those of
+            `model` are put on top of them. Empty for none.
         freeze_embeddings: Leave the word embeddings as they are.
         freeze_layers: Leave this many of the lowest layers, and all embeddings, as they are; -1 for all layers,
             so that only the heads learn.
@@ -30,6 +32,7 @@ class StartConfig:
 
     model: str = "bundled"
     layers: int = 0
+    upper: str = ""
     freeze_embeddings: bool = True
     freeze_layers: int = 0
     vocabulary_texts: tuple[str, ...] = ()
@@ -68,6 +71,8 @@ class MixConfig:
     Attributes:
         negative: Share of examples whose passages are another record's.
         joined: Share of examples in which the passage stands among others.
+        repeated: Of those, the share in which a part of the passage that answers stands there once more, so that
+            one answer does not speak against another.
         without_evidence: Share of examples that show a part of a long document that holds no answer.
         same_title: Of the other passages, the share taken from the same article.
         hard: Of the other passages, the share that shares rare words with the query.
@@ -78,6 +83,7 @@ class MixConfig:
 
     negative: float = 0.17
     joined: float = 0.33
+    repeated: float = 0.0
     without_evidence: float = 0.07
     same_title: float = 0.35
     hard: float = 0.4
@@ -285,7 +291,7 @@ def check(config: TrainConfig, where: str) -> None:
     need((run.steps > 0) != (run.minutes > 0), "run.steps, run.minutes", both, "exactly one of them more than 0")
     need(run.batch_tokens >= 16, "run.batch_tokens", run.batch_tokens, "at least 16")
     need(run.pool >= 1, "run.pool", run.pool, "at least 1")
-    for name in ("negative", "joined", "without_evidence", "same_title", "hard", "keywords"):
+    for name in ("negative", "joined", "repeated", "without_evidence", "same_title", "hard", "keywords"):
         need(0 <= getattr(mix, name) <= 1, f"mix.{name}", getattr(mix, name), "a share in [0, 1]")
     total = mix.negative + mix.joined + mix.without_evidence
     need(total <= 1, "mix.negative + mix.joined + mix.without_evidence", total, "at most 1")

@@ -127,8 +127,11 @@ class Mixer:
                 return others
         elif answered and joins and kind < mix.negative + mix.joined:
             room = min(limit, max(target, self._length(rng)))
-            own = self._piece(item, self._crop(rng, item, int(room * rng.uniform(0.25, 0.75))))
-            return [own, *self._others(rng, index, room - len(own.ids), int(rng.integers(1, 5)))]
+            own = [self._piece(item, self._crop(rng, item, int(room * rng.uniform(0.25, 0.75))))]
+            if mix.repeated and rng.random() < mix.repeated:
+                own.append(self._piece(item, self._crop(rng, item, int(rng.uniform(_LEAST, 5 * _LEAST)))))
+            room -= sum(len(piece.ids) for piece in own)
+            return [*own, *self._others(rng, index, room, int(rng.integers(1, 5)))]
         elif answered and kind > 1 - mix.without_evidence:
             run = self._gap(rng, item, target)
             if run is not None:

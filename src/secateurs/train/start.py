@@ -67,7 +67,7 @@ def load_start(config: StartConfig, texts: Iterable[str] = ()) -> Start:
 
     Raises:
         CheckpointError: It cannot be loaded, or its architecture is not one that can be trained here.
-        ConfigError: The config asks for more layers than there are.
+        ConfigError: The config asks for more layers than there are, or for layers of a model that does not fit.
     """
     name = None if config.model in ("bundled", BUNDLED) else config.model
     folder = locate(name)
@@ -86,6 +86,8 @@ def load_start(config: StartConfig, texts: Iterable[str] = ()) -> Start:
     _truncate(base, config.layers, where)
     pipeline = read_tokenizer(folder)
     state = _read_tensors(folder, kind)
+    if config.upper:
+        state.update(_grow(base, config.upper, kind, where))
     texts = list(texts)
     if texts:
         trimmed = trim(pipeline, texts)
@@ -152,14 +154,39 @@ def _truncate(base: dict[str, Any], layers: int, where: str) -> None:
         base.pop(stale, None)
 
 
-def _read_tensors(folder: Path, kind: str) -> dict[str, Tensor]:
-    """Read every tensor that has a place in a pruner, by our names; other heads are left behind."""
+def _grow(base: dict[str, Any], upper: str, kind: str, where: str) -> dict[str, Tensor]:
+    """Return the layers of a deeper model that lie above those of `base`, which gets as many."""
+    folder = locate(upper)
+    raw = read_config(folder)
+    inner = raw.get("base_model_config") or raw
+    found = inner.get("model_type") if isinstance(inner, dict) else None
+    if found != kind:
+        raise ConfigError(
+            f"start.upper is a {in_short(found)}, the model a {in_short(kind)} ({where}): use one of its kind."
+        )
+    have, more = base["num_hidden_layers"], need(inner, "num_hidden_layers", int, str(folder / "config.json"))
+    if more <= have:
+        raise ConfigError(f"start.upper has {more} layers, the model has {have} ({where}): use a deeper one.")
+    base["num_hidden_layers"] = more
+    if isinstance(base.get("layer_types"), list):
+        base["layer_types"] = [*base["layer_types"], *inner.get("layer_types", [])[have:]]
+    return _read_tensors(folder, kind, tuple(f"encoder.layers.{index}." for index in range(have, more)))
+
+
+def _read_tensors(folder: Path, kind: str, wanted: tuple[str, ...] = ("",)) -> dict[str, Tensor]:
+    """Read every tensor that has a place in a pruner, by our names; other heads are left behind.
+
+    Args:
+        folder: The checkpoint.
+        kind: Its architecture.
+        wanted: What our names begin with.
+    """
     table = BACKBONES[kind].names
     state = {}
     with open_tensors(folder) as tensors:
         for theirs in tensors.shapes:
             ours = _place(theirs, kind, table)
-            if ours is not None:
+            if ours is not None and ours.startswith(wanted):
                 state[ours] = tensors.read(theirs, torch.device("cpu"), torch.float32)
     return state
 
