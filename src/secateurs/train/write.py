@@ -13,7 +13,6 @@ import torch
 from safetensors.torch import save_file
 
 from secateurs.checkpoints.backbones import BACKBONES, rename_back
-from secateurs.checkpoints.folder import find
 from secateurs.model import Pruner
 from secateurs.train.config import TrainConfig
 from secateurs.train.data import SourceFacts
@@ -85,9 +84,8 @@ def _fill(folder: Path, tensors: Mapping[str, torch.Tensor], start: Start, model
     (folder / "config.json").write_text(text + "\n", encoding="utf-8")
     start.pipeline.save(str(folder / "tokenizer.json"))
     for name in _TOKENIZER_FILES:
-        path = find(start.folder, name)
-        if path is not None:
-            shutil.copyfile(path, folder / name)
+        if (start.folder / name).is_file():
+            shutil.copyfile(start.folder / name, folder / name)
 
 
 def _tensors(start: Start, model: Pruner) -> dict[str, torch.Tensor]:
