@@ -168,8 +168,9 @@ def _grow(base: dict[str, Any], upper: str, kind: str, where: str) -> dict[str, 
     if more <= have:
         raise ConfigError(f"start.upper has {more} layers, the model has {have} ({where}): use a deeper one.")
     base["num_hidden_layers"] = more
-    if isinstance(base.get("layer_types"), list):
-        base["layer_types"] = [*base["layer_types"], *inner.get("layer_types", [])[have:]]
+    kinds, above = base.pop("layer_types", None), inner.get("layer_types")
+    if isinstance(kinds, list) and isinstance(above, list):
+        base["layer_types"] = [*kinds, *above[have:]]  # else global_attn_every_n_layers says it
     return _read_tensors(folder, kind, tuple(f"encoder.layers.{index}." for index in range(have, more)))
 
 
