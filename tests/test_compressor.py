@@ -21,7 +21,7 @@ from test_policy import policies
 from tiny import tiny_checkpoint
 
 from secateurs import Compressor, Neighbours, Policy, Savings, Sentence, Threshold, TokenBudget, TopK
-from secateurs.savings import TokenCounter
+from secateurs.result.savings import TokenCounter
 from secateurs.segment import segment
 
 pieces = [

@@ -13,47 +13,36 @@ ROOT = Path(next(iter(secateurs.__path__)))
 
 PLAIN = (
     "errors",
-    "text",
-    "segment",
-    "sentences",
-    "blocks",
-    "aggregate",
     "policy",
-    "savings",
-    "fork",
-    "highlight",
-    "hidden",
-    "terminal",
-    "arguments",
-    "batching",
-    "calls",
-    "overlap",
-    "clauses",
-    "originals",
-    "slots",
-    "adapter_failure",
     "remote",
+    "support",
+    "segment",
+    "result",
+    "adapters/originals",
+    "adapters/slots",
+    "adapters/failure",
+    "cli/terminal",
+    "model/batching",
+    "pipeline/overlap",
     "serve/page",
     "serve/steps",
+    "windows/aggregate",
 )
 FORBIDDEN = {
-    **dict.fromkeys(PLAIN, ("torch", "transformers", "langchain", "llama_index", "secateurs.model")),
-    "device": ("secateurs.", "langchain", "llama_index"),
+    **dict.fromkeys(PLAIN, ("torch", "transformers", "langchain", "llama_index", "secateurs.model.pruner")),
+    "model/device": ("secateurs.", "langchain", "llama_index"),
     "windows": ("langchain", "llama_index", "secateurs.compressor", "secateurs.model"),
     "model": ("langchain", "llama_index", "secateurs.compressor", "secateurs.policy"),
-    "scorer": ("langchain", "llama_index", "secateurs.compressor", "secateurs.policy"),
-    "checkpoints": ("langchain", "llama_index", "secateurs.compressor", "secateurs.scorer"),
-    "cutting": ("torch", "langchain", "llama_index", "secateurs.model", "secateurs.compressor"),
+    "checkpoints": ("langchain", "llama_index", "secateurs.compressor", "secateurs.model.scorer"),
+    "pipeline": ("torch", "langchain", "llama_index", "secateurs.model.pruner", "secateurs.compressor"),
     "compressor": ("langchain", "llama_index", "secateurs.langchain", "secateurs.llama_index"),
-    "ray": ("torch", "langchain", "llama_index", "secateurs.model", "secateurs.scorer", "secateurs.windows"),
-    "adapter": ("torch", "langchain", "llama_index", "secateurs.model", "secateurs.scorer", "secateurs.windows"),
-    "adapter_settings": ("torch", "langchain", "llama_index", "secateurs.compressor", "secateurs.adapter."),
-    "token_scores": ("torch", "langchain", "llama_index", "secateurs.model", "secateurs.compressor"),
-    "mcp": ("torch", "langchain", "llama_index", "secateurs.model", "secateurs.scorer", "secateurs.windows"),
-    "langchain": ("torch", "llama_index", "secateurs.model", "secateurs.scorer", "secateurs.windows"),
-    "llama_index": ("torch", "langchain", "secateurs.model", "secateurs.scorer", "secateurs.windows"),
+    "ray": ("torch", "langchain", "llama_index", "secateurs.model", "secateurs.windows"),
+    "adapters": ("torch", "langchain", "llama_index", "secateurs.model", "secateurs.windows"),
+    "mcp": ("torch", "langchain", "llama_index", "secateurs.model", "secateurs.windows"),
+    "langchain": ("torch", "llama_index", "secateurs.model", "secateurs.windows"),
+    "llama_index": ("torch", "langchain", "secateurs.model", "secateurs.windows"),
 }
-ALLOWED = {"device": ("secateurs.errors",)}
+ALLOWED = {"model/device": ("secateurs.errors",)}
 ROOMS = ("secateurs.train", "secateurs.evaluate", "secateurs.annotate", "secateurs.bench", "secateurs.bulk")
 
 
@@ -87,7 +76,7 @@ def test_only_the_command_line_imports_the_workshop():
     """train, evaluate, annotate and bench are imported by nobody but the command line, inside a subcommand."""
     for path in ROOT.rglob("*.py"):
         relative = path.relative_to(ROOT)
-        if relative.parts[0] in ("train", "evaluate", "annotate", "bench", "bulk", "cli.py"):
+        if relative.parts[0] in ("train", "evaluate", "annotate", "bench", "bulk", "cli"):
             continue
         for module in imports(path):
             assert not module.startswith(ROOMS), f"{relative} imports {module}"
@@ -112,7 +101,7 @@ import logging, os, random, warnings
 import numpy, rich.style, torch  # rich draws random bits when it is imported
 before = (dict(os.environ), list(warnings.filters), list(logging.root.handlers), random.getstate(),
           torch.get_rng_state().tolist(), torch.get_num_threads(), torch.is_grad_enabled())
-import secateurs.compressor, secateurs.cli, secateurs.highlight
+import secateurs.compressor, secateurs.cli, secateurs.result.html
 after = (dict(os.environ), list(warnings.filters), list(logging.root.handlers), random.getstate(),
          torch.get_rng_state().tolist(), torch.get_num_threads(), torch.is_grad_enabled())
 assert before == after

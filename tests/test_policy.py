@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from secateurs import Neighbours, Policy, Sentence, Threshold, TokenBudget, TopK
 from secateurs.policy import combine, longest_fit
-from secateurs.savings import TokenCounter
+from secateurs.result.savings import TokenCounter
 
 count = len  # a character is a token: simple, exact and additive
 

@@ -50,16 +50,16 @@ from secateurs import (
     TokenBudget,
     TopK,
 )
-from secateurs.adapter import Runner, report_to_dict
-from secateurs.adapter_settings import Settings
-from secateurs.aggregate import mean_scores
-from secateurs.blocks import is_heading
-from secateurs.device import Hardware, resolve_device, resolve_dtype
-from secateurs.encoders import Batch
-from secateurs.model import Pruner, Scores
-from secateurs.savings import TokenCounter
-from secateurs.scorer import Scorer
+from secateurs.adapters.runner import Runner, report_to_dict
+from secateurs.adapters.settings import Settings
+from secateurs.model.device import Hardware, resolve_device, resolve_dtype
+from secateurs.model.encoders import Batch
+from secateurs.model.pruner import Pruner, Scores
+from secateurs.model.scorer import Scorer
+from secateurs.result.savings import TokenCounter
 from secateurs.segment import segment
+from secateurs.segment.blocks import is_heading
+from secateurs.windows.aggregate import mean_scores
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -544,7 +544,7 @@ import os, socket
 def refuse(*arguments): raise OSError("no network")
 socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
 before = dict(os.environ)
-from secateurs.savings import TokenCounter
+from secateurs.result.savings import TokenCounter
 for name in ("o200k_base", "cl100k_base", "p50k_base"):
     counter = TokenCounter(name)
     print(counter({hard!r}), counter.exact())

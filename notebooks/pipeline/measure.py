@@ -24,7 +24,7 @@ from with_langchain import EncoderEmbeddings, LangChainPipeline, make_retriever
 from with_llama_index import EncoderEmbedding, LlamaIndexPipeline, make_index
 
 from secateurs import Compressor, ScoreCache
-from secateurs.adapter_settings import checkpoint_name
+from secateurs.adapters.settings import checkpoint_name
 from secateurs.evaluate.embeddings import Encoder as SentenceEncoder
 from secateurs.evaluate.measure import find_files
 from secateurs.langchain import SecateursCompressor

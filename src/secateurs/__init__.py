@@ -14,26 +14,26 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from secateurs.cache import ScoreCache
     from secateurs.compressor import Compressor
     from secateurs.errors import CheckpointError, DeviceError, Error, MissingExtraError, OverloadedError
-    from secateurs.hidden import Hidden
+    from secateurs.pipeline.cache import ScoreCache
     from secateurs.policy import Neighbours, Policy, Threshold, TokenBudget, TopK
-    from secateurs.savings import Savings
-    from secateurs.text import Compression, Highlight, Report, Sentence, Span
+    from secateurs.result.compression import Compression, Highlight, Report, Sentence, Span
+    from secateurs.result.hidden import Hidden
+    from secateurs.result.savings import Savings
 
 __version__ = "0.1.0"
 
 _HOME = {
     "Compressor": "compressor",
-    "ScoreCache": "cache",
-    "Compression": "text",
-    "Hidden": "hidden",
-    "Highlight": "text",
-    "Report": "text",
-    "Sentence": "text",
-    "Span": "text",
-    "Savings": "savings",
+    "ScoreCache": "pipeline.cache",
+    "Compression": "result.compression",
+    "Hidden": "result.hidden",
+    "Highlight": "result.compression",
+    "Report": "result.compression",
+    "Sentence": "result.compression",
+    "Span": "result.compression",
+    "Savings": "result.savings",
     "Policy": "policy",
     "Threshold": "policy",
     "TopK": "policy",

@@ -1,14 +1,14 @@
 """The compressor: segment, score, decide, cut, count. The only file that knows all the steps.
 
 query, document
-  -> sentences        segment.py      spans that tile the document
-  -> windows          windows.py      each sentence tokenized once, packed behind the query
-  -> token scores     scorer.py       one forward pass for many windows of many documents
-  -> sentence scores  aggregate.py
+  -> sentences        segment/        spans that tile the document
+  -> windows          windows/        each sentence tokenized once, packed behind the query
+  -> token scores     model/          one forward pass for many windows of many documents
+  -> sentence scores  windows/aggregate.py
   -> keep flags       policy.py
-  -> Compression      cutting.py      the kept slices of the original, and what they save
+  -> Compression      pipeline/       the kept slices of the original, and what they save
 
-What a document is between two steps stands in drafts.py.
+What a document is between two steps stands in pipeline/drafts.py.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from secateurs import checkpoints
-from secateurs.arguments import check_count, check_documents, check_pairs, check_query
-from secateurs.cache import ScoreCache, recall, remember
-from secateurs.calls import Calls
-from secateurs.cutting import cut, decide, leave_whole
-from secateurs.device import resolve_device, resolve_dtype
-from secateurs.drafts import Draft, Scored, reduce_scores, spend
 from secateurs.errors import own_failure
-from secateurs.overlap import groups, overlapped
+from secateurs.model.device import resolve_device, resolve_dtype
+from secateurs.model.scorer import Observer, Scorer, WindowScores, compute
+from secateurs.pipeline.cache import ScoreCache, recall, remember
+from secateurs.pipeline.cutting import cut, decide, leave_whole
+from secateurs.pipeline.drafts import Draft, Scored, reduce_scores, spend
+from secateurs.pipeline.overlap import groups, overlapped
 from secateurs.policy import Policy, check_policy
-from secateurs.savings import TokenCounter
-from secateurs.scorer import Observer, Scorer, WindowScores, compute
+from secateurs.result.compression import Compression
+from secateurs.result.savings import TokenCounter
+from secateurs.result.token_scores import Locator
 from secateurs.segment import Segmenter, check_tiling, get_segmenter
-from secateurs.text import Compression
-from secateurs.token_scores import Locator
-from secateurs.windows import Ids
+from secateurs.support.arguments import check_count, check_documents, check_pairs, check_query
+from secateurs.support.calls import Calls
+from secateurs.windows.packing import Ids
 
 Item = TypeVar("Item", bound=Scored | Compression)
 

@@ -19,10 +19,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
-from secateurs.arguments import check_count, check_threshold
-from secateurs.blocks import is_heading
 from secateurs.errors import in_short
-from secateurs.text import Sentence
+from secateurs.result.compression import Sentence
+from secateurs.segment.blocks import is_heading
+from secateurs.support.arguments import check_count, check_threshold
 
 Count = Callable[[str], int]
 WhenEmpty = Literal["drop", "best", "original"]

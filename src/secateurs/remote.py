@@ -14,12 +14,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from secateurs.arguments import check_count, check_documents, check_pairs, check_query, check_seconds
 from secateurs.errors import Error
 from secateurs.policy import Count, Policy, check_policy
-from secateurs.savings import TokenCounter
+from secateurs.result.compression import Compression, Sentence
+from secateurs.result.savings import TokenCounter
 from secateurs.serve.rebuild import rebuild
-from secateurs.text import Compression, Sentence
+from secateurs.support.arguments import check_count, check_documents, check_pairs, check_query, check_seconds
 
 # What the encoder and the counter see in their place anyway; so offsets hold, and every text has a UTF-8.
 _SURROGATES = dict.fromkeys(range(0xD800, 0xE000), "\ufffd")

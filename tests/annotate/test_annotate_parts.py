@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from secateurs.annotate.parts import split
 from secateurs.annotate.prompts import make_messages
 from secateurs.annotate.records import Unlabelled
-from secateurs.savings import TokenCounter
+from secateurs.result.savings import TokenCounter
 from secateurs.segment import segment
 
 COUNT = TokenCounter()

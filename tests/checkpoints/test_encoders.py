@@ -12,13 +12,13 @@ import torch
 from build import KINDS, LOCAL, POSITIONS, Reference, build
 from reference import load_cpu
 
-from secateurs.aggregate import probability
-from secateurs.attention import attend_by_window, attend_padded, distance_buckets
 from secateurs.checkpoints import Checkpoint
-from secateurs.encoders import Batch
-from secateurs.model import Pruner
-from secateurs.scorer import Scorer
-from secateurs.windows import Window
+from secateurs.model.attention import attend_by_window, attend_padded, distance_buckets
+from secateurs.model.encoders import Batch
+from secateurs.model.pruner import Pruner
+from secateurs.model.scorer import Scorer
+from secateurs.windows.aggregate import probability
+from secateurs.windows.packing import Window
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)]
 TOLERANCE = 1e-5

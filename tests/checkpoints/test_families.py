@@ -26,12 +26,12 @@ from reference import (
 )
 
 from secateurs import Compressor, Threshold, TopK
-from secateurs.aggregate import probability
 from secateurs.checkpoints import FAMILIES
 from secateurs.checkpoints.family import spaced
 from secateurs.checkpoints.provence import normalize_query
-from secateurs.scorer import Scorer
-from secateurs.windows import Tokens
+from secateurs.model.scorer import Scorer
+from secateurs.windows.aggregate import probability
+from secateurs.windows.packing import Tokens
 
 QUERY = "Who built the mill?"
 DOCUMENT = (

@@ -22,9 +22,9 @@ from reference import (
 )
 
 from secateurs import Compressor, Threshold
-from secateurs.aggregate import head_scores, probability
-from secateurs.scorer import Scorer
-from secateurs.windows import Window
+from secateurs.model.scorer import Scorer
+from secateurs.windows.aggregate import head_scores, probability
+from secateurs.windows.packing import Window
 
 PROBABILITY, LOGIT = 1e-5, 1e-4
 VOTING = ("provence", "xprovence", "xprovence-bge-head")

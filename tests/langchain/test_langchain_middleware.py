@@ -20,7 +20,7 @@ from test_adapter import FakeCompressor
 
 from secateurs import Compressor
 from secateurs.langchain.middleware import ContextCompressionMiddleware
-from secateurs.savings import TokenCounter
+from secateurs.result.savings import TokenCounter
 
 
 async def test_a_dict_result_stays_json():

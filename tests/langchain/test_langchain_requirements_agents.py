@@ -24,7 +24,7 @@ from langgraph.prebuilt.tool_node import ToolCallRequest
 from langgraph.types import Command
 from test_adapter import FakeCompressor
 
-from secateurs.originals import Originals
+from secateurs.adapters.originals import Originals
 
 
 async def test_L14_a_string_is_cut_in_every_way_of_running():

@@ -12,8 +12,8 @@ from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from test_adapter import FakeCompressor
 
+from secateurs.adapters.originals import Originals
 from secateurs.langchain.tool_results import Cuts
-from secateurs.originals import Originals
 
 
 class Events(BaseCallbackHandler):

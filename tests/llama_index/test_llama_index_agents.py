@@ -25,13 +25,13 @@ from llama_parts import (
 from test_adapter import FakeCompressor
 
 from secateurs import Compressor
+from secateurs.adapters.originals import Originals
 from secateurs.llama_index import (
     ExpandTool,
     SecateursReportEvent,
     compress_callbacks,
     compress_tool,
 )
-from secateurs.originals import Originals
 
 DEER = "The deer isn't ours, it was written by Ann Smith in a cold winter. "
 RAIN = "It rained all day long over the hills and the wind came from the sea. "

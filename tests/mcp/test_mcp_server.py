@@ -10,7 +10,7 @@ import pytest
 from mcp import Client
 
 from secateurs import Compressor, OverloadedError, Threshold
-from secateurs.adapter_settings import CompressorLike
+from secateurs.adapters.settings import CompressorLike
 from secateurs.mcp import make_server
 
 QUERY = "Who built the mill?"

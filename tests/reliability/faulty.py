@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from secateurs import Compression, Compressor, checkpoints
-from secateurs.encoders import Batch
-from secateurs.model import Pruner, Scores
+from secateurs.model.encoders import Batch
+from secateurs.model.pruner import Pruner, Scores
 
 QUERY = "Who built the mill?"
 MARK = "zzz "  # begins the documents that fail

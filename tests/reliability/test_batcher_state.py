@@ -15,8 +15,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from secateurs.batching import SharedBatches
 from secateurs.errors import OverloadedError
+from secateurs.model.batching import SharedBatches
 
 LIMIT, BUDGET, PATIENCE = 24, 8, 20.0
 

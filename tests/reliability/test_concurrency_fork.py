@@ -166,7 +166,7 @@ def test_a_copy_of_a_closed_compressor_is_loaded_anew(tiny_folder):
 
 LOCKS = """
 import os, threading
-from secateurs.fork import ForkLock
+from secateurs.support.fork import ForkLock
 lock, held, over = ForkLock(), threading.Event(), threading.Event()
 def hold():
     with lock:

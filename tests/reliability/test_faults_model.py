@@ -16,8 +16,8 @@ import torch
 from faulty import QUERY, Broken, Faulty, check_only, load_faulty, mixed_documents
 
 from secateurs import Compression
-from secateurs.encoders import Batch
-from secateurs.model import Scores
+from secateurs.model.encoders import Batch
+from secateurs.model.pruner import Scores
 
 COUNT = 16
 SOME = {"one": (5,), "first": (0,), "last": (COUNT - 1,), "some": (2, 3, 9, 13), "all": tuple(range(COUNT))}

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from secateurs import Compression, Compressor
-from secateurs.scorer import Scorer
+from secateurs.model.scorer import Scorer
 
 TEXT = "The mill was built by Ann Lee . It burned down twice , and nobody knows why ! What causes tides ?"
 WORDS = TEXT.split()

@@ -15,15 +15,15 @@ from langchain_core.documents import Document
 from llama_index.core.schema import NodeWithScore, TextNode
 
 from secateurs import Compressor, ScoreCache, Threshold, checkpoints
-from secateurs.adapter import METADATA_KEY
-from secateurs.drafts import Scored
-from secateurs.encoders import Batch
+from secateurs.adapters.runner import METADATA_KEY
 from secateurs.langchain import SecateursCompressor
 from secateurs.llama_index import SecateursPostprocessor
-from secateurs.model import Scores
+from secateurs.model.encoders import Batch
+from secateurs.model.pruner import Scores
+from secateurs.pipeline.drafts import Scored
+from secateurs.result.compression import Sentence
 from secateurs.serve import ServiceSettings, create_app
-from secateurs.text import Sentence
-from secateurs.windows import Tokenizer, Tokens
+from secateurs.windows.packing import Tokenizer, Tokens
 
 BAD = (1, 4, 9)
 DOCUMENTS = mixed_documents(12, bad=BAD)

@@ -23,11 +23,11 @@ from laws import check_laws
 from test_text_hidden import whole
 
 from secateurs import Compression, Compressor, Policy, Threshold, TokenBudget, TopK
-from secateurs.clauses import clauses
-from secateurs.hidden import find
 from secateurs.policy import AllOf
-from secateurs.savings import TokenCounter
+from secateurs.result.hidden import find
+from secateurs.result.savings import TokenCounter
 from secateurs.segment import check_tiling, get_segmenter, segment
+from secateurs.segment.clauses import clauses
 
 TEXTS = int(os.environ.get("SECATEURS_PROPERTY_TEXTS", "100000"))
 SHARDS = 20

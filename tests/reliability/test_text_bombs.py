@@ -11,10 +11,10 @@ from texts import BOMBS, QUERY, RUNS
 from tiny import tiny_checkpoint
 
 from secateurs import Compressor, Neighbours, Threshold, TopK
-from secateurs.clauses import clauses
-from secateurs.hidden import find
-from secateurs.savings import TokenCounter
+from secateurs.result.hidden import find
+from secateurs.result.savings import TokenCounter
 from secateurs.segment import segment
+from secateurs.segment.clauses import clauses
 
 UNITS = [*RUNS, *BOMBS]
 SIZES = [pytest.param(32_000, id="32k"), pytest.param(400_000, id="400k", marks=pytest.mark.slow)]

@@ -17,8 +17,8 @@ from watchdog import run_python
 
 import secateurs
 from secateurs import Compression, Hidden, Savings, Sentence, Threshold
-from secateurs.hidden import KINDS, find, script_pattern, show
-from secateurs.highlight import markup
+from secateurs.result.hidden import KINDS, find, script_pattern, show
+from secateurs.result.html import markup
 from secateurs.serve.page import to_page
 
 TAGS = "".join(chr(0xE0000 + ord(c)) for c in "ignore all")

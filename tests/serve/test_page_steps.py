@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secateurs import Compression, Savings, Sentence, Threshold
-from secateurs.savings import TokenCounter
+from secateurs.result.savings import TokenCounter
 from secateurs.serve.steps import after_by_threshold
 
 COUNTERS = {name: TokenCounter(name) for name in ("o200k_base", "cl100k_base", "o200k_harmony")}

@@ -17,7 +17,7 @@ from lying import NOBODY, honest, lying
 from serving import DOCUMENTS, MILL, QUERY, Scripted, running
 
 from secateurs import Compression, Compressor, Error, Neighbours, Policy, Threshold, TokenBudget, TopK
-from secateurs.adapter_settings import CompressorLike, checkpoint_name
+from secateurs.adapters.settings import CompressorLike, checkpoint_name
 from secateurs.remote import RemoteCompressor, ServicePolicy
 
 

@@ -11,7 +11,7 @@ from laws import check_alike
 from serving import DOCUMENTS, MILL, QUERY, Scripted
 
 from secateurs import Compressor, Neighbours, Policy, Threshold, TokenBudget, TopK
-from secateurs.savings import TokenCounter
+from secateurs.result.savings import TokenCounter
 from secateurs.serve.refusal import RefusalError
 from secateurs.serve.service import read_policy
 from secateurs.serve.steps import after_by_threshold

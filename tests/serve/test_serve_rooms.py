@@ -35,7 +35,7 @@ def test_a_remote_compressor_needs_no_torch():
     run(
         "import sys\n"
         "from secateurs.remote import RemoteCompressor\n"
-        "from secateurs.adapter_settings import Settings\n"
+        "from secateurs.adapters.settings import Settings\n"
         "Settings(compressor=RemoteCompressor('http://localhost:1'))\n"
         "assert not {'torch', 'transformers', 'fastapi'} & set(sys.modules)"
     )

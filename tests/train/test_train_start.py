@@ -13,9 +13,9 @@ from rich.console import Console
 from tiny import tiny_tokenizer
 
 from secateurs import Compressor
-from secateurs.attention import attend_by_window
-from secateurs.encoders import Batch
 from secateurs.errors import CheckpointError
+from secateurs.model.attention import attend_by_window
+from secateurs.model.encoders import Batch
 from secateurs.train.config import ConfigError, StartConfig, TrainConfig
 from secateurs.train.runner import run
 from secateurs.train.start import load_start

@@ -24,8 +24,8 @@ from secateurs.annotate.prompts import PROMPT_VERSION
 from secateurs.annotate.records import BadRecordError, survey
 from secateurs.annotate.report import make_report, show
 from secateurs.annotate.run import Tick, run
-from secateurs.arguments import check_count
-from secateurs.savings import TokenCounter
+from secateurs.result.savings import TokenCounter
+from secateurs.support.arguments import check_count
 
 _OURS = frozenset(("messages", "model", "temperature", "max_tokens", "n", "stream"))
 

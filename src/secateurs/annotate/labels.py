@@ -12,8 +12,8 @@ from secateurs.annotate.endpoint import PromptTooLongError
 from secateurs.annotate.parts import Count, Part, Piece, split
 from secateurs.annotate.prompts import make_messages
 from secateurs.annotate.records import Unlabelled
+from secateurs.result.compression import Span
 from secateurs.segment import segment
-from secateurs.text import Span
 
 Ask = Callable[[Sequence[Mapping[str, str]]], Awaitable[Reply]]
 

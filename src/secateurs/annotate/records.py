@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
-from secateurs.sentences import detect_language
+from secateurs.segment.prose import detect_language
 
 # what an annotation says anew; everything else of a line (answers, source, licence, ...) is carried over
 _SAID_ANEW = ("id", "lang", "query", "context", "evidence", "sentences", "labels", "reasoning", "annotator", "orders")

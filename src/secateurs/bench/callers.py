@@ -19,7 +19,7 @@ from secateurs.bench.embed import MeanPooled, Vectors
 from secateurs.checkpoints import Checkpoint
 from secateurs.compressor import Compressor
 from secateurs.errors import Error
-from secateurs.model import Pruner
+from secateurs.model.pruner import Pruner
 
 COMPRESS = "secateurs"
 LLAMA_INDEX = "LlamaIndex SentenceEmbeddingOptimizer"

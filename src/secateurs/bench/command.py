@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from secateurs.arguments import check_count
 from secateurs.errors import MissingExtraError
-from secateurs.whole import write_text
+from secateurs.support.arguments import check_count
+from secateurs.support.files import write_text
 
 if TYPE_CHECKING:
     from secateurs.bench.measure import Settings
@@ -89,7 +89,7 @@ def bench(  # noqa: PLR0913 - a command's options are its interface
 def _measure(model: str | None, device: str, settings: Settings) -> Report:
     from secateurs import checkpoints
     from secateurs.bench.measure import measure
-    from secateurs.device import resolve_device, resolve_dtype
+    from secateurs.model.device import resolve_device, resolve_dtype
 
     where = resolve_device(device)
     path = checkpoints.locate(model, None)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from secateurs.bench.variants import Padded, encode_padded, pad
 from secateurs.checkpoints import Checkpoint
 from secateurs.checkpoints.backbones import BERT_LAYERS, rename
-from secateurs.model import Pruner
+from secateurs.model.pruner import Pruner
 
 Vectors = list[list[float]]
 

@@ -13,9 +13,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from secateurs.bench.clock import timed
-from secateurs.encoders import EncoderConfig
-from secateurs.layers import Linear
-from secateurs.model import Pruner
+from secateurs.model.encoders import EncoderConfig
+from secateurs.model.layers import Linear
+from secateurs.model.pruner import Pruner
 
 _MOST_LOOPS = 50
 

@@ -33,7 +33,7 @@ from secateurs.bench.variants import variants
 from secateurs.bench.workload import Material, Means, Workload
 from secateurs.checkpoints import Checkpoint
 from secateurs.compressor import Compressor
-from secateurs.device import token_budget
+from secateurs.model.device import token_budget
 
 REAL = "real"
 _WARM_UP = 4  # documents

@@ -9,15 +9,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from secateurs.aggregate import Rule, fill_missing, mean_scores
 from secateurs.bench.clock import timed
 from secateurs.bench.corpus import Corpus
 from secateurs.bench.variants import Floats
 from secateurs.checkpoints import Checkpoint
-from secateurs.savings import TokenCounter
+from secateurs.result.compression import Span
+from secateurs.result.savings import TokenCounter
 from secateurs.segment import check_tiling, get_segmenter
-from secateurs.text import Span
-from secateurs.windows import Window, WindowPlan
+from secateurs.windows.aggregate import Rule, fill_missing, mean_scores
+from secateurs.windows.packing import Window, WindowPlan
 
 POOLED_TOKENS, POOLED_SENTENCES = 100_000, 4_000
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from secateurs.bench.results import GrowthResult, Report
 from secateurs.errors import MissingExtraError
-from secateurs.whole import replace_file
+from secateurs.support.files import replace_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -14,11 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from secateurs.attention import Attend, Look
-from secateurs.encoders import Batch
-from secateurs.model import Pruner
-from secateurs.scorer import Scorer
-from secateurs.windows import Ids, Window
+from secateurs.model.attention import Attend, Look
+from secateurs.model.encoders import Batch
+from secateurs.model.pruner import Pruner
+from secateurs.model.scorer import Scorer
+from secateurs.windows.packing import Ids, Window
 
 OURS = "packed, token budget (ours)"
 ALONE = "one at a time"

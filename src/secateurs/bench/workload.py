@@ -21,7 +21,7 @@ from secateurs.bench.results import CallResult, CorpusFacts, VariantResult, Work
 from secateurs.bench.variants import ALONE, OURS, Floats, Variant
 from secateurs.bench.watch import ForwardWatch
 from secateurs.checkpoints import Checkpoint
-from secateurs.savings import TokenCounter
+from secateurs.result.savings import TokenCounter
 
 STEPS = ("split", "tokenize", "forward", "pool", "count")
 

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from secateurs.arguments import check_count
 from secateurs.bulk.files import Format
+from secateurs.support.arguments import check_count
 
 
 def bulk(  # noqa: PLR0913 - a command's options are its interface

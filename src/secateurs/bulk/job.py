@@ -6,12 +6,12 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from secateurs.arguments import check_count
 from secateurs.bulk.files import Format
 from secateurs.errors import DeviceError
 from secateurs.policy import Threshold, combine
 from secateurs.ray.batch import check_query_source
-from secateurs.savings import TokenCounter
+from secateurs.result.savings import TokenCounter
+from secateurs.support.arguments import check_count
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from secateurs.bulk.output import Facts
 from secateurs.bulk.survey import Shard
-from secateurs.savings import Savings
+from secateurs.result.savings import Savings
 
 _SECONDS = 15.0  # between two lines where there is no terminal
 

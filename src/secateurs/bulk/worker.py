@@ -33,7 +33,7 @@ from secateurs.errors import Error, own_failure
 from secateurs.ray import CompressBatch
 from secateurs.ray.rows import COLUMNS, Cells
 from secateurs.ray.table import add_columns, read_documents, read_queries
-from secateurs.savings import Savings
+from secateurs.result.savings import Savings
 
 _ROWS_AT_ONCE = 256  # bounds memory; a fixed number, so that a row always meets the same batch mates
 _ATTEMPTS = 4  # Ray would start a worker again for ever

@@ -7,9 +7,9 @@ file with its shape, and every tensor of the file must be used.
 Each published layout is a `Family` (family.py) in a file of its own. To add one:
 
 1. Write `checkpoints/<name>.py` with a `FAMILY`: how its config is read, what its tensors are called, how query and
-   sentences are laid out, and which rule of aggregate.py makes sentence scores of token scores. `xprovence.py` is a
-   short example, `openprovence.py` one with several backbones (backbones.py has readers and tables for BERT,
-   XLM-RoBERTa, DeBERTa-v3 and ModernBERT).
+   sentences are laid out, and which rule of windows/aggregate.py makes sentence scores of token scores.
+   `xprovence.py` is a short example, `openprovence.py` one with several backbones (backbones.py has readers
+   and tables for BERT, XLM-RoBERTa, DeBERTa-v3 and ModernBERT).
 2. Add it to `FAMILIES` below.
 3. Add a tiny checkpoint of it to `tests/checkpoints`: every law tested there then holds for it, too.
 """
@@ -30,9 +30,9 @@ from secateurs.checkpoints.files import TensorFile, open_tensors, read_config
 from secateurs.checkpoints.hub import BUNDLED, locate
 from secateurs.checkpoints.tokenizer import make_tokenizer, pair_template, read_tokenizer
 from secateurs.errors import CheckpointError, in_short, shorten
-from secateurs.model import Pruner
+from secateurs.model.pruner import Pruner
 from secateurs.policy import Policy
-from secateurs.windows import Ids, Layout, Template, Tokenizer, Tokens
+from secateurs.windows.packing import Ids, Layout, Template, Tokenizer, Tokens
 
 __all__ = ["BUNDLED", "FAMILIES", "Checkpoint", "Family", "Published", "check_family", "load", "locate"]
 

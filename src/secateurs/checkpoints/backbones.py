@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from secateurs.checkpoints.files import flag, need
-from secateurs.encoders import EncoderConfig
 from secateurs.errors import CheckpointError, in_short
-from secateurs.layers import ACTIVATIONS
+from secateurs.model.encoders import EncoderConfig
+from secateurs.model.layers import ACTIVATIONS
 
 BERT_LAYERS = {
     "encoder.layer.{i}.attention.self.query": "encoder.layers.{i}.query",

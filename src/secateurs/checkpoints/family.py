@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from secateurs.aggregate import Rule
-from secateurs.encoders import EncoderConfig
+from secateurs.model.encoders import EncoderConfig
 from secateurs.policy import Policy
-from secateurs.windows import Template
+from secateurs.windows.aggregate import Rule
+from secateurs.windows.packing import Template
 
 RawConfig = Mapping[str, Any]
 Shapes = Mapping[str, tuple[int, ...]]

@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import re
 
-from secateurs.aggregate import mean_scores
 from secateurs.checkpoints.backbones import BACKBONES
 from secateurs.checkpoints.family import Blueprint, Family, Published, RawConfig, Shapes
 from secateurs.checkpoints.files import need
 from secateurs.errors import CheckpointError, in_short
 from secateurs.policy import Threshold
+from secateurs.windows.aggregate import mean_scores
 
 DEFAULT_THRESHOLD = 0.1
 DEFAULT_MAX_LENGTH = 512

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import re
 
-from secateurs.aggregate import head_scores
 from secateurs.checkpoints.backbones import BERT_LAYERS, read_bert
 from secateurs.checkpoints.family import Blueprint, Family, Published, RawConfig, Shapes
 from secateurs.policy import Threshold, TopK
+from secateurs.windows.aggregate import head_scores
 
 DEFAULT_THRESHOLD = 0.5
 FALL_BACK = 0.05

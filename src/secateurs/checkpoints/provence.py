@@ -17,10 +17,10 @@ from __future__ import annotations
 
 import string
 
-from secateurs.aggregate import vote_scores
 from secateurs.checkpoints.backbones import DEBERTA_NAMES, read_deberta
 from secateurs.checkpoints.family import Blueprint, Family, Published, RawConfig, Shapes, spaced
 from secateurs.policy import Threshold
+from secateurs.windows.aggregate import vote_scores
 
 DEFAULT_THRESHOLD = 0.1
 NAMES = {

@@ -9,7 +9,7 @@ import tokenizers
 from secateurs.checkpoints.folder import find, read_bytes, read_json
 from secateurs.checkpoints.screen import find_fault
 from secateurs.errors import CheckpointError, own_failure
-from secateurs.windows import Template, Tokenizer
+from secateurs.windows.packing import Template, Tokenizer
 
 _BYTES = 128 * 2**20  # four times the largest that is published
 _UNKNOWN = ("<unk>", "[UNK]", "<|unk|>", "unk")

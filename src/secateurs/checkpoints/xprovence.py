@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from secateurs.aggregate import vote_scores
 from secateurs.checkpoints.backbones import ROBERTA_NAMES, read_xlm_roberta
 from secateurs.checkpoints.family import Blueprint, Family, Published, RawConfig, Shapes, spaced
 from secateurs.errors import CheckpointError
 from secateurs.policy import Threshold
-from secateurs.windows import Template
+from secateurs.windows.aggregate import vote_scores
+from secateurs.windows.packing import Template
 
 DEFAULT_THRESHOLD = 0.3
 _POOLER = {"roberta.pooler.dense": "ranking.dense", "classifier": "ranking.classifier"}

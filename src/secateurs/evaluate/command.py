@@ -16,7 +16,6 @@ from rich.console import Console
 from rich.progress import Progress
 
 from secateurs import __version__
-from secateurs.arguments import check_count, check_threshold
 from secateurs.checkpoints import BUNDLED
 from secateurs.errors import MissingExtraError
 from secateurs.evaluate.assess import Assessment, Plan, assess
@@ -24,8 +23,9 @@ from secateurs.evaluate.measure import Load, SystemRun, file_hash, file_names, f
 from secateurs.evaluate.report import Report, show, to_json, to_markdown
 from secateurs.evaluate.sample import encoder_length
 from secateurs.evaluate.systems import CheckpointSystem, ScoreSystem, System
-from secateurs.savings import TokenCounter
-from secateurs.whole import write_text
+from secateurs.result.savings import TokenCounter
+from secateurs.support.arguments import check_count, check_threshold
+from secateurs.support.files import write_text
 
 if TYPE_CHECKING:
     from secateurs.evaluate.embeddings import Encoder
@@ -152,7 +152,7 @@ def _short(model: str) -> str:
 
 
 def _peers(peers: str, count: TokenCounter, device: str) -> list[tuple[str, Make]]:
-    from secateurs.device import resolve_device
+    from secateurs.model.device import resolve_device
 
     @cache
     def encoder(name: str) -> Encoder:

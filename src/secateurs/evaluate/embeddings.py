@@ -13,7 +13,7 @@ from secateurs.errors import CheckpointError, MissingExtraError
 from secateurs.evaluate.ladder import Cut, Scored
 from secateurs.evaluate.records import Record
 from secateurs.evaluate.systems import slices, tile
-from secateurs.savings import TokenCounter
+from secateurs.result.savings import TokenCounter
 
 if TYPE_CHECKING:
     import torch
@@ -161,8 +161,8 @@ def _bundled(device: str) -> Callable[[Sequence[str]], Vectors]:
     import torch
 
     from secateurs import checkpoints
-    from secateurs.attention import attend_by_window
-    from secateurs.encoders import Batch
+    from secateurs.model.attention import attend_by_window
+    from secateurs.model.encoders import Batch
 
     where = torch.device(device)
     loaded = checkpoints.load(checkpoints.locate(), family=None, device=where, dtype=torch.float32)

@@ -15,9 +15,9 @@ from secateurs.compressor import Compressor
 from secateurs.evaluate.ladder import Cut, Floats, Ints, Scored
 from secateurs.evaluate.records import Record
 from secateurs.policy import Policy, Threshold
-from secateurs.savings import TokenCounter
+from secateurs.result.compression import Compression
+from secateurs.result.savings import TokenCounter
 from secateurs.segment import segment
-from secateurs.text import Compression
 
 Segment = Callable[[str], Sequence[tuple[int, int]]]
 

@@ -12,11 +12,11 @@ from langchain_core.load import Serializable
 from langchain_core.runnables import Runnable
 from pydantic import Field, model_validator
 
-from secateurs.adapter import METADATA_KEY, Outcome, Returned, copy_metadata
-from secateurs.adapter_fields import AdapterFields
-from secateurs.adapter_settings import Settings
+from secateurs.adapters.fields import AdapterFields
+from secateurs.adapters.runner import METADATA_KEY, Outcome, Returned, copy_metadata
+from secateurs.adapters.settings import Settings
 from secateurs.langchain.tracing import Traced
-from secateurs.text import Compression
+from secateurs.result.compression import Compression
 
 MetadataMode = Literal["full", "none"]
 
@@ -46,7 +46,7 @@ class SecateursCompressor(BaseDocumentCompressor, Serializable, AdapterFields):
         metadata_key: The key under which it says what was kept and saved.
         score_key: The key of the relevance score.
         compressor, model, device, threshold, top_k, max_tokens, max_total_tokens, rerank, top_n, timeout, on_error,
-            encoding, on_report: see `secateurs.adapter_settings.Settings`.
+            encoding, on_report: see `secateurs.adapters.settings.Settings`.
 
     Example:
         >>> from langchain_core.documents import Document

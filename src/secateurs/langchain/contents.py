@@ -12,7 +12,7 @@ from typing import Any
 
 from langchain_core.documents import Document
 
-from secateurs.slots import Slot, filled, json_slots, whole
+from secateurs.adapters.slots import Slot, filled, json_slots, whole
 
 ToolContent = str | list[str | dict[Any, Any]]
 

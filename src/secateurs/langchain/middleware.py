@@ -13,9 +13,9 @@ from typing import Any
 
 from langchain_core.messages import ToolMessage
 
-from secateurs.adapter import METADATA_KEY, Outcome, Runner, raise_missing
-from secateurs.adapter_settings import CompressorLike, OnError, OnReport, Settings
-from secateurs.arguments import check_count
+from secateurs.adapters.originals import Originals, handle_of
+from secateurs.adapters.runner import METADATA_KEY, Outcome, Runner, raise_missing
+from secateurs.adapters.settings import CompressorLike, OnError, OnReport, Settings
 from secateurs.langchain.contents import Content, split_content, visible_text
 from secateurs.langchain.expand import expand_tool
 from secateurs.langchain.tool_results import (
@@ -29,8 +29,8 @@ from secateurs.langchain.tool_results import (
     tool_messages,
 )
 from secateurs.langchain.tracing import Traced
-from secateurs.originals import Originals, handle_of
-from secateurs.savings import Savings, TokenCounter
+from secateurs.result.savings import Savings, TokenCounter
+from secateurs.support.arguments import check_count
 
 try:
     from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse, ToolCallRequest
@@ -86,7 +86,7 @@ class ContextCompressionMiddleware(AgentMiddleware[Any, Any, Any]):
             for no tool and no handle. The originals are in this process's memory, the oldest forgotten first.
         name: The middleware's name; two in one agent need two, and two names for `expand` as well.
         compressor, model, device, threshold, top_k, max_tokens, max_total_tokens, timeout, on_error, encoding,
-            on_report: see `secateurs.adapter_settings.Settings`.
+            on_report: see `secateurs.adapters.settings.Settings`.
 
     Raises:
         ValueError, TypeError: A setting is out of range or of the wrong type.

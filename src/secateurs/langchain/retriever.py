@@ -9,8 +9,8 @@ from langchain_core.documents import BaseDocumentCompressor, Document
 from langchain_core.retrievers import BaseRetriever, RetrieverLike
 from pydantic import ConfigDict, Field, field_validator
 
-from secateurs.arguments import check_count
 from secateurs.langchain.compressor import SecateursCompressor
+from secateurs.support.arguments import check_count
 
 
 class CompressingRetriever(BaseRetriever):

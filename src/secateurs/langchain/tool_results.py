@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall, ToolMessage
 
-from secateurs.adapter import METADATA_KEY, copy_metadata
-from secateurs.fork import ForkLock
+from secateurs.adapters.originals import handle_of
+from secateurs.adapters.runner import METADATA_KEY, copy_metadata
 from secateurs.langchain.contents import ToolContent
-from secateurs.originals import handle_of
+from secateurs.support.fork import ForkLock
 
 ResultT = TypeVar("ResultT")
 

@@ -1,7 +1,7 @@
 """Compression in LangChain's traces: a run of its own inside the one it was called in, and a custom event.
 
 on_chain_start   "secateurs"          the query, and how many documents came
-on_custom_event  "secateurs_report"   the report, of the run that called; see `secateurs.adapter.report_to_dict`
+on_custom_event  "secateurs_report"   the report, of the run that called; see `adapters.runner.report_to_dict`
 on_chain_end     "secateurs"          the same report
 
 Outside a run nothing goes out: there is no trace it could belong to.
@@ -20,7 +20,7 @@ from langchain_core.runnables.config import (
     get_callback_manager_for_config,
 )
 
-from secateurs.adapter import METADATA_KEY, Outcome, report_to_dict
+from secateurs.adapters.runner import METADATA_KEY, Outcome, report_to_dict
 
 EVENT_NAME = "secateurs_report"
 RUN_NAME = METADATA_KEY

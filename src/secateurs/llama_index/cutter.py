@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from llama_index.core.tools import ToolOutput
 from llama_index_instrumentation import get_dispatcher
 
-from secateurs.adapter import Outcome, Runner
-from secateurs.adapter_failure import as_failure
-from secateurs.adapter_settings import Settings
-from secateurs.arguments import check_count
+from secateurs.adapters.failure import as_failure
+from secateurs.adapters.runner import Outcome, Runner
+from secateurs.adapters.settings import Settings
 from secateurs.llama_index.events import SecateursReportEvent
 from secateurs.llama_index.expand import ExpandTool
 from secateurs.llama_index.nodes import clean_query
 from secateurs.llama_index.outputs import BlockSlots, block_slots, is_ours, rebuilt
-from secateurs.savings import TokenCounter
+from secateurs.result.savings import TokenCounter
+from secateurs.support.arguments import check_count
 
 _NOTHING = "[no part of this result answers the query]"
 

@@ -7,8 +7,8 @@ from typing import Any
 from llama_index.core.instrumentation.events import BaseEvent
 from pydantic import InstanceOf, field_serializer
 
-from secateurs.adapter import report_to_dict
-from secateurs.text import Report
+from secateurs.adapters.runner import report_to_dict
+from secateurs.result.compression import Report
 
 
 class SecateursReportEvent(BaseEvent):

@@ -7,7 +7,7 @@ from typing import Any
 from llama_index.core.tools import AsyncBaseTool, ToolMetadata, ToolOutput
 from pydantic import BaseModel, Field
 
-from secateurs.originals import EXPAND, Originals, handle_of, nothing_kept
+from secateurs.adapters.originals import EXPAND, Originals, handle_of, nothing_kept
 
 
 class Handle(BaseModel):

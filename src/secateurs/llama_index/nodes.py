@@ -8,8 +8,8 @@ from typing import Any, TypeGuard
 
 from llama_index.core.schema import BaseNode, ImageNode, MetadataMode, Node, TextNode
 
-from secateurs.adapter import METADATA_KEY, copy_metadata
-from secateurs.text import merge_spans
+from secateurs.adapters.runner import METADATA_KEY, copy_metadata
+from secateurs.result.compression import merge_spans
 
 SOURCE_SPANS = "source_spans"
 

@@ -13,10 +13,10 @@ from llama_index.core.schema import NodeWithScore, QueryBundle
 from llama_index_instrumentation import get_dispatcher
 from pydantic import BaseModel
 
-from secateurs.adapter import Outcome, Returned
-from secateurs.adapter_failure import as_failure
-from secateurs.adapter_fields import AdapterFields
-from secateurs.adapter_settings import Settings
+from secateurs.adapters.failure import as_failure
+from secateurs.adapters.fields import AdapterFields
+from secateurs.adapters.runner import Outcome, Returned
+from secateurs.adapters.settings import Settings
 from secateurs.llama_index.events import SecateursReportEvent
 from secateurs.llama_index.nodes import SOURCE_SPANS, clean_query, rewrite, source_spans, text_of
 
@@ -46,7 +46,7 @@ class SecateursPostprocessor(BaseNodePostprocessor, AdapterFields):
     `compressor` and `on_report` are not serialized and not pickled: what is rebuilt loads the same checkpoint and
     reports to nobody. A copy shares them.
 
-    Attributes: see `secateurs.adapter_settings.Settings`.
+    Attributes: see `secateurs.adapters.settings.Settings`.
 
     Example:
         >>> from llama_index.core.schema import NodeWithScore, TextNode

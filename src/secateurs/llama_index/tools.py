@@ -15,7 +15,7 @@ from llama_index.core.tools import (
     adapt_to_async_tool,
 )
 
-from secateurs.adapter_settings import CompressorLike, OnError, OnReport, Settings
+from secateurs.adapters.settings import CompressorLike, OnError, OnReport, Settings
 from secateurs.llama_index.cutter import Cutter
 from secateurs.llama_index.expand import ExpandTool
 
@@ -23,7 +23,7 @@ QUERY_ARGUMENTS = ("query", "input", "question", "query_str", "search_query", "q
 
 
 class AdapterFields(TypedDict, total=False):
-    """The settings of `secateurs.adapter_settings.Settings` that a tool has, by name."""
+    """The settings of `secateurs.adapters.settings.Settings` that a tool has, by name."""
 
     compressor: CompressorLike | None
     model: str | None
@@ -80,7 +80,7 @@ def compress_tool(
             handle. Give it to the agent beside this one. A tool with `return_direct`, whose output no agent reads on,
             has no handle either.
         **settings: `compressor`, `model`, `device`, `threshold`, `top_k`, `max_tokens`, `max_total_tokens`,
-            `timeout`, `on_error`, `encoding`, `on_report`; see `secateurs.adapter_settings.Settings`.
+            `timeout`, `on_error`, `encoding`, `on_report`; see `secateurs.adapters.settings.Settings`.
 
     Returns:
         A tool for `FunctionAgent` and its like; a FunctionTool if it was one.

@@ -6,7 +6,7 @@
 was cut.
 """
 
-from secateurs.adapter import raise_missing
+from secateurs.adapters.runner import raise_missing
 
 try:
     from secateurs.mcp.server import make_server

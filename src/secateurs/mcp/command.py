@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from secateurs.arguments import check_count
 from secateurs.policy import Threshold, combine
+from secateurs.support.arguments import check_count
 
 if TYPE_CHECKING:
     from mcp.server.mcpserver import MCPServer

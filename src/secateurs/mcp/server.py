@@ -17,13 +17,13 @@ from mcp.types import CallToolResult, ContentBlock, TextContent, ToolAnnotations
 from pydantic import BaseModel, Field
 
 from secateurs import __version__
-from secateurs.adapter_settings import CompressorLike
+from secateurs.adapters.originals import Originals
+from secateurs.adapters.settings import CompressorLike
 from secateurs.errors import Error
 from secateurs.mcp.files import Folders
 from secateurs.mcp.limits import RefusedError, check_size, shown
-from secateurs.originals import Originals
 from secateurs.policy import Policy, combine
-from secateurs.text import Compression
+from secateurs.result.compression import Compression
 
 _log = logging.getLogger(__name__)
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types
 
-from secateurs.adapter_settings import Settings
-from secateurs.arguments import check_query
+from secateurs.adapters.settings import Settings
 from secateurs.policy import combine
 from secateurs.ray.rows import Cells, compress_rows
 from secateurs.ray.table import add_columns, check_columns, read_documents, read_queries
+from secateurs.support.arguments import check_query
 
 if TYPE_CHECKING:
     from ray.data.block import DataBatch

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from secateurs.arguments import check_query
 from secateurs.errors import own_failure
-from secateurs.savings import TokenCounter
-from secateurs.text import Compression
+from secateurs.result.compression import Compression
+from secateurs.result.savings import TokenCounter
+from secateurs.support.arguments import check_query
 
 if TYPE_CHECKING:
     from secateurs.compressor import Compressor

@@ -8,12 +8,12 @@ from typing import Any
 from uuid import uuid4
 
 from secateurs.policy import Policy
-from secateurs.savings import Savings, TokenCounter
+from secateurs.result.compression import Compression
+from secateurs.result.savings import Savings, TokenCounter
 from secateurs.serve.refusal import RefusalError, encode
 from secateurs.serve.schemas import CompressRequest, RerankRequest
 from secateurs.serve.steps import after_by_threshold
 from secateurs.serve.tags import Tags
-from secateurs.text import Compression
 
 
 @dataclass(frozen=True)

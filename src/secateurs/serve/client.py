@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from secateurs.errors import Error, MissingExtraError, OverloadedError
-from secateurs.fork import ForkLock
+from secateurs.support.fork import ForkLock
 
 try:
     import httpx

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, generate_latest
 
 from secateurs import __version__
-from secateurs.text import Compression
+from secateurs.result.compression import Compression
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

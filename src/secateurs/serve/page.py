@@ -20,10 +20,10 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-from secateurs.hidden import script_pattern, show
-from secateurs.savings import Savings, TokenCounter
+from secateurs.result.compression import Compression
+from secateurs.result.hidden import script_pattern, show
+from secateurs.result.savings import Savings, TokenCounter
 from secateurs.serve.steps import after_by_threshold
-from secateurs.text import Compression
 
 _POLICY_PLACE = "<!-- policy -->"
 _STATIC_PLACE = "<!-- static --><noscript>This page needs JavaScript.</noscript>"

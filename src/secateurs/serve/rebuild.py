@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from secateurs.savings import Savings
-from secateurs.text import Compression, Sentence, Status
+from secateurs.result.compression import Compression, Sentence, Status
+from secateurs.result.savings import Savings
 
 
 def rebuild(document: str, entry: Mapping[str, Any], encoding: str) -> Compression:

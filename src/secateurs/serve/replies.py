@@ -6,8 +6,8 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from secateurs.result.compression import Status
 from secateurs.serve.refusal import Kind
-from secateurs.text import Status
 
 _SAVINGS: dict[str, Any] = {
     "before": 15,

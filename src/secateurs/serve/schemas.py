@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from secateurs.arguments import LARGEST_COUNT
 from secateurs.serve.tags import Escape
+from secateurs.support.arguments import LARGEST_COUNT
 
 Encoding = Literal["o200k_base", "o200k_harmony", "cl100k_base"]
 

@@ -8,15 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
-from secateurs.adapter_settings import CompressorLike, checkpoint_name
+from secateurs.adapters.settings import CompressorLike, checkpoint_name
 from secateurs.errors import Error, OverloadedError
 from secateurs.policy import AllOf, AnyOf, Neighbours, Policy, Threshold, combine
-from secateurs.savings import TokenCounter
+from secateurs.result.compression import Compression
+from secateurs.result.savings import TokenCounter
 from secateurs.serve.admission import Admission
 from secateurs.serve.metrics import Metrics
 from secateurs.serve.refusal import RefusalError
 from secateurs.serve.settings import ServiceSettings
-from secateurs.text import Compression
 
 Pairs = Sequence[tuple[str, str]]
 Result = TypeVar("Result")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from secateurs.arguments import check_count, check_seconds
+from secateurs.support.arguments import check_count, check_seconds
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from secateurs.text import Compression
+from secateurs.result.compression import Compression
 
 # Characters that every version of Unicode calls letters or digits, and marks that none calls either, or an accent.
 _SEAM = re.compile(r"(?<=\S)(?= )|(?<=[A-Za-z0-9\u4e00-\u9fff])(?=[\t\r\n.,;:!?。，；：！？、])")

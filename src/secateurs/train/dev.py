@@ -13,16 +13,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from secateurs.aggregate import fill_missing, mean_scores
-from secateurs.attention import attend_by_window, attend_padded
-from secateurs.model import Batch, Pruner
+from secateurs.model.attention import attend_by_window, attend_padded
+from secateurs.model.pruner import Batch, Pruner
 from secateurs.segment import segment
 from secateurs.train.config import DevConfig
 from secateurs.train.data import label_sentences
 from secateurs.train.placement import Placement
 from secateurs.train.records import Record, read_records
 from secateurs.train.start import Start
-from secateurs.windows import Window, WindowPlan
+from secateurs.windows.aggregate import fill_missing, mean_scores
+from secateurs.windows.packing import Window, WindowPlan
 
 Floats = NDArray[np.float64]
 _BATCH = 8192  # encoder tokens of a forward pass

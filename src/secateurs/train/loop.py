@@ -16,7 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from secateurs.model import Pruner
+from secateurs.model.pruner import Pruner
+from secateurs.support.files import explained, mend_lines
 from secateurs.train.config import ConfigError, TrainConfig
 from secateurs.train.dev import DevResult, DevSet, to_json
 from secateurs.train.losses import Learner, collate
@@ -26,7 +27,6 @@ from secateurs.train.placement import Placement
 from secateurs.train.start import Start
 from secateurs.train.state import resume_from, save_state
 from secateurs.train.teacher import Teacher
-from secateurs.whole import explained, mend_lines
 
 _LONGEST_STEP = 15.0  # seconds; what a step takes beyond that was a pause
 LOG = "log.jsonl"

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from secateurs.attention import Attend, Look, attend_by_window, attend_padded, look_by_products, look_everywhere
-from secateurs.model import Batch, Pruner
+from secateurs.model.attention import Attend, Look, attend_by_window, attend_padded, look_by_products, look_everywhere
+from secateurs.model.pruner import Batch, Pruner
 from secateurs.train.config import LossConfig, SourceConfig
 from secateurs.train.mixing import Example
 from secateurs.train.records import MASKED
 from secateurs.train.teacher import Teacher
-from secateurs.windows import Template
+from secateurs.windows.packing import Template
 
 _EPSILON = 1e-5  # keeps the logit of a sentence's mean probability finite
 _ANSWER_WEIGHT = 4.0  # tokens inside an answer are few

@@ -16,7 +16,7 @@ from secateurs.train.config import TrainConfig
 from secateurs.train.data import Bools, Corpus, Ids, Ints, Item
 from secateurs.train.negatives import Negatives
 from secateurs.train.records import MASKED
-from secateurs.windows import Template
+from secateurs.windows.packing import Template
 
 _LEAST = 30  # encoder tokens; less room than this is not worth another passage
 

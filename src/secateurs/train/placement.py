@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from secateurs.device import resolve_device
 from secateurs.errors import MissingExtraError
+from secateurs.model.device import resolve_device
 from secateurs.train.config import RunConfig
 
 

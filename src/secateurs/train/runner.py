@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from secateurs.checkpoints.openprovence import DEFAULT_THRESHOLD
-from secateurs.model import Pruner
+from secateurs.model.pruner import Pruner
 from secateurs.train.config import ConfigError, TrainConfig
 from secateurs.train.data import Preparer
 from secateurs.train.dev import DevResult, DevSet

@@ -20,10 +20,10 @@ from secateurs.checkpoints.backbones import BACKBONES, rename
 from secateurs.checkpoints.files import need, open_tensors, read_config
 from secateurs.checkpoints.tokenizer import make_tokenizer, pair_template, read_tokenizer
 from secateurs.errors import CheckpointError, in_short, shorten
-from secateurs.model import Pruner
+from secateurs.model.pruner import Pruner
 from secateurs.train.config import ConfigError, StartConfig
 from secateurs.train.vocabulary import trim
-from secateurs.windows import Layout, Tokenizer
+from secateurs.windows.packing import Layout, Tokenizer
 
 KINDS = ("bert", "xlm-roberta", "modernbert")
 _BODY = {"bert": "bert.", "xlm-roberta": "roberta.", "modernbert": "model."}

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 
 from secateurs.errors import describe, shorten
+from secateurs.support.files import replace_file
 from secateurs.train.config import ConfigError, TrainConfig
-from secateurs.whole import replace_file
 
 STATE = "state.pt"
 

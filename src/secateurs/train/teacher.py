@@ -7,8 +7,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from secateurs.attention import Attend
-from secateurs.model import Batch, Pruner
+from secateurs.model.attention import Attend
+from secateurs.model.pruner import Batch, Pruner
 from secateurs.train.config import ConfigError, StartConfig, TeacherConfig
 from secateurs.train.start import Start, load_start
 

@@ -13,13 +13,13 @@ import torch
 from safetensors.torch import save_file
 
 from secateurs.checkpoints.backbones import BACKBONES, rename_back
-from secateurs.model import Pruner
+from secateurs.model.pruner import Pruner
+from secateurs.support.files import explained
 from secateurs.train.config import TrainConfig
 from secateurs.train.data import SourceFacts
 from secateurs.train.dev import DevResult
 from secateurs.train.loop import Progress
 from secateurs.train.start import Start
-from secateurs.whole import explained
 
 _TOKENIZER_FILES = ("tokenizer_config.json", "special_tokens_map.json")
 _LARGEST = torch.finfo(torch.float16).max

@@ -1,0 +1,1 @@
+"""What every framework adapter shares: settings, fields, the runner, failure, reports, tool output, originals."""

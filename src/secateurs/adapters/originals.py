@@ -1,0 +1,69 @@
+"""The originals of what was cut, for a while; knows no framework."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+
+from secateurs.support.fork import ForkLock
+
+# what an LLM is told of a tool that returns originals
+EXPAND = (
+    "Return a tool result whole that was cut down to what answers the query. "
+    "Use it when the part you need is missing; the handle stands at the end of the cut result."
+)
+
+
+class Originals:
+    """Keeps texts under a handle made of their content; safe to call from many threads.
+
+    The same text has the same handle in every process, and nobody can name the handle of a text they have not seen.
+
+    Args:
+        max_characters: Forget the texts longest unused when all together are longer than this; the newest stays.
+
+    Example:
+        >>> originals = Originals()
+        >>> originals.get(originals.put("All of it."))
+        'All of it.'
+    """
+
+    def __init__(self, max_characters: int = 20_000_000) -> None:
+        self._max = max_characters
+        self._texts: OrderedDict[str, str] = OrderedDict()
+        self._characters = 0
+        self._lock = ForkLock()
+
+    def put(self, text: str) -> str:
+        """Keep a text and return its handle."""
+        handle = handle_of(text)
+        with self._lock:
+            if handle not in self._texts:
+                self._texts[handle] = text
+                self._characters += len(text)
+            self._texts.move_to_end(handle)
+            while self._characters > self._max and len(self._texts) > 1:
+                self._characters -= len(self._texts.popitem(last=False)[1])
+        return handle
+
+    def get(self, handle: str) -> str | None:
+        """Return the text of a handle; None if it is not or no longer kept."""
+        with self._lock:
+            if handle in self._texts:
+                self._texts.move_to_end(handle)
+            return self._texts.get(handle)
+
+
+def handle_of(text: str) -> str:
+    """Return the handle of a text.
+
+    Example:
+        >>> len(handle_of("All of it."))
+        16
+    """
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
+
+
+def nothing_kept(handle: str) -> str:
+    """Return what an LLM is told of a handle that is not, or no longer, kept."""
+    return f"Nothing is kept under {handle!r}. Call the tool that gave the result again."

@@ -1,0 +1,338 @@
+"""What the framework adapters share: the compressor behind them, the order of documents, failure, and the report.
+
+An adapter translates documents to texts and back; everything else is here, its settings in `adapter_settings`, what
+counts as a failure in `adapter_failure`. No framework, and no torch until the first document is compressed: making
+and copying an adapter costs nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from typing import Any, NoReturn
+from weakref import WeakValueDictionary
+
+from secateurs.adapters.failure import FailureLog, as_failure
+from secateurs.adapters.settings import CompressorLike, Settings, checkpoint_name
+from secateurs.errors import Error, MissingExtraError, describe
+from secateurs.policy import Policy, Threshold, combine
+from secateurs.result.compression import Compression, Report
+from secateurs.result.savings import Savings
+from secateurs.support.fork import ForkLock
+
+METADATA_KEY = "secateurs"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Returned:
+    """One document that goes back.
+
+    Attributes:
+        index: Its position among the documents that came in, from 0.
+        compression: What becomes of it; None if it goes back as it is.
+    """
+
+    index: int
+    compression: Compression | None = None
+
+    @property
+    def ranking_score(self) -> float | None:
+        """Its ranking score as a Python float; None where it has none."""
+        if self.compression is None or self.compression.ranking_score is None:
+            return None
+        return float(self.compression.ranking_score)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one call came to.
+
+    Attributes:
+        report: The report, already handed to `on_report`. Its savings are what the LLM is spared: a document that
+            `top_n` left out counts there with all its tokens (`after` = 0), though its own compression, made before
+            that, still says what was cut inside it.
+        returned: The documents to return, in order.
+        model: The checkpoint's name.
+        threshold: The probability sentences were compared with; None if the policy has no single one.
+        failure: What to raise, with `on_error="raise"`.
+    """
+
+    report: Report
+    returned: tuple[Returned, ...]
+    model: str
+    threshold: float | None = None
+    failure: Exception | None = None
+
+    def check(self) -> None:
+        """Raise the failure, if there is one to raise."""
+        if self.failure is not None:
+            raise self.failure
+
+    def metadata(self, compression: Compression) -> dict[str, Any]:
+        """Return what stands under the metadata key of one document: JSON types, and no text of it."""
+        return {**_without_text(compression), "model": self.model, "threshold": self.threshold}
+
+
+_Key = tuple[int, str | None, str, str]
+_SHARED: WeakValueDictionary[_Key, CompressorLike] = WeakValueDictionary()
+_LOADING = ForkLock()
+
+
+class Runner:
+    """Runs the compressor behind one adapter, made on first use.
+
+    Adapters with the same model, device and encoding share one compressor, so its weights are loaded once; they are
+    freed with the last adapter. A copied or unpickled runner is empty and finds or loads its compressor again, and
+    so does one in a forked process. What it holds says nothing about an adapter's settings, so all runners are equal:
+    a copy equals its original.
+
+    Attributes:
+        failures: Logs what goes wrong in this adapter.
+    """
+
+    def __init__(self) -> None:
+        self.failures = FailureLog(_log)
+        self._held: dict[_Key, CompressorLike] = {}
+        self._unranked: set[str] = set()
+
+    def __reduce__(self) -> tuple[type[Runner], tuple[()]]:
+        return Runner, ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Runner)
+
+    def __hash__(self) -> int:
+        return hash(Runner)
+
+    def load(self, settings: Settings) -> CompressorLike:
+        """Return the compressor for these settings; loads weights the first time."""
+        ready = self._ready(settings)
+        if ready is not None:
+            return ready
+        key = _key(settings)
+        with _LOADING:  # two threads, or two adapters, would otherwise both load the weights
+            compressor = _SHARED.get(key)
+            if compressor is None:
+                from secateurs.compressor import Compressor
+
+                compressor = Compressor.from_pretrained(
+                    settings.model, device=settings.device, encoding=settings.encoding
+                )
+                _SHARED[key] = compressor
+            self._held[key] = compressor
+        return compressor
+
+    def _ready(self, settings: Settings) -> CompressorLike | None:
+        return self._held.get(_key(settings)) if settings.compressor is None else settings.compressor
+
+    def run(self, settings: Settings, query: str, texts: Sequence[str | None], ids: Sequence[str | None]) -> Outcome:
+        """Compress texts and report; never raises what a document or the model can cause.
+
+        Args:
+            settings: The adapter's settings.
+            query: The query; with a blank one the input is to go back as it is.
+            texts: One text a document; None for a document that has none: it goes back as it is, unless `top_n`
+                leaves it out, and has no compression in the report.
+            ids: Their ids.
+
+        Returns:
+            The outcome. Call its `check()` once it has been passed on.
+        """
+        outcome = _without_model(settings, query, texts)
+        if outcome is None:
+            try:
+                compressor = self.load(settings)
+                results = compressor.compress(query, _given(texts), **_options(settings, compressor))
+                found = _aligned(texts, results)
+                outcome = _finish(settings, query, ids, found, compressor)
+            except BaseException as error:
+                outcome = self._failed(settings, query, texts, as_failure(error))
+        self._tell(settings, outcome)
+        return outcome
+
+    async def arun(
+        self, settings: Settings, query: str, texts: Sequence[str | None], ids: Sequence[str | None]
+    ) -> Outcome:
+        """Do what `run` does without blocking the event loop, not even while the weights load."""
+        outcome = _without_model(settings, query, texts)
+        if outcome is None:
+            try:
+                compressor = self._ready(settings)
+                if compressor is None:
+                    compressor = await asyncio.to_thread(self.load, settings)
+                results = await compressor.acompress(query, _given(texts), **_options(settings, compressor))
+                found = _aligned(texts, results)
+                outcome = _finish(settings, query, ids, found, compressor)
+            except BaseException as error:
+                outcome = self._failed(settings, query, texts, as_failure(error))
+        self._tell(settings, outcome)
+        return outcome
+
+    def _tell(self, settings: Settings, outcome: Outcome) -> None:
+        """Log, once a checkpoint, that there was no order; hand the report to `on_report`."""
+        if settings.rerank and outcome.model not in self._unranked and _lacks_ranking(outcome.report):
+            self._unranked.add(outcome.model)
+            _log.warning(
+                "rerank=True moved and cut nothing: %s gave no document a ranking score, as without a ranking head. "
+                "Use a checkpoint that has one, or leave rerank out.",
+                outcome.model,
+            )
+        if settings.on_report is None:
+            return
+        try:
+            settings.on_report(outcome.report)
+        except Exception as error:
+            self.failures.warn("on_report raised, the documents are returned all the same", error)
+
+    def _failed(self, settings: Settings, query: str, texts: Sequence[str | None], error: Exception) -> Outcome:
+        if settings.on_error == "keep":
+            self.failures.warn("compression failed, the documents are returned as they are", error)
+        outcome = _as_they_are(settings, query, texts, describe(error))
+        return replace(outcome, failure=error if settings.on_error == "raise" else None)
+
+
+def report_to_dict(report: Report) -> dict[str, Any]:
+    """Return a report as JSON types, without the documents' text: what goes out as an event."""
+    return {
+        "query": report.query,
+        "compressions": [_without_text(compression) for compression in report.compressions],
+        "savings": report.savings.to_dict(),
+        "dropped_ids": list(report.dropped_ids),
+        "error": report.error,
+    }
+
+
+def copy_metadata(metadata: dict[Any, Any]) -> dict[Any, Any]:
+    """Return a deep copy, or where something in it cannot be copied (a lock, a client) a shallow one."""
+    try:
+        return deepcopy(metadata)
+    except Exception:
+        return dict(metadata)
+
+
+def raise_missing(error: ModuleNotFoundError, package: str, *, feature: str, extra: str) -> NoReturn:
+    """Raise MissingExtraError if a package is absent, else the error: a broken install shows its own traceback."""
+    parent, *rest = package.split(".")
+    try:
+        absent = find_spec(parent) is None or (bool(rest) and find_spec(package) is None)
+    except ModuleNotFoundError:
+        absent = True
+    if absent and error.name is not None and error.name.split(".")[0] == parent:
+        raise MissingExtraError(feature, extra) from error
+    raise error
+
+
+def _without_text(compression: Compression) -> dict[str, Any]:
+    data = compression.to_dict()
+    del data["text"]
+    for sentence in data["sentences"]:
+        del sentence["text"]
+    return data
+
+
+def _key(settings: Settings) -> _Key:
+    return os.getpid(), settings.model, settings.device, settings.encoding  # a fork leaves compressors behind
+
+
+def _policy(settings: Settings, compressor: CompressorLike) -> Policy:
+    return combine(
+        threshold=settings.threshold,
+        top_k=settings.top_k,
+        max_tokens=settings.max_tokens,
+        default=compressor.policy,
+    )
+
+
+def _options(settings: Settings, compressor: CompressorLike) -> dict[str, Any]:
+    """Return the keyword arguments of `compress`."""
+    return {"policy": _policy(settings, compressor), **settings.call_options()}
+
+
+def _given(texts: Sequence[str | None]) -> list[str]:
+    return [text for text in texts if text is not None]
+
+
+def _aligned(texts: Sequence[str | None], results: Sequence[Compression]) -> list[Compression | None]:
+    """Return one entry a document again, None where there was no text."""
+    given = len(_given(texts))
+    if len(results) != given:
+        raise Error(f"the compressor returned {len(results)} results for {given} documents")
+    rest = iter(results)
+    return [None if text is None else next(rest) for text in texts]
+
+
+def _without_model(settings: Settings, query: str, texts: Sequence[str | None]) -> Outcome | None:
+    """Return the outcome where the model has nothing to do, else None."""
+    blank = isinstance(query, str) and not query.strip()
+    if _given(texts) and not blank:
+        return None
+    error = f"the query is blank ({query!r}): the documents are returned as they are" if blank else None
+    return _as_they_are(settings, query, texts, error)
+
+
+def _finish(
+    settings: Settings,
+    query: str,
+    ids: Sequence[str | None],
+    found: Sequence[Compression | None],
+    compressor: CompressorLike,
+) -> Outcome:
+    returned = _ordered(settings, found)
+    left = {one.index for one in returned}
+    dropped = tuple(one for index, one in enumerate(ids) if index not in left)
+    parts = (
+        one.savings if index in left else replace(one.savings, after=0)
+        for index, one in enumerate(found)
+        if one is not None
+    )
+    threshold = settings.threshold
+    if threshold is None and isinstance(compressor.policy, Threshold):
+        threshold = compressor.policy.t
+    report = Report(
+        query,
+        tuple(one for one in found if one is not None),
+        sum(parts, Savings(0, 0, compressor.encoding)),
+        dropped,
+    )
+    failure = _failed_document(found) if settings.on_error == "raise" else None
+    return Outcome(report, returned, checkpoint_name(compressor.checkpoint), threshold, failure)
+
+
+def _ordered(settings: Settings, found: Sequence[Compression | None]) -> tuple[Returned, ...]:
+    """Return what goes back in which order: without the dropped ones, best first if asked, no more than `top_n`."""
+    returned = [Returned(index, one) for index, one in enumerate(found) if one is None or one.status != "dropped"]
+    if settings.rerank and any(one.ranking_score is not None for one in returned):
+        returned = sorted(returned, key=_best_first)[: settings.top_n]
+    return tuple(returned)
+
+
+def _best_first(one: Returned) -> tuple[bool, float]:
+    return one.ranking_score is None, -(one.ranking_score or 0.0)
+
+
+def _lacks_ranking(report: Report) -> bool:
+    """Return whether the model read documents and ranked none."""
+    read = [one for one in report.compressions if one.status != "error" and one.reason != "blank"]
+    return bool(read) and all(one.ranking_score is None for one in read)
+
+
+def _failed_document(found: Sequence[Compression | None]) -> Error | None:
+    """Return what to raise for the first document that failed, counted among those that came in."""
+    for index, one in enumerate(found):
+        if one is not None and one.status == "error":
+            return Error(
+                f"documents[{index}] could not be compressed: {one.reason}. on_error='keep' returns it whole."
+            )
+    return None
+
+
+def _as_they_are(settings: Settings, query: str, texts: Sequence[str | None], error: str | None) -> Outcome:
+    report = Report(query, (), Savings(0, 0, settings.encoding), error=error)
+    return Outcome(report, tuple(Returned(index) for index in range(len(texts))), settings.model_name)

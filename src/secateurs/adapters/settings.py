@@ -1,0 +1,225 @@
+"""The settings every framework adapter has, checked; and the compressor an adapter needs.
+
+No framework and no torch: making, copying, pickling and serializing an adapter costs nothing.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal, Protocol, Self, runtime_checkable
+
+from secateurs.errors import DeviceError
+from secateurs.policy import Policy
+from secateurs.result.compression import Compression, Report
+from secateurs.result.savings import TokenCounter
+from secateurs.support.arguments import check_count, check_seconds, check_threshold
+
+OnError = Literal["keep", "raise"]
+OnReport = Callable[[Report], object]
+
+_DEFAULT_ENCODING = "o200k_base"
+_BUNDLED = Path(str(files("secateurs"))) / "models"
+
+
+@runtime_checkable
+class CompressorLike(Protocol):
+    """What an adapter needs of a compressor; `secateurs.Compressor` is one."""
+
+    @property
+    def policy(self) -> Policy:
+        """Which sentences stay by default."""
+
+    @property
+    def encoding(self) -> str:
+        """The tiktoken encoding in which savings are counted."""
+
+    @property
+    def checkpoint(self) -> Path:
+        """The checkpoint's folder."""
+
+    def compress(self, query: str, documents: Sequence[str], *, policy: Policy | None = None) -> list[Compression]:
+        """Compress documents for one query, one result a document."""
+
+    async def acompress(
+        self, query: str, documents: Sequence[str], *, policy: Policy | None = None
+    ) -> list[Compression]:
+        """Do what `compress` does without blocking the event loop."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The fields every adapter has, checked.
+
+    Attributes:
+        compressor: A compressor to use; None to make one from `model`, `device` and `encoding` on first use.
+        model: Hub id or folder; None for the bundled model.
+        device: `"auto"`, `"cpu"`, `"mps"`, `"cuda"` or `"cuda:N"`.
+        threshold: Keep sentences with at least this probability; None for the compressor's own policy.
+        top_k: Keep at most this many sentences a document.
+        max_tokens: Keep at most this many LLM tokens a document.
+        max_total_tokens: Keep at most this many LLM tokens of all documents of a call together: the best sentences,
+            whichever document they are of. Texts that cannot be cut (blank ones, failed ones) are paid first.
+        rerank: Return documents by falling ranking score. Those that scored the same, and behind the scored ones
+            those without a ranking score (blank, failed, nothing to compress), stay as they came. Where no document
+            has one, the checkpoint having no ranking head, nothing is moved or cut, which is logged once.
+        top_n: With `rerank`, return the first so many documents of that order; what it leaves out counts as dropped,
+            and as wholly saved.
+        timeout: Seconds a call may take, the loading of the weights at the first not counted; None for as long as it
+            takes. A call that takes longer has failed.
+        on_error: `"keep"` returns the input if compression fails; `"raise"` raises, also for a single document.
+        encoding: The tiktoken encoding in which savings are counted. Beside a `compressor` it is that one's own:
+            the default gives way to it, anything else that differs is a ValueError.
+        on_report: Called once a call with the `Report`; what it raises is logged.
+
+    Raises:
+        ValueError: A setting is out of range, or two contradict each other.
+        TypeError: A setting is of the wrong type.
+        DeviceError: There is no device of that name; whether this machine has it is found on first use.
+    """
+
+    compressor: CompressorLike | None = None
+    model: str | None = None
+    device: str = "auto"
+    threshold: float | None = None
+    top_k: int | None = None
+    max_tokens: int | None = None
+    max_total_tokens: int | None = None
+    rerank: bool = False
+    top_n: int | None = None
+    timeout: float | None = None
+    on_error: OnError = "keep"
+    encoding: str = _DEFAULT_ENCODING
+    on_report: OnReport | None = None
+
+    def __post_init__(self) -> None:
+        if self.threshold is not None:
+            check_threshold(self.threshold)
+        if self.top_k is not None:
+            check_count(self.top_k, "top_k", least=1)
+        if self.max_tokens is not None:
+            check_count(self.max_tokens, "max_tokens", least=0)
+        if self.max_total_tokens is not None:
+            check_count(self.max_total_tokens, "max_total_tokens", least=0)
+        self._check_order()
+        if self.timeout is not None:
+            check_seconds(self.timeout, "timeout")
+        if self.on_error not in ("keep", "raise"):
+            raise ValueError(f"on_error must be 'keep' or 'raise', got {self.on_error!r}")
+        TokenCounter(self.encoding)
+        _check_device(self.device)
+        if self.on_report is not None and (
+            not callable(self.on_report) or inspect.iscoroutinefunction(self.on_report)
+        ):
+            raise TypeError(
+                f"on_report must be a plain function of one Report, got {self.on_report!r}: it is not awaited."
+            )
+        if self.compressor is not None:
+            self._check_compressor(self.compressor)
+
+    def _check_order(self) -> None:
+        if not isinstance(self.rerank, bool):
+            raise TypeError(f"rerank must be True or False, got {self.rerank!r}")
+        if self.top_n is None:
+            return
+        check_count(self.top_n, "top_n", least=1)
+        if not self.rerank:
+            raise ValueError(
+                f"top_n={self.top_n} needs rerank=True: without that order it would cut by the order of retrieval. "
+                "Pass both, or retrieve fewer documents."
+            )
+
+    def _check_compressor(self, compressor: CompressorLike) -> None:
+        if not isinstance(compressor, CompressorLike):
+            raise TypeError(f"compressor must be a secateurs.Compressor, got {compressor!r}")
+        if self.model is not None or self.device != "auto":
+            raise ValueError(
+                f"compressor and model={self.model!r}, device={self.device!r} exclude each other: the compressor has "
+                "its own model and device. Pass one or the other."
+            )
+        if self.encoding not in (_DEFAULT_ENCODING, compressor.encoding):
+            raise ValueError(
+                f"encoding must be the compressor's own, {compressor.encoding!r}, got {self.encoding!r}: leave it "
+                "out, or make the compressor with it."
+            )
+        for name, value in self.call_options().items():
+            if not _takes(compressor, name):
+                raise ValueError(
+                    f"{name}={value} needs a compressor whose compress() takes {name}, which that of "
+                    f"{type(compressor).__name__} does not. Leave it out, or let compress() take it."
+                )
+        object.__setattr__(self, "encoding", compressor.encoding)
+
+    @classmethod
+    def of(cls, adapter: object) -> Self:
+        """Read and check the settings of an adapter, an object with attributes of these names.
+
+        A setting it does not have keeps its default: not every adapter has every one.
+        """
+        names = (field.name for field in fields(cls))
+        return cls(**{name: getattr(adapter, name) for name in names if hasattr(adapter, name)})
+
+    def call_options(self) -> dict[str, Any]:
+        """Return the arguments of `compress` beside the policy; only those that are set, so that few need to know."""
+        options = {"max_total_tokens": self.max_total_tokens, "timeout": self.timeout}
+        return {name: value for name, value in options.items() if value is not None}
+
+    def portable(self) -> dict[str, Any]:
+        """Return the fields that stand in for the objects among them where only JSON types can go.
+
+        A compressor becomes the checkpoint it came from; its policy, segmenter and precision are not carried.
+        """
+        model = self.model if self.compressor is None else _source(self.compressor.checkpoint)
+        return {"compressor": None, "on_report": None, "model": model, "encoding": self.encoding}
+
+    @property
+    def model_name(self) -> str:
+        """The checkpoint's name, known before it is loaded."""
+        if self.compressor is not None:
+            return checkpoint_name(self.compressor.checkpoint)
+        if self.model is None:
+            return checkpoint_name(_BUNDLED / "xsmall")
+        folder = Path(self.model)
+        return checkpoint_name(folder) if folder.is_absolute() or folder.is_dir() else self.model
+
+
+def checkpoint_name(folder: Path) -> str:
+    """Return the name of a checkpoint from its folder; never a path of this machine.
+
+    Example:
+        >>> checkpoint_name(Path("hub/models--owner--pruner/snapshots/0123abcd"))
+        'owner/pruner'
+        >>> checkpoint_name(Path("/home/ann/my-pruner"))
+        'my-pruner'
+    """
+    if folder.parent == _BUNDLED:
+        return f"secateurs-{folder.name}"
+    if folder.parent.name == "snapshots" and folder.parent.parent.name.startswith("models--"):
+        return folder.parent.parent.name.removeprefix("models--").replace("--", "/")
+    return folder.name or folder.resolve().name
+
+
+def _takes(compressor: CompressorLike, name: str) -> bool:
+    try:
+        parameters = inspect.signature(compressor.compress).parameters
+    except (TypeError, ValueError):  # a callable that does not tell: the call itself will
+        return True
+    return name in parameters or any(one.kind is one.VAR_KEYWORD for one in parameters.values())
+
+
+def _check_device(device: str) -> None:
+    # Only the name: what the machine has is torch's to say. A name that on_error="keep" would swallow helps nobody.
+    if not isinstance(device, str) or not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device):
+        raise DeviceError(f"unknown device {device!r}: use 'auto', 'cpu', 'cuda', 'cuda:0', 'cuda:1' ... or 'mps'.")
+
+
+def _source(checkpoint: Path) -> str | None:
+    """Return what `from_pretrained` takes for the same checkpoint."""
+    if checkpoint.parent == _BUNDLED:
+        return None
+    name = checkpoint_name(checkpoint)
+    return name if "/" in name else str(checkpoint)

@@ -1,0 +1,1 @@
+"""The encoder and its heads, forward only: layers, attention, devices, batches."""

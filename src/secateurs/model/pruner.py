@@ -1,0 +1,104 @@
+"""The encoder with its two heads; forward only.
+
+Models are built on the `meta` device and filled by `secateurs.checkpoints`, so that a half-loaded one cannot exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from secateurs.model.attention import choose_attention
+from secateurs.model.encoders import Batch, EncoderConfig, make_encoder
+from secateurs.model.layers import ACTIVATIONS, LayerNorm, PlainLinear, rows_for, suits_onednn
+
+__all__ = ["Batch", "EncoderConfig", "Pruner", "RankingHead", "Scores"]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What the heads say.
+
+    Attributes:
+        tokens: Log-odds of each token to be relevant, float32.
+        ranking: Logit of each window, float32; None without a ranking head.
+
+    Shape:
+        tokens: (tokens,), ranking: (windows,).
+    """
+
+    tokens: Tensor
+    ranking: Tensor | None
+
+
+class RankingHead(nn.Module):
+    """One logit a window: pool, dense, activation (ModernBERT: norm), linear."""
+
+    def __init__(self, config: EncoderConfig, labels: int) -> None:
+        super().__init__()
+        width = config.hidden_size
+        self.pooling = config.pooling
+        self.activate = torch.tanh if config.ranking_activation == "tanh" else ACTIVATIONS[config.ranking_activation]
+        self.dense = PlainLinear(width, width, bias=config.ranking_bias)
+        modern = config.kind == "pre-norm"
+        self.norm = LayerNorm(width, eps=config.epsilon, bias=config.norm_bias) if modern else nn.Identity()
+        self.classifier = PlainLinear(width, labels)
+
+    def forward(self, hidden: Tensor, lengths: Sequence[int]) -> Tensor:
+        """(tokens, width) to (windows,): the logit of label 0."""
+        if self.pooling == "cls":
+            sizes = torch.tensor(lengths, device=hidden.device)
+            pooled = hidden[torch.cumsum(sizes, 0) - sizes]
+        else:
+            pooled = torch.stack([window.mean(0) for window in torch.split(hidden, list(lengths))])
+        logits: Tensor = self.classifier(self.norm(self.activate(self.dense(pooled))))
+        return logits[:, 0]
+
+
+class Pruner(nn.Module):
+    """An encoder, a head that scores each token, and (where the checkpoint has one) a head that scores the window.
+
+    Args:
+        config: The backbone's shape.
+        ranking_labels: Rows of the ranking classifier; 0 for none. Row 0 is used.
+    """
+
+    def __init__(self, config: EncoderConfig, ranking_labels: int) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = make_encoder(config)
+        self.pruning = PlainLinear(config.hidden_size, 2)
+        self.ranking = RankingHead(config, ranking_labels) if ranking_labels else None
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.pruning.weight.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The precision of the forward pass."""
+        return self.pruning.weight.dtype
+
+    def forward(self, batch: Batch) -> Scores:
+        """Score the tokens and windows of a batch.
+
+        The softmax over a token's two logits is the sigmoid of their difference. The difference is returned, because
+        a family that averages vectors before the head needs it: a linear head of a mean is the mean of the heads.
+
+        Source:
+            Provence (Chirkova et al. 2025): two logits a token, index 1 = keep.
+        """
+        tokens = len(batch.ids)
+        if suits_onednn(self.pruning.weight):
+            batch = batch.with_rows(rows_for(tokens))
+        attend = choose_attention(batch.lengths, self.device, self.dtype)
+        hidden = self.encoder(batch, attend)
+        logits = self.pruning(hidden)[:tokens].float()
+        ranking = None
+        if self.ranking is not None:
+            ranking = self.ranking(self.encoder.normed(hidden[:tokens]), batch.lengths).float()
+        return Scores(logits[:, 1] - logits[:, 0], ranking)

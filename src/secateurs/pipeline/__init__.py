@@ -1,0 +1,1 @@
+"""The one story: draft, score, decide, spend, cut."""

@@ -1,0 +1,1 @@
+"""What comes out, as frozen data: spans, sentences, compressions, savings, highlights; no torch."""

@@ -1,0 +1,261 @@
+"""What goes in and comes out, as plain data: spans, sentences and one document's result.
+
+Frozen dataclasses that know neither torch nor a framework. Every offset counts code points of the original
+document, half-open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
+
+from secateurs.result.savings import Savings
+from secateurs.support.arguments import check_threshold
+
+if TYPE_CHECKING:
+    from secateurs.result.hidden import Hidden
+    from secateurs.result.token_scores import TokenScores
+
+Status = Literal["compressed", "unchanged", "dropped", "error"]
+
+
+class Span(NamedTuple):
+    """A half-open range of code points in one document.
+
+    Example:
+        >>> "never lose an answer"[slice(*Span(6, 10))]
+        'lose'
+    """
+
+    start: int
+    end: int
+
+
+def merge_spans(spans: Iterable[tuple[int, int]]) -> tuple[Span, ...]:
+    """Join sorted spans that touch.
+
+    Args:
+        spans: Disjoint spans in source order, in code points.
+
+    Returns:
+        The fewest spans that cover the same characters.
+
+    Example:
+        >>> merge_spans([(0, 4), (4, 9), (12, 15)])
+        (Span(start=0, end=9), Span(start=12, end=15))
+    """
+    merged: list[Span] = []
+    for start, end in spans:
+        if merged and merged[-1].end == start:
+            merged[-1] = Span(merged[-1].start, end)
+        else:
+            merged.append(Span(start, end))
+    return tuple(merged)
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One sentence of a document, what the model thought of it, and whether it stayed.
+
+    Attributes:
+        start: First code point in the original document.
+        end: One past the last code point.
+        text: `original[start:end]`, white space included.
+        score: Relevance to the query, a probability in [0, 1].
+        kept: Whether the sentence is part of the compressed text.
+    """
+
+    start: int
+    end: int
+    text: str
+    score: float
+    kept: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Highlight:
+    """A part of a sentence that the model's tokens point at.
+
+    Attributes:
+        start: First code point in the original document.
+        end: One past the last code point.
+        text: `original[start:end]`, whole words, without white space around them.
+        score: Relevance to the query, a probability in [0, 1]: the mean of the tokens that were asked for.
+    """
+
+    start: int
+    end: int
+    text: str
+    score: float
+
+
+class _Carrier:
+    """Has room for what a result carries along without saying it: no field, so it is not in `asdict` either."""
+
+    __slots__ = ("_token_scores",)
+
+
+@dataclass(frozen=True, slots=True)
+class Compression(_Carrier):
+    """One document after compression.
+
+    Attributes:
+        text: What to send to the LLM: the kept sentences, verbatim and in source order.
+        original: The document as it came in.
+        sentences: All sentences; together they tile `original` without gap or overlap.
+        savings: LLM tokens before and after.
+        status: `"compressed"`, `"unchanged"` (then `text == original`), `"dropped"` (then `text == ""`) or
+            `"error"` (then `text == original`).
+        reason: Why: None for `"compressed"`; `"nothing_cut"`, `"no_gain"` or `"blank"` for `"unchanged"`;
+            `"nothing_passed"` for `"dropped"`; `"error: ..."` for `"error"`.
+        ranking_score: Relevance of the whole document, a probability in [0, 1] (sigmoid of the ranking head's
+            logit, best window); None where the checkpoint has no ranking head or the model was not asked.
+        warnings: `"query_shortened"` (the query was cut to three quarters of the window), `"sentence_split"`
+            (a sentence was scored in parts because it is longer than its family scores at once: half a window
+            in the OpenProvence layout, a window in the others).
+        policy: What decided: the policy's `repr`, and behind a comma `max_total_tokens=...` where a budget for all
+            documents was spent. None where nothing was to be decided. No part of equality or `to_dict`.
+    """
+
+    text: str
+    original: str
+    sentences: tuple[Sentence, ...]
+    savings: Savings
+    status: Status
+    reason: str | None = None
+    ranking_score: float | None = None
+    warnings: tuple[str, ...] = ()
+    policy: str | None = field(default=None, compare=False)
+
+    @property
+    def kept(self) -> tuple[Sentence, ...]:
+        """The sentences that stayed, in source order."""
+        return tuple(sentence for sentence in self.sentences if sentence.kept)
+
+    @property
+    def cut(self) -> tuple[Sentence, ...]:
+        """The sentences that went, in source order, each with its score and its place in `original`."""
+        return tuple(sentence for sentence in self.sentences if not sentence.kept)
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """The kept ranges of `original`, neighbours merged."""
+        return merge_spans((sentence.start, sentence.end) for sentence in self.kept)
+
+    @property
+    def token_scores(self) -> TokenScores | None:
+        """Scores of single encoder tokens; None where the family has none, or the document was not scored.
+
+        They are carried along for `highlights` (4 bytes a token) and are no field: `dataclasses.replace` drops them.
+        """
+        return getattr(self, "_token_scores", None)
+
+    def with_token_scores(self, token_scores: TokenScores | None) -> Self:
+        """Return an equal result that carries these token scores."""
+        carrying = replace(self)
+        object.__setattr__(carrying, "_token_scores", token_scores)
+        return carrying
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy the token scores with the fields."""
+        return _restore, ([getattr(self, one.name) for one in fields(self)], self.token_scores)
+
+    def highlights(self, min_score: float) -> tuple[Highlight, ...] | None:
+        """Return the parts of sentences whose tokens score at least `min_score`: finer than sentences.
+
+        The first call on a result tokenizes its document again to find where the tokens stand; further ones do not.
+
+        Args:
+            min_score: A probability in [0, 1], compared with single tokens, which spread more than sentences do.
+
+        Returns:
+            Disjoint spans of `original`, kept or cut, in source order; each lies in one sentence. A lower `min_score`
+            never covers less. None where there are no token scores: the checkpoint's head reads whole sentences
+            (`opensearch`), or the document failed.
+
+        Raises:
+            ValueError, TypeError: `min_score` is no probability.
+
+        Example:
+            >>> from secateurs import Compressor
+            >>> document = "Yorgos Lanthimos directed it. He wrote it together with Efthymis Filippou."
+            >>> result = Compressor.from_pretrained().compress("Who wrote the film?", [document])[0]
+            >>> [highlight.text for highlight in result.highlights(0.85)]
+            ['He wrote it', 'with Efthymis Filippou.']
+        """
+        least = check_threshold(min_score, "min_score")
+        return None if self.token_scores is None else self.token_scores.highlights(least)
+
+    @property
+    def hidden_characters(self) -> tuple[Hidden, ...]:
+        """The characters of `original` that a reader does not see, kept or cut, in source order.
+
+        Runs of one kind (bidirectional controls, tags, zero-width, ...), each inside one sentence; what writing
+        needs, as the joiners of an emoji, is none of them. They are never changed, only told: a compression is no
+        sanitiser. Looked up at each call.
+
+        Example:
+            >>> text = "It rained." + chr(0x202E)
+            >>> whole = (Sentence(0, 11, text, 0.9, True),)
+            >>> found = Compression(text, text, whole, Savings(4, 4), "unchanged", "nothing_cut").hidden_characters
+            >>> [(one.start, one.kind, one.kept, one.names) for one in found]
+            [(10, 'bidi', True, ('RIGHT-TO-LEFT OVERRIDE',))]
+        """
+        from secateurs.result.hidden import find
+
+        return tuple(one for s in self.sentences for one in find(self.original, s.start, s.end, kept=s.kept))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as JSON types only (without `original`, which is the caller's own).
+
+        Example:
+            >>> sorted(Compression("", "", (), Savings(0, 0), "unchanged", "blank").to_dict())
+            ['ranking_score', 'reason', 'savings', 'sentences', 'spans', 'status', 'text', 'warnings']
+        """
+        return {
+            "status": self.status,
+            "reason": self.reason,
+            "warnings": list(self.warnings),
+            "ranking_score": self.ranking_score,
+            "text": self.text,
+            "spans": [[start, end] for start, end in self.spans],
+            "sentences": [
+                {"start": s.start, "end": s.end, "text": s.text, "score": s.score, "kept": s.kept}
+                for s in self.sentences
+            ],
+            "savings": self.savings.to_dict(),
+        }
+
+    def to_html(self) -> str:
+        """Return an HTML fragment that shows the document, kept sentences marked and cut ones dimmed."""
+        from secateurs.result.html import to_html
+
+        return to_html(self)
+
+    def _repr_html_(self) -> str:
+        """Show the document in a notebook cell."""
+        return self.to_html()
+
+
+def _restore(values: Sequence[Any], token_scores: TokenScores | None) -> Compression:
+    return Compression(*values).with_token_scores(token_scores)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one call of an adapter did.
+
+    Attributes:
+        query: The query the documents were compressed for.
+        compressions: One result for each document that came in, in order; empty if the call failed as a whole.
+        savings: Their sum; a document that `top_n` left out counts as saved whole.
+        dropped_ids: Ids of the documents that were left out (None where a document had no id).
+        error: What went wrong with the call as a whole, else None.
+    """
+
+    query: str
+    compressions: Sequence[Compression]
+    savings: Savings
+    dropped_ids: Sequence[str | None] = field(default=())
+    error: str | None = None

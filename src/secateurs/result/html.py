@@ -1,0 +1,95 @@
+"""A result made visible as HTML, for notebooks.
+
+Nothing of a document is ever markup: every text is escaped before a tag is put around it. Hidden characters, which
+could reorder what a person sees, are shown by their numbers (`secateurs.result.hidden`).
+"""
+
+from __future__ import annotations
+
+from html import escape
+
+from secateurs.result.compression import Compression
+from secateurs.result.hidden import find, numbers, summary
+
+_STYLE = """
+.secateurs{font:15px/1.55 system-ui,sans-serif;max-width:52rem;color:#1a1a1a;background:#fff;padding:.8rem 1rem;
+border:1px solid #d0d7de;border-radius:8px;margin:.6rem 0}
+.secateurs .doc{white-space:pre-wrap;overflow-wrap:anywhere;margin:.4rem 0}
+.secateurs mark{background:rgba(255,205,0,calc(.15 + .5*var(--score)));color:inherit;border-radius:3px;
+box-shadow:0 0 0 1px #e6c200}
+.secateurs s{color:#6e7781;text-decoration:none}
+.secateurs .meta{font-size:13px;color:#57606a;margin:.2rem 0}
+.secateurs .codepoint{font:12px ui-monospace,monospace;color:#cf222e;border:1px solid;border-radius:3px;
+padding:0 .2em}
+@media (prefers-color-scheme:dark){.secateurs{color:#e6edf3;background:#0d1117;border-color:#30363d}
+.secateurs mark{background:rgba(190,150,0,calc(.15 + .5*var(--score)));box-shadow:0 0 0 1px #8a7200}
+.secateurs s{color:#8b949e}
+.secateurs .codepoint{color:#ff7b72}
+.secateurs .meta{color:#9198a1}}
+"""
+
+
+def describe(compression: Compression) -> str:
+    """Return one line on what happened to a document.
+
+    Example:
+        >>> from secateurs import Savings
+        >>> describe(Compression("", "", (), Savings(0, 0), "unchanged", "blank"))
+        'unchanged (blank): 0 of 0 sentences kept, 0 -> 0 tokens'
+    """
+    reason = f" ({compression.reason})" if compression.reason else ""
+    savings = compression.savings
+    saved = f", {savings.saved_fraction:.0%} saved" if savings.saved else ""
+    return (
+        f"{compression.status}{reason}: {len(compression.kept)} of {len(compression.sentences)} sentences kept, "
+        f"{savings.before:,} -> {savings.after:,} tokens{saved}"
+    )
+
+
+def to_html(compression: Compression) -> str:
+    """Return one result as a self-contained HTML fragment.
+
+    Kept sentences are marked, the more strongly the higher they score; cut ones are grey; scores show on hover.
+    """
+    return f'<div class="secateurs"><style>{_STYLE}</style>{_body(compression)}</div>'
+
+
+def _body(compression: Compression) -> str:
+    pieces = []
+    for sentence in compression.sentences:
+        tag = "mark" if sentence.kept else "s"
+        score = f"{sentence.score:.3f}"
+        text = markup(compression.original, sentence.start, sentence.end)
+        pieces.append(f'<{tag} title="{score}" style="--score:{score}">{text}</{tag}>')
+    said = "".join(f'<div class="meta">{_text(line)}</div>' for line in _lines(compression))
+    return f'{said}<div class="doc">{"".join(pieces)}</div>'
+
+
+def _lines(compression: Compression) -> list[str]:
+    found = summary(compression.hidden_characters)
+    return (
+        [describe(compression), f"{found}, shown by number and kept as they are"]
+        if found
+        else [describe(compression)]
+    )
+
+
+def markup(text: str, start: int = 0, end: int | None = None) -> str:
+    """Return a part of a text as HTML in which nothing is markup but the marks around hidden characters.
+
+    Example:
+        >>> markup("<i>" + chr(0x202E))
+        '&lt;i&gt;<span class="codepoint" title="RIGHT-TO-LEFT OVERRIDE">U+202E</span>'
+    """
+    pieces, at = [], start
+    for one in find(text, start, end):
+        named = escape(", ".join(dict.fromkeys(one.names)))
+        pieces += [_text(text[at : one.start]), f'<span class="codepoint" title="{named}">{numbers(one.text)}</span>']
+        at = one.end
+    return "".join((*pieces, _text(text[at:end])))
+
+
+def _text(text: str) -> str:
+    # A lone surrogate cannot be encoded in a page; U+0338 would strike through the `>` of the tag before it where
+    # somebody normalizes the page, and that is another character.
+    return escape(text.encode("utf-8", "replace").decode("utf-8")).replace("\u0338", "&#824;")

@@ -1,0 +1,286 @@
+"""From (query, sentences) to token windows that know which tokens belong to which sentence.
+
+Each sentence is tokenized once, on its own, as it stands. Windows are filled with sentences greedily in document
+order, without overlap, and the query is repeated in each. A text never turns into a control token: special tokens
+typed in a query or document become the unknown id.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+import tokenizers
+from numpy.typing import NDArray
+
+from secateurs.support.fork import forked
+
+Ids = NDArray[np.int32]
+Ints = NDArray[np.int64]
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_TEXTS_AT_ONCE = 4096  # bounds the memory of the tokenizer's own result objects on a huge document
+
+
+@dataclass(frozen=True)
+class Template:
+    """The control tokens around query and document, as ids, and the segment (token type) of each side.
+
+    Attributes:
+        before: Ids before the query.
+        between: Ids between query and document.
+        after: Ids after the document.
+        document_type: Token type of the document's tokens and of `after`; the rest is type 0.
+    """
+
+    before: tuple[int, ...]
+    between: tuple[int, ...]
+    after: tuple[int, ...]
+    document_type: int = 0
+
+    @property
+    def size(self) -> int:
+        """Number of control tokens in a window."""
+        return len(self.before) + len(self.between) + len(self.after)
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Encoder tokens of consecutive texts.
+
+    Attributes:
+        ids: All token ids, text after text.
+        lengths: Tokens of each text; may be 0.
+
+    Shape:
+        ids: (tokens,), lengths: (texts,).
+    """
+
+    ids: Ids
+    lengths: Ints
+
+
+@dataclass(frozen=True)
+class Offsets:
+    """Where encoder tokens stand.
+
+    Attributes:
+        starts: First code point of each token.
+        ends: One past its last; some tokens have no character of their own.
+
+    Shape:
+        starts, ends: (tokens,).
+    """
+
+    starts: Ids
+    ends: Ids
+
+
+@dataclass(frozen=True)
+class Window:
+    """One sequence for the encoder.
+
+    Attributes:
+        ids: Token ids, control tokens included.
+        start: Index of the first document token.
+        tokens: Number of document tokens.
+        document_type: Token type from `start` on.
+
+    Shape:
+        ids: (length,).
+    """
+
+    ids: Ids
+    start: int
+    tokens: int
+    document_type: int = 0
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class WindowPlan:
+    """The windows of one document, and whose tokens they hold.
+
+    Attributes:
+        windows: In document order; their document tokens, one after another, are those of the parts.
+        part_lengths: Tokens of each part of a sentence.
+        part_sentences: Sentence index of each part.
+        warnings: `"query_shortened"`, `"sentence_split"`.
+    """
+
+    windows: tuple[Window, ...]
+    part_lengths: Ints
+    part_sentences: Ints
+    warnings: tuple[str, ...]
+
+
+class Tokenizer:
+    """Text to ids for one checkpoint; holds no state that a call changes, so threads may share it.
+
+    Args:
+        tokenizer: The checkpoint's own pipeline (`tokenizer.json`).
+        unknown_id: The id that stands for special tokens typed in a text.
+        control_ids: Ids of control tokens that the pipeline itself may not mark as special.
+    """
+
+    def __init__(self, tokenizer: tokenizers.Tokenizer, unknown_id: int, control_ids: Sequence[int] = ()) -> None:
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        self._tokenizer = tokenizer
+        self._unknown_id = unknown_id
+        added = tokenizer.get_added_tokens_decoder()
+        special = {index for index, token in added.items() if token.special} | set(control_ids)
+        self._special = np.array(sorted(special - {unknown_id}), dtype=np.int32)
+
+    def encode(self, texts: Sequence[str]) -> Tokens:
+        """Tokenize each text on its own, without control tokens.
+
+        Args:
+            texts: Any strings; lone surrogates count as U+FFFD.
+
+        Returns:
+            Their tokens.
+        """
+        ids: list[Ids] = []
+        lengths: list[int] = []
+        for some in _batches(texts):
+            encoded = [encoding.ids for encoding in self._encodings(some, self._tokenizer.encode_batch_fast)]
+            lengths.extend(map(len, encoded))
+            ids.append(np.fromiter(chain.from_iterable(encoded), dtype=np.int32))
+        flat = np.concatenate(ids) if ids else np.zeros(0, dtype=np.int32)
+        flat[np.isin(flat, self._special)] = self._unknown_id
+        return Tokens(flat, np.array(lengths, dtype=np.int64))
+
+    def locate(self, texts: Sequence[str]) -> Offsets:
+        """Find where the tokens that `encode` gives for the same texts stand, each in its own text.
+
+        Args:
+            texts: Any strings.
+
+        Returns:
+            One place a token, text after text, in code points. It takes about twice as long as `encode`.
+        """
+        places: list[Ids] = []
+        for some in _batches(texts):
+            encoded = [encoding.offsets for encoding in self._encodings(some, self._tokenizer.encode_batch)]
+            places.append(np.fromiter(chain.from_iterable(chain.from_iterable(encoded)), dtype=np.int32))
+        flat = np.concatenate(places) if places else np.zeros(0, dtype=np.int32)
+        return Offsets(flat[0::2], flat[1::2])
+
+    def _encodings(
+        self, texts: Sequence[str], batch: Callable[..., list[tokenizers.Encoding]]
+    ) -> list[tokenizers.Encoding]:
+        if forked():  # the library's threads may be the parent's, and a batch would wait for them for ever
+            return [self._tokenizer.encode(text, add_special_tokens=False) for text in texts]
+        return batch(texts, add_special_tokens=False)
+
+
+def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
+    for first in range(0, len(texts), _TEXTS_AT_ONCE):
+        yield [_SURROGATE.sub("\ufffd", text) for text in texts[first : first + _TEXTS_AT_ONCE]]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a checkpoint wants its windows.
+
+    Attributes:
+        template: Its control tokens.
+        max_length: Encoder tokens of a window, control tokens included.
+        part_of_window: Encoder tokens a sentence may have before it is cut into parts, as a share of the window.
+    """
+
+    template: Template
+    max_length: int
+    part_of_window: float = 0.5
+
+    @property
+    def query_limit(self) -> int:
+        """Encoder tokens a query may take: three quarters of the window, and one token is the document's at least."""
+        return min(self.max_length * 3 // 4, self.max_length - self.template.size - 1)
+
+    @property
+    def part_limit(self) -> int:
+        """Encoder tokens a sentence may have before it is cut into parts; never more than a window has room for."""
+        return int(self.max_length * self.part_of_window)
+
+    def plan(self, query: Ids, sentences: Tokens) -> WindowPlan:
+        """Pack the sentences of one document behind the query.
+
+        Args:
+            query: Token ids of the query; cut at its end where it is too long.
+            sentences: Tokens of the document's sentences.
+
+        Returns:
+            Windows of at most `max_length` tokens in which every document token stands exactly once.
+        """
+        warnings = []
+        if len(query) > self.query_limit:
+            query = query[: self.query_limit]
+            warnings.append("query_shortened")
+        room = self.max_length - self.template.size - len(query)
+        lengths, owners = split_parts(sentences.lengths, min(self.part_limit, room))
+        if len(np.unique(owners)) < len(owners):
+            warnings.append("sentence_split")
+        head = np.array([*self.template.before, *query, *self.template.between], dtype=np.int32)
+        tail = np.array(self.template.after, dtype=np.int32)
+        windows = []
+        first = 0
+        for count in fill(lengths.tolist(), room):
+            ids = np.concatenate((head, sentences.ids[first : first + count], tail))
+            windows.append(Window(ids, len(head), count, self.template.document_type))
+            first += count
+        return WindowPlan(tuple(windows), lengths, owners, tuple(warnings))
+
+
+def split_parts(lengths: Ints, limit: int) -> tuple[Ints, Ints]:
+    """Cut sentences into consecutive parts of at most `limit` tokens.
+
+    Args:
+        lengths: Tokens of each sentence.
+        limit: Most tokens of a part.
+
+    Returns:
+        The length of each part, and the sentence it belongs to. A sentence without tokens has no part.
+
+    Shape:
+        (sentences,) to two arrays of shape (parts,).
+
+    Example:
+        >>> [array.tolist() for array in split_parts(np.array([3, 0, 10]), 4)]
+        [[3, 4, 4, 2], [0, 2, 2, 2]]
+    """
+    parts = -(-lengths // limit)
+    owners = np.repeat(np.arange(len(lengths)), parts)
+    sizes = np.full(len(owners), limit, dtype=np.int64)
+    last = np.cumsum(parts)[parts > 0] - 1
+    sizes[last] = lengths[parts > 0] - (parts[parts > 0] - 1) * limit
+    return sizes, owners
+
+
+def fill(lengths: Sequence[int], room: int) -> list[int]:
+    """Fill windows greedily, in order.
+
+    Args:
+        lengths: Tokens of each part, none over `room`.
+        room: Document tokens a window takes.
+
+    Returns:
+        Document tokens of each window.
+
+    Example:
+        >>> fill([3, 4, 4, 2], 8)
+        [7, 6]
+    """
+    windows: list[int] = []
+    for length in lengths:
+        if windows and windows[-1] + length <= room:
+            windows[-1] += length
+        else:
+            windows.append(length)
+    return windows
