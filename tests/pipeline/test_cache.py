@@ -7,7 +7,7 @@ import pickle
 import pytest
 
 from secateurs import ScoreCache, Threshold
-from secateurs.pipeline.drafts import Scored
+from secateurs.pipeline.documents import Scored
 
 QUERY = "who wrote the book ?"
 DOCUMENTS = ["the book . it rained .", "who wrote it . the end ."]

@@ -9,7 +9,7 @@ from hashlib import blake2b
 from typing import Any
 
 from secateurs.errors import describe, own_failure
-from secateurs.pipeline.drafts import Scored
+from secateurs.pipeline.documents import Scored
 from secateurs.support.arguments import check_count
 from secateurs.support.fork import ForkLock
 
