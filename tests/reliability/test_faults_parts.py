@@ -21,7 +21,7 @@ from secateurs.llama_index import SecateursPostprocessor
 from secateurs.model.encoders import Batch
 from secateurs.model.pruner import Scores
 from secateurs.pipeline.drafts import Scored
-from secateurs.result.compression import Sentence
+from secateurs.result.span import Sentence
 from secateurs.serve import ServiceSettings, create_app
 from secateurs.windows.packing import Tokenizer, Tokens
 

@@ -21,7 +21,7 @@ from test_compressor import any_text, some_query
 
 from secateurs import Compression, Compressor, Policy, Threshold, TokenBudget, TopK
 from secateurs.pipeline.cache import ScoreCache
-from secateurs.result.compression import Highlight
+from secateurs.result.span import Highlight
 from secateurs.result.token_scores import TokenScores
 from secateurs.windows.aggregate import mean_scores
 from secateurs.windows.packing import Offsets

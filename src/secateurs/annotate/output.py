@@ -16,7 +16,7 @@ from secateurs.annotate.answers import Reason
 from secateurs.annotate.labels import Labelled
 from secateurs.annotate.lines import Lines, OutputError, Row, keep, rows
 from secateurs.annotate.records import Unlabelled, digest
-from secateurs.result.compression import merge_spans
+from secateurs.result.span import merge_spans
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from secateurs.bench.clock import timed
 from secateurs.bench.corpus import Corpus
 from secateurs.bench.variants import Floats
 from secateurs.checkpoints import Checkpoint
-from secateurs.result.compression import Span
 from secateurs.result.savings import TokenCounter
+from secateurs.result.span import Span
 from secateurs.segment import check_tiling, get_segmenter
 from secateurs.windows.aggregate import Rule, fill_missing, mean_scores
 from secateurs.windows.packing import Window, WindowPlan

@@ -7,8 +7,9 @@ from dataclasses import replace
 from secateurs.errors import describe, own_failure
 from secateurs.pipeline.drafts import Scored, mark
 from secateurs.policy import Policy
-from secateurs.result.compression import Compression, Sentence, Status
+from secateurs.result.compression import Compression, Status
 from secateurs.result.savings import TokenCounter
+from secateurs.result.span import Sentence
 
 
 def decide(scored: Scored, policy: Policy, default: Policy, count: TokenCounter) -> Scored:

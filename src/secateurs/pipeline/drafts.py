@@ -10,8 +10,9 @@ import numpy as np
 
 from secateurs.model.scorer import WindowScores
 from secateurs.policy import best_first, longest_fit
-from secateurs.result.compression import Compression, Sentence, Span
+from secateurs.result.compression import Compression
 from secateurs.result.savings import TokenCounter
+from secateurs.result.span import Sentence, Span
 from secateurs.result.token_scores import Locate, TokenScores
 from secateurs.windows.aggregate import Floats, Rule, fill_missing, reads_tokens
 from secateurs.windows.packing import WindowPlan

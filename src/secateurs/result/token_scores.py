@@ -16,7 +16,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from secateurs.result.compression import Highlight
+from secateurs.result.span import Highlight
 from secateurs.windows.aggregate import Floats, Ints, probability
 from secateurs.windows.packing import Offsets, Tokenizer
 
