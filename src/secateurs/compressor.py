@@ -33,11 +33,10 @@ from secateurs.pipeline.overlap import groups, overlapped
 from secateurs.policy import Policy, check_policy
 from secateurs.result.compression import Compression
 from secateurs.result.savings import TokenCounter
-from secateurs.result.token_scores import Locator
 from secateurs.segment import Segmenter, check_tiling, get_segmenter
 from secateurs.support.arguments import check_count, check_documents, check_pairs, check_query
 from secateurs.support.calls import Calls
-from secateurs.windows.packing import Ids
+from secateurs.windows.tokenizer import Ids
 
 Item = TypeVar("Item", bound=Scored | Compression)
 
@@ -84,7 +83,7 @@ class Compressor:
         self.checkpoint = checkpoint.path
         self._default_policy = checkpoint.default_policy
         self._rule = checkpoint.family.rule
-        self._locate = Locator(checkpoint.tokenizer, checkpoint.family.sentences)
+        self._locate = checkpoint.offsets
         self._loaded: checkpoints.Checkpoint | None = checkpoint
         self._scorer: Scorer | None = Scorer(checkpoint.model)
         self._calls = Calls()

@@ -23,7 +23,7 @@ from secateurs.model.pruner import Scores
 from secateurs.pipeline.drafts import Scored
 from secateurs.result.span import Sentence
 from secateurs.serve import ServiceSettings, create_app
-from secateurs.windows.packing import Tokenizer, Tokens
+from secateurs.windows.tokenizer import Tokenizer, Tokens
 
 BAD = (1, 4, 9)
 DOCUMENTS = mixed_documents(12, bad=BAD)

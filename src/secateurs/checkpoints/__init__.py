@@ -32,7 +32,9 @@ from secateurs.checkpoints.tokenizer import make_tokenizer, pair_template, read_
 from secateurs.errors import CheckpointError, in_short, shorten
 from secateurs.model.pruner import Pruner
 from secateurs.policy import Policy
-from secateurs.windows.packing import Ids, Layout, Template, Tokenizer, Tokens
+from secateurs.result.token_scores import OffsetSource
+from secateurs.windows.packing import Layout, Template
+from secateurs.windows.tokenizer import Ids, Tokenizer, TokenizerOffsets, Tokens
 
 __all__ = ["BUNDLED", "FAMILIES", "Checkpoint", "Family", "Published", "check_family", "load", "locate"]
 
@@ -68,6 +70,11 @@ class Checkpoint:
     tokenizer: Tokenizer
     layout: Layout
     default_policy: Policy
+
+    @property
+    def offsets(self) -> OffsetSource | None:
+        """What tells where tokens stand, which knows no weights; None where the family scores no single token."""
+        return TokenizerOffsets(self.tokenizer, self.family.sentences) if self.family.reads_tokens else None
 
     def encode_query(self, query: str) -> Ids:
         """Tokenize a query the way the family wants it."""

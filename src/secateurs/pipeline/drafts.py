@@ -13,8 +13,8 @@ from secateurs.policy import best_first, longest_fit
 from secateurs.result.compression import Compression
 from secateurs.result.savings import TokenCounter
 from secateurs.result.span import Sentence, Span
-from secateurs.result.token_scores import Locate, TokenScores
-from secateurs.windows.aggregate import Floats, Rule, fill_missing, reads_tokens
+from secateurs.result.token_scores import Floats, OffsetSource, TokenScores
+from secateurs.windows.aggregate import Rule, fill_missing
 from secateurs.windows.packing import WindowPlan
 
 
@@ -94,14 +94,14 @@ def _is_open(item: Scored) -> bool:
     return bool(item.sentences) and bool(item.original.strip())
 
 
-def reduce_scores(draft: Draft, windows: Sequence[WindowScores], rule: Rule, locate: Locate) -> Scored:
+def reduce_scores(draft: Draft, windows: Sequence[WindowScores], rule: Rule, locate: OffsetSource | None) -> Scored:
     """Turn the token scores of a document's windows into sentences with scores, all of them kept so far.
 
     Args:
         draft: The document.
         windows: Scores of its windows.
         rule: Its family's rule.
-        locate: Finds where its tokens stand; carried along.
+        locate: Tells where its tokens stand, carried along; None where no single token is scored.
 
     Returns:
         The document, scored.
@@ -118,11 +118,11 @@ def reduce_scores(draft: Draft, windows: Sequence[WindowScores], rule: Rule, loc
     logits = [window.ranking for window in windows if window.ranking is not None]
     ranking = _sigmoid(max(logits)) if logits else None
     warnings = draft.plan.warnings if draft.plan else ()
-    token_scores = _token_scores(draft, tokens, locate) if reads_tokens(rule) else None
+    token_scores = None if locate is None else _token_scores(draft, tokens, locate)
     return Scored(draft.original, sentences, ranking, warnings, token_scores)
 
 
-def _token_scores(draft: Draft, tokens: Floats, locate: Locate) -> TokenScores:
+def _token_scores(draft: Draft, tokens: Floats, locate: OffsetSource) -> TokenScores:
     """Keep what the tokens scored, and how many each sentence has."""
     lengths = np.zeros(len(draft.spans), dtype=np.int64)
     if draft.plan is not None:
