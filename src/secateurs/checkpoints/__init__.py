@@ -230,10 +230,11 @@ def _check(
     missing = [rename_back(name, table) for name in expected if name not in sources]
     extra = [theirs for ours, theirs in sources.items() if ours not in expected]
     if missing or extra:
-        parts = [f"lacks {_list(missing)}"] * bool(missing) + [f"has no use for {_list(extra)}"] * bool(extra)
+        lacks = f"lacks {_list(missing)}" if missing else ""
+        unused = f"has no use for {_list(extra)}" if extra else ""
+        both = " and ".join(filter(None, (lacks, unused)))
         raise CheckpointError(
-            f"{path}: the file {' and '.join(parts)}. It is incomplete or not what config.json says: download the "
-            "checkpoint again."
+            f"{path}: the file {both}. It is incomplete or not what config.json says: download the checkpoint again."
         )
     wrong = [
         f"{sources[name]} is {tensors.shapes[sources[name]]}, expected {shape}"

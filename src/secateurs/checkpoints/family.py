@@ -64,7 +64,7 @@ def spaced(sentences: Sequence[str]) -> list[str]:
         >>> spaced(["It rains. ", "It pours.\n"])
         ['It rains.', ' It pours.']
     """
-    return [" " * (index > 0) + sentence.strip() for index, sentence in enumerate(sentences)]
+    return [f" {sentence.strip()}" if index else sentence.strip() for index, sentence in enumerate(sentences)]
 
 
 @dataclass(frozen=True)
