@@ -21,7 +21,6 @@ from secateurs.pipeline.run import Pipeline
 from secateurs.policy import Policy, check_policy
 from secateurs.result.compression import Compression
 from secateurs.result.savings import TokenCounter
-from secateurs.result.token_scores import Locator
 from secateurs.segment import Segmenter, get_segmenter
 from secateurs.support.arguments import check_count, check_documents, check_pairs, check_query
 from secateurs.support.calls import Calls
@@ -88,7 +87,6 @@ class Compressor:
         self.encoding = encoding
         self.cache = cache
         self.checkpoint = checkpoint.path
-        self._locate = Locator(checkpoint.tokenizer, checkpoint.family.sentences)
         self._loaded: checkpoints.Checkpoint | None = checkpoint
         self._scorer: Scorer | None = Scorer(checkpoint.model)
         self._calls = Calls()
@@ -289,7 +287,6 @@ class Compressor:
             segmenter=self._segment,
             checkpoint=checkpoint,
             scorer=self._still_open,
-            locate=self._locate,
             count=self._count,
             cache=self.cache,
             owner=self._owner,

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 from secateurs.errors import in_short
-from secateurs.result.compression import Sentence
+from secateurs.result.span import Sentence
 from secateurs.segment.blocks import is_heading
 from secateurs.support.arguments import check_count, check_threshold
 

@@ -16,8 +16,9 @@ from typing import Any, Self
 
 from secateurs.errors import Error
 from secateurs.policy import Count, Policy, check_policy
-from secateurs.result.compression import Compression, Sentence
+from secateurs.result.compression import Compression
 from secateurs.result.savings import TokenCounter
+from secateurs.result.span import Sentence
 from secateurs.serve.rebuild import rebuild
 from secateurs.support.arguments import check_count, check_documents, check_pairs, check_query, check_seconds
 

@@ -17,8 +17,8 @@ from secateurs.pipeline.cut import cut
 from secateurs.pipeline.documents import Draft, Scored
 from secateurs.pipeline.draft import plan, split
 from secateurs.pipeline.score import sentence_scores
-from secateurs.result.compression import Sentence
 from secateurs.result.savings import TokenCounter
+from secateurs.result.span import Sentence
 from secateurs.segment import get_segmenter
 from secateurs.windows.aggregate import Rule, fill_missing, mean_scores
 from secateurs.windows.packing import Window

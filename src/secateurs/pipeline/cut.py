@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 from secateurs.errors import describe, own_failure
 from secateurs.pipeline.documents import Failed, Scored
-from secateurs.result.compression import Compression, Sentence, Status
+from secateurs.result.compression import Compression, Status
 from secateurs.result.savings import TokenCounter
+from secateurs.result.span import Sentence
 
 _log = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from secateurs.pipeline.cut import kept_text, tokens_of
 from secateurs.pipeline.documents import Failed, Scored
 from secateurs.policy import Policy, best_first, longest_fit
-from secateurs.result.compression import Sentence
 from secateurs.result.savings import TokenCounter
+from secateurs.result.span import Sentence
 
 
 def decide(document: Scored, policy: Policy, default: Policy, count: TokenCounter) -> Scored:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from secateurs.errors import own_failure
-from secateurs.result.compression import Sentence, Span
+from secateurs.result.span import Sentence, Span
 from secateurs.result.token_scores import TokenScores
 from secateurs.windows.packing import WindowPlan
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from secateurs.checkpoints import Checkpoint
-from secateurs.result.compression import Span
+from secateurs.result.span import Span
 from secateurs.segment import Segmenter, check_tiling
-from secateurs.windows.packing import Ids, WindowPlan
+from secateurs.windows.packing import WindowPlan
+from secateurs.windows.tokenizer import Ids
 
 
 def split(document: str, segmenter: Segmenter) -> tuple[Span, ...]:

@@ -29,7 +29,6 @@ from secateurs.pipeline.score import reduce_scores
 from secateurs.policy import Policy
 from secateurs.result.compression import Compression
 from secateurs.result.savings import TokenCounter
-from secateurs.result.token_scores import Locate
 from secateurs.segment import Segmenter
 
 Pair = tuple[str, str]  # query, document
@@ -47,7 +46,6 @@ class Pipeline:
         segmenter: Splits documents.
         checkpoint: Tokenizes them, and says by which rule token scores become sentence scores.
         scorer: Gives what runs the model; raises when the compressor was closed in the meantime.
-        locate: Finds where tokens stand, for who asks later.
         count: Counts LLM tokens.
         cache: Remembers scores; None scores everything.
         owner: Under what the cache knows this checkpoint and segmenter.
@@ -56,7 +54,6 @@ class Pipeline:
     segmenter: Segmenter
     checkpoint: Checkpoint
     scorer: Callable[[], Scorer]
-    locate: Locate
     count: TokenCounter
     cache: ScoreCache | None
     owner: Hashable
@@ -108,7 +105,7 @@ class Pipeline:
 
         def reduce(draft: Draft) -> Scored:
             mine = [next(outcomes) for _ in draft.plan.windows] if draft.plan else []
-            return reduce_scores(draft, _all_scored(mine), self.checkpoint.family.rule, self.locate)
+            return reduce_scores(draft, _all_scored(mine), self.checkpoint.family.rule, self.checkpoint.offsets)
 
         scored = each(reduce, drafts)
         for (query, _), one in zip(pairs, scored, strict=True):

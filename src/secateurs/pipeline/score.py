@@ -9,19 +9,19 @@ import numpy as np
 
 from secateurs.model.scorer import WindowScores
 from secateurs.pipeline.documents import Draft, Scored
-from secateurs.result.compression import Sentence
-from secateurs.result.token_scores import Locate, TokenScores
-from secateurs.windows.aggregate import Floats, Rule, fill_missing, reads_tokens
+from secateurs.result.span import Sentence
+from secateurs.result.token_scores import Floats, OffsetSource, TokenScores
+from secateurs.windows.aggregate import Rule, fill_missing
 
 
-def reduce_scores(draft: Draft, windows: Sequence[WindowScores], rule: Rule, locate: Locate) -> Scored:
+def reduce_scores(draft: Draft, windows: Sequence[WindowScores], rule: Rule, locate: OffsetSource | None) -> Scored:
     """Turn the token scores of a document's windows into sentences with scores, all of them kept so far.
 
     Args:
         draft: The document.
         windows: Scores of its windows.
         rule: Its family's rule.
-        locate: Finds where its tokens stand; carried along.
+        locate: Tells where its tokens stand, carried along; None where no single token is scored.
 
     Returns:
         The document, scored.
@@ -35,7 +35,7 @@ def reduce_scores(draft: Draft, windows: Sequence[WindowScores], rule: Rule, loc
     logits = [window.ranking for window in windows if window.ranking is not None]
     ranking = _sigmoid(max(logits)) if logits else None
     warnings = draft.plan.warnings if draft.plan else ()
-    token_scores = _token_scores(draft, tokens, locate) if reads_tokens(rule) else None
+    token_scores = None if locate is None else _token_scores(draft, tokens, locate)
     return Scored(draft.original, sentences, ranking, warnings, token_scores)
 
 
@@ -56,7 +56,7 @@ def sentence_scores(draft: Draft, tokens: Floats, rule: Rule) -> Sequence[float]
     return list(map(float, fill_missing(rule(tokens, plan.part_lengths, plan.part_sentences, len(draft.spans)))))
 
 
-def _token_scores(draft: Draft, tokens: Floats, locate: Locate) -> TokenScores:
+def _token_scores(draft: Draft, tokens: Floats, locate: OffsetSource) -> TokenScores:
     """Keep what the tokens scored, and how many each sentence has."""
     lengths = np.zeros(len(draft.spans), dtype=np.int64)
     if draft.plan is not None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
-from secateurs.result.compression import Span
+from secateurs.result.span import Span
 from secateurs.segment.clauses import clauses
 from secateurs.segment.prose import cuts, offsets, tile
 

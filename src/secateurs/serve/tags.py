@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from secateurs.result.compression import Sentence
+from secateurs.result.span import Sentence
 
 Escape = Literal["html", "none"]
 
