@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from secateurs.compressor import Compressor
     from secateurs.errors import CheckpointError, DeviceError, Error, MissingExtraError, OverloadedError
     from secateurs.pipeline.cache import ScoreCache
-    from secateurs.policy import Neighbours, Policy, Threshold, TokenBudget, TopK
+    from secateurs.policy import Default, Neighbours, Policy, Threshold, TokenBudget, TopK
     from secateurs.result.compression import Compression, Highlight, Report, Sentence, Span
     from secateurs.result.hidden import Hidden
     from secateurs.result.savings import Savings
@@ -35,6 +35,7 @@ _HOME = {
     "Span": "result.compression",
     "Savings": "result.savings",
     "Policy": "policy",
+    "Default": "policy",
     "Threshold": "policy",
     "TopK": "policy",
     "TokenBudget": "policy",
@@ -50,6 +51,7 @@ __all__ = [
     "CheckpointError",
     "Compression",
     "Compressor",
+    "Default",
     "DeviceError",
     "Error",
     "Hidden",

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from secateurs.errors import describe, own_failure
 from secateurs.pipeline.drafts import Scored, mark
-from secateurs.policy import Policy
+from secateurs.policy import Policy, resolve
 from secateurs.result.compression import Compression, Sentence, Status
 from secateurs.result.savings import TokenCounter
 
@@ -17,7 +17,7 @@ def decide(scored: Scored, policy: Policy, default: Policy, count: TokenCounter)
     Args:
         scored: A document.
         policy: Decides; it sees the sentences as the default marked them.
-        default: The checkpoint's own policy.
+        default: The checkpoint's own policy, for which `Default()` stands.
         count: Counts the LLM tokens of a text.
 
     Returns:
@@ -26,6 +26,7 @@ def decide(scored: Scored, policy: Policy, default: Policy, count: TokenCounter)
     sentences = scored.sentences
     if not sentences or not scored.original.strip():
         return scored
+    policy = resolve(policy, default)
     marked = mark(sentences, default(sentences, count))
     if policy != default:
         marked = mark(sentences, policy(marked, count))
