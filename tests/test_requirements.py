@@ -444,7 +444,7 @@ class Broken:
     """A compressor's protocol whose every call fails."""
 
     def __init__(self, compressor: Compressor, failure: BaseException) -> None:
-        self.policy, self.encoding, self.checkpoint = compressor.policy, compressor.encoding, compressor.checkpoint
+        self.policy, self.encoding, self.name = compressor.policy, compressor.encoding, compressor.name
         self.failure = failure
 
     def compress(self, query, documents, *, policy=None, timeout=None):

@@ -37,6 +37,7 @@ from secateurs.result.token_scores import Locator
 from secateurs.segment import Segmenter, check_tiling, get_segmenter
 from secateurs.support.arguments import check_count, check_documents, check_pairs, check_query
 from secateurs.support.calls import Calls
+from secateurs.support.names import checkpoint_name
 from secateurs.windows.packing import Ids
 
 Item = TypeVar("Item", bound=Scored | Compression)
@@ -145,6 +146,11 @@ class Compressor:
             "family": family,
         }
         return compressor
+
+    @property
+    def name(self) -> str:
+        """The checkpoint's name: `secateurs-xsmall`, `owner/pruner` from the hub, else its folder's; never a path."""
+        return checkpoint_name(self.checkpoint)
 
     def compress(
         self,

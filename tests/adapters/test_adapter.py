@@ -33,10 +33,12 @@ from secateurs import (
     Threshold,
     TopK,
 )
+from secateurs.adapters.protocol import CompressorLike
 from secateurs.adapters.runner import Runner, copy_metadata, raise_missing, report_to_dict
-from secateurs.adapters.settings import CompressorLike, Settings, checkpoint_name
+from secateurs.adapters.settings import Settings
 from secateurs.policy import Policy
 from secateurs.result.savings import TokenCounter
+from secateurs.support.names import checkpoint_name, model_of
 
 
 @dataclass
@@ -45,7 +47,7 @@ class FakeCompressor:
 
     policy: Policy = field(default_factory=lambda: Threshold(0.5))
     encoding: str = "o200k_base"
-    checkpoint: Path = Path("/home/ann/models/fake-model")
+    name: str = "fake-model"
     failure: BaseException | None = None
     broken: str = "\0"
     ranking_score: float | None = None
@@ -502,6 +504,26 @@ def test_metadata_without_one_threshold() -> None:
 def test_checkpoint_name(folder: str, name: str) -> None:
     """A checkpoint is named after its folder or its hub id, never by a path of this machine."""
     assert checkpoint_name(Path(folder)) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "folder", "model"),
+    [
+        ("secateurs-xsmall", None, None),
+        ("secateurs-xsmall", "/home/ann/secateurs-xsmall", "/home/ann/secateurs-xsmall"),
+        ("owner/pruner", "/cache/hub/models--owner--pruner/snapshots/0a1b2c", "owner/pruner"),
+        ("owner/pruner", None, "owner/pruner"),
+        ("pruner", "/home/ann/models/pruner", "/home/ann/models/pruner"),
+        ("127.0.0.1:8080", None, "127.0.0.1:8080"),
+    ],
+)
+def test_what_loads_the_same_checkpoint(name: str, folder: str | None, model: str | None) -> None:
+    """A compressor is written down as what loads its checkpoint: a hub id, else its folder, else its name."""
+    assert model_of(name, None if folder is None else Path(folder)) == model
+    named = FakeCompressor(name=name)
+    if folder is not None:
+        named.checkpoint = Path(folder)
+    assert Settings(compressor=named).portable()["model"] == model
 
 
 def test_bundled_model_name() -> None:

@@ -18,7 +18,8 @@ from typing import Any, NoReturn
 from weakref import WeakValueDictionary
 
 from secateurs.adapters.failure import FailureLog, as_failure
-from secateurs.adapters.settings import CompressorLike, Settings, checkpoint_name
+from secateurs.adapters.protocol import CompressorLike
+from secateurs.adapters.settings import Settings
 from secateurs.errors import Error, MissingExtraError, describe
 from secateurs.policy import Policy, Threshold, combine
 from secateurs.result.compression import Compression, Report
@@ -302,7 +303,7 @@ def _finish(
         dropped,
     )
     failure = _failed_document(found) if settings.on_error == "raise" else None
-    return Outcome(report, returned, checkpoint_name(compressor.checkpoint), threshold, failure)
+    return Outcome(report, returned, compressor.name, threshold, failure)
 
 
 def _ordered(settings: Settings, found: Sequence[Compression | None]) -> tuple[Returned, ...]:
