@@ -7,7 +7,6 @@ typed in a query or document become the unknown id.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -17,11 +16,11 @@ import tokenizers
 from numpy.typing import NDArray
 
 from secateurs.support.fork import forked
+from secateurs.support.surrogates import replace_surrogates
 
 Ids = NDArray[np.int32]
 Ints = NDArray[np.int64]
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _TEXTS_AT_ONCE = 4096  # bounds the memory of the tokenizer's own result objects on a huge document
 
 
@@ -182,7 +181,7 @@ class Tokenizer:
 
 def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
     for first in range(0, len(texts), _TEXTS_AT_ONCE):
-        yield [_SURROGATE.sub("\ufffd", text) for text in texts[first : first + _TEXTS_AT_ONCE]]
+        yield list(map(replace_surrogates, texts[first : first + _TEXTS_AT_ONCE]))
 
 
 @dataclass(frozen=True)
