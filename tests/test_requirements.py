@@ -50,7 +50,8 @@ from secateurs import (
     TokenBudget,
     TopK,
 )
-from secateurs.adapters.runner import Runner, report_to_dict
+from secateurs.adapters.report import report_to_dict
+from secateurs.adapters.runner import Runner
 from secateurs.adapters.settings import Settings
 from secateurs.model.device import Hardware, resolve_device, resolve_dtype
 from secateurs.model.encoders import Batch

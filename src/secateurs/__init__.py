@@ -14,11 +14,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from secateurs.adapters.report import Report
     from secateurs.compressor import Compressor
     from secateurs.errors import CheckpointError, DeviceError, Error, MissingExtraError, OverloadedError
     from secateurs.pipeline.cache import ScoreCache
     from secateurs.policy import Default, Neighbours, Policy, Threshold, TokenBudget, TopK
-    from secateurs.result.compression import Compression, Highlight, Report, Sentence, Span
+    from secateurs.result.compression import Compression, Highlight, Sentence, Span
     from secateurs.result.hidden import Hidden
     from secateurs.result.savings import Savings
 
@@ -30,7 +31,7 @@ _HOME = {
     "Compression": "result.compression",
     "Hidden": "result.hidden",
     "Highlight": "result.compression",
-    "Report": "result.compression",
+    "Report": "adapters.report",
     "Sentence": "result.compression",
     "Span": "result.compression",
     "Savings": "result.savings",

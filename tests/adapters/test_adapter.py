@@ -33,11 +33,14 @@ from secateurs import (
     Threshold,
     TopK,
 )
+from secateurs.adapters.metadata import copy_metadata
 from secateurs.adapters.protocol import CompressorLike
-from secateurs.adapters.runner import Runner, copy_metadata, raise_missing, report_to_dict
+from secateurs.adapters.report import report_to_dict
+from secateurs.adapters.runner import Runner
 from secateurs.adapters.settings import Settings
 from secateurs.policy import Policy
 from secateurs.result.savings import TokenCounter
+from secateurs.support.extras import raise_missing
 from secateurs.support.names import checkpoint_name, model_of
 
 

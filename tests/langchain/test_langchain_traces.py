@@ -15,7 +15,7 @@ from retrieval_parts import AsyncEvents, Events, Found, documents, fake
 from test_adapter import FakeCompressor
 
 from secateurs import Compression, Report
-from secateurs.adapters.runner import report_to_dict
+from secateurs.adapters.report import report_to_dict
 from secateurs.langchain import CompressingRetriever, SecateursCompressor
 
 

@@ -28,7 +28,7 @@ from llama_parts import Events, both, fake
 from test_adapter import FakeCompressor
 
 from secateurs import Compressor, Error, Report
-from secateurs.adapters.runner import report_to_dict
+from secateurs.adapters.report import report_to_dict
 from secateurs.llama_index import SecateursPostprocessor, SecateursReportEvent
 
 QUERY = "Who wrote The Killing of a Sacred Deer?"

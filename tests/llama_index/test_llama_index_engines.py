@@ -29,7 +29,7 @@ from llama_parts import CUT, QUERY, WRITTEN, Events, Recorder, asked, both, corp
 from test_adapter import FakeCompressor
 
 from secateurs import Compressor, Error, Report, Threshold
-from secateurs.adapters.runner import report_to_dict
+from secateurs.adapters.report import report_to_dict
 from secateurs.llama_index import SecateursPostprocessor, SecateursReportEvent
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from secateurs.adapters.protocol import CompressorLike
+from secateurs.adapters.report import Report
 from secateurs.errors import DeviceError
-from secateurs.result.compression import Report
 from secateurs.result.savings import TokenCounter
 from secateurs.support.arguments import check_count, check_seconds, check_threshold
 from secateurs.support.names import BUNDLED, checkpoint_name, model_of

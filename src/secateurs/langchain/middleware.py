@@ -13,8 +13,9 @@ from typing import Any
 
 from langchain_core.messages import ToolMessage
 
+from secateurs.adapters.metadata import METADATA_KEY
 from secateurs.adapters.originals import Originals, handle_of
-from secateurs.adapters.runner import METADATA_KEY, Outcome, Runner, raise_missing
+from secateurs.adapters.runner import Outcome, Runner
 from secateurs.adapters.settings import CompressorLike, OnError, OnReport, Settings
 from secateurs.langchain.contents import Content, split_content, visible_text
 from secateurs.langchain.expand import expand_tool
@@ -31,6 +32,7 @@ from secateurs.langchain.tool_results import (
 from secateurs.langchain.tracing import Traced
 from secateurs.result.savings import Savings, TokenCounter
 from secateurs.support.arguments import check_count
+from secateurs.support.extras import raise_missing
 
 try:
     from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse, ToolCallRequest

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall, ToolMessage
 
+from secateurs.adapters.metadata import METADATA_KEY, copy_metadata
 from secateurs.adapters.originals import handle_of
-from secateurs.adapters.runner import METADATA_KEY, copy_metadata
 from secateurs.langchain.contents import ToolContent
 from secateurs.support.fork import ForkLock
 

@@ -13,7 +13,7 @@ from llama_index.core.llms import TextBlock
 from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore
 from llama_index.core.tools import ToolOutput
 
-from secateurs.adapters.runner import METADATA_KEY
+from secateurs.adapters.metadata import METADATA_KEY
 from secateurs.adapters.slots import Slot, filled, json_slots, repr_slots, whole
 from secateurs.llama_index.nodes import text_of
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from secateurs.errors import MissingExtraError
+from secateurs.support.extras import raise_missing
 
 try:
     import prometheus_client  # noqa: F401 - metrics.py needs it; asked here, where its absence can be explained
@@ -16,9 +16,7 @@ try:
     from fastapi.security import HTTPBearer
     from starlette.exceptions import HTTPException
 except ModuleNotFoundError as error:
-    if (error.name or "").split(".")[0] not in ("fastapi", "starlette", "prometheus_client"):
-        raise
-    raise MissingExtraError("the HTTP service", "serve") from error
+    raise_missing(error, "fastapi", "starlette", "prometheus_client", feature="the HTTP service", extra="serve")
 
 from secateurs import __version__
 from secateurs.serve.gate import Gate
