@@ -173,6 +173,18 @@ class Runner:
         self._tell(settings, outcome)
         return outcome
 
+    def give_up(self, settings: Settings, what: str, error: Exception) -> None:
+        """Raise what went wrong around the model's call, or log it, as `on_error` says.
+
+        Args:
+            settings: The adapter's settings.
+            what: What becomes of the input.
+            error: What went wrong.
+        """
+        if settings.on_error == "raise":
+            raise error
+        self.failures.warn(what, as_failure(error))
+
     def _tell(self, settings: Settings, outcome: Outcome) -> None:
         """Log, once a checkpoint, that there was no order; hand the report to `on_report`."""
         if settings.rerank and outcome.model not in self._unranked and _lacks_ranking(outcome.report):
