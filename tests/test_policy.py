@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secateurs import Neighbours, Policy, Sentence, Threshold, TokenBudget, TopK
-from secateurs.policy import combine, longest_fit
+from secateurs import Default, Neighbours, Policy, Sentence, Threshold, TokenBudget, TopK
+from secateurs.policy import combine, longest_fit, resolve
 from secateurs.result.savings import TokenCounter
 
 count = len  # a character is a token: simple, exact and additive
@@ -30,6 +30,7 @@ simple = st.one_of(
     st.tuples(st.floats(0, 1), st.sampled_from(["drop", "best", "original"])).map(lambda a: Threshold(*a)),
     st.integers(1, 5).map(TopK),
     st.tuples(st.integers(0, 3), st.integers(0, 3)).map(lambda a: Neighbours(*a)),
+    st.just(Default()),
 )
 unlimited = st.recursive(
     simple,
@@ -198,6 +199,62 @@ def test_sources_that_are_no_policy_are_refused(source):
     """Nothing but policies is read, and nothing is evaluated."""
     with pytest.raises(ValueError):
         Policy.parse(source)
+
+
+def test_default_is_a_policy_like_any_other():
+    """`Default()` is written down as itself, read back, compared, hashed and combined."""
+    assert repr(Default()) == "Default()"
+    assert Policy.parse("Default()") == Default() != Threshold(0.5)
+    assert len({Default(), Default()}) == 1
+    assert Policy.parse("Default() & TopK(2)") == Default() & TopK(2)
+    with pytest.raises(ValueError, match="not a policy"):
+        Policy.parse("Default(0.5)")
+
+
+@given(policies, simple)
+def test_resolving_is_writing_the_default_in_its_place(policy, default):
+    """`resolve` gives what the source means with the default's own source, in brackets, in place of `Default()`."""
+    resolved = resolve(policy, default)
+    assert resolved == Policy.parse(repr(policy).replace("Default()", f"({default!r})"))
+    assert resolved is policy or "Default()" in repr(policy)
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=12))
+def test_an_unresolved_default_keeps_what_is_marked(marked):
+    """Called without `resolve`, `Default()` keeps the sentences marked as kept, as `Neighbours` starts from them."""
+    document = [Sentence(at, at + 1, "x", score, kept) for at, (score, kept) in enumerate(marked)]
+    kept = [sentence.kept for sentence in document]
+    assert Default()(document, count) == kept
+    assert (Default() | Neighbours(1, 1))(document, count) == Neighbours(1, 1)(document, count)
+
+
+def test_a_default_with_a_budget_is_refused_inside_or():
+    """What may not stand inside `|` may not come there in the place of `Default()` either."""
+    with pytest.raises(ValueError, match="TokenBudget"):
+        resolve(Default() | TopK(1), Threshold(0.1) & TokenBudget(5))
+
+
+def test_a_call_resolves(tiny):
+    """In a call `Default()` is the checkpoint's own policy, and the result names what decided."""
+    documents = ["the book . it rained .", "who wrote it . the end ."]
+    own = tiny.policy
+    for policy, same in (
+        (Default(), own),
+        (Default() & TopK(1), own & TopK(1)),
+        (TopK(1) | Default(), TopK(1) | own),
+    ):
+        found = tiny.compress("who wrote the book ?", documents, policy=policy)
+        assert found == tiny.compress("who wrote the book ?", documents, policy=same)
+        assert {one.policy for one in found} == {repr(same)}
+
+
+def test_a_callable_that_is_no_policy_is_left_alone():
+    """A function that decides like a policy has no `Default()` in it to resolve."""
+
+    def everything(sentences, count):
+        return [True] * len(sentences)
+
+    assert resolve(everything, Threshold(0.5)) is everything
 
 
 def test_plain_settings_combine_with_and():

@@ -50,7 +50,8 @@ from secateurs import (
     TokenBudget,
     TopK,
 )
-from secateurs.adapters.runner import Runner, report_to_dict
+from secateurs.adapters.report import report_to_dict
+from secateurs.adapters.runner import Runner
 from secateurs.adapters.settings import Settings
 from secateurs.model.device import Hardware, resolve_device, resolve_dtype
 from secateurs.model.encoders import Batch
@@ -472,7 +473,7 @@ class Broken:
     """A compressor's protocol whose every call fails."""
 
     def __init__(self, compressor: Compressor, failure: BaseException) -> None:
-        self.policy, self.encoding, self.checkpoint = compressor.policy, compressor.encoding, compressor.checkpoint
+        self.policy, self.encoding, self.name = compressor.policy, compressor.encoding, compressor.name
         self.failure = failure
 
     def compress(self, query, documents, *, policy=None, timeout=None):

@@ -24,7 +24,6 @@ from with_langchain import EncoderEmbeddings, LangChainPipeline, make_retriever
 from with_llama_index import EncoderEmbedding, LlamaIndexPipeline, make_index
 
 from secateurs import Compressor, ScoreCache
-from secateurs.adapters.settings import checkpoint_name
 from secateurs.evaluate.embeddings import Encoder as SentenceEncoder
 from secateurs.evaluate.measure import find_files
 from secateurs.langchain import SecateursCompressor
@@ -99,7 +98,7 @@ def measure(corpus: Corpus, encoder: Encoder, compressor: Compressor) -> dict[st
     alone = [one for place, one in enumerate(runs) if place % EVERY]  # the others' queries were embedded before
     ways = Ways(corpus, [one.found for one in runs], compressor)
     return {
-        "model": checkpoint_name(compressor.checkpoint),
+        "model": compressor.name,
         "policy": repr(compressor.policy),
         "encoding": compressor.encoding,
         "questions": len(corpus.questions),

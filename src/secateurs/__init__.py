@@ -14,11 +14,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from secateurs.adapters.report import Report
     from secateurs.compressor import Compressor
     from secateurs.errors import CheckpointError, DeviceError, Error, MissingExtraError, OverloadedError
     from secateurs.pipeline.cache import ScoreCache
-    from secateurs.policy import Neighbours, Policy, Threshold, TokenBudget, TopK
-    from secateurs.result.compression import Compression, Report
+    from secateurs.policy import Default, Neighbours, Policy, Threshold, TokenBudget, TopK
+    from secateurs.result.compression import Compression
     from secateurs.result.hidden import Hidden
     from secateurs.result.savings import Savings
     from secateurs.result.span import Highlight, Sentence, Span
@@ -31,11 +32,12 @@ _HOME = {
     "Compression": "result.compression",
     "Hidden": "result.hidden",
     "Highlight": "result.span",
-    "Report": "result.compression",
+    "Report": "adapters.report",
     "Sentence": "result.span",
     "Span": "result.span",
     "Savings": "result.savings",
     "Policy": "policy",
+    "Default": "policy",
     "Threshold": "policy",
     "TopK": "policy",
     "TokenBudget": "policy",
@@ -51,6 +53,7 @@ __all__ = [
     "CheckpointError",
     "Compression",
     "Compressor",
+    "Default",
     "DeviceError",
     "Error",
     "Hidden",

@@ -24,6 +24,7 @@ from secateurs.result.savings import TokenCounter
 from secateurs.segment import Segmenter, get_segmenter
 from secateurs.support.arguments import check_count, check_documents, check_pairs, check_query
 from secateurs.support.calls import Calls
+from secateurs.support.names import checkpoint_name
 
 _CLOSED = "this Compressor is closed: its weights are freed. Load it again with from_pretrained."
 
@@ -136,6 +137,11 @@ class Compressor:
         checkpoint = compute(load, where)
         recipe = Recipe(model, revision, device, dtype, family)
         return cls(checkpoint, segmenter=segmenter, policy=policy, encoding=encoding, recipe=recipe)
+
+    @property
+    def name(self) -> str:
+        """The checkpoint's name: `secateurs-xsmall`, `owner/pruner` from the hub, else its folder's; never a path."""
+        return checkpoint_name(self.checkpoint)
 
     def compress(
         self,

@@ -3,10 +3,12 @@
     Threshold(0.5) | TopK(1)                      every sentence at or above 0.5, and the best one in any case
     Threshold(0.3) & TokenBudget(200)             of those at or above 0.3, the best that fit into 200 LLM tokens
     Threshold(0.5) | Neighbours(before=1)         ... with the sentence before each
+    Default() & TopK(3)                           of those the checkpoint's own policy keeps, the three best
 
 A policy decides one document: `(sentences, count) -> keep flags`, where `count` counts the LLM tokens of a text.
 The sentences come with `kept` set by the checkpoint's default policy; `Neighbours` starts from that when it stands
-alone. `repr(policy)` is its source, and `Policy.parse` reads it back.
+alone. `repr(policy)` is its source, and `Policy.parse` reads it back. Where a call decides, `resolve` puts what
+`Default()` stands for in its place.
 
 Source: policies as callables that combine, after tenacity's retry strategies.
 """
@@ -194,6 +196,23 @@ class Neighbours(Policy):
         return f"Neighbours(before={self.before}, after={self.after})"
 
 
+@dataclass(frozen=True)
+class Default(Policy):
+    """Stand for the checkpoint's own policy; for a service's own, where a service is asked.
+
+    `resolve` puts that policy in its place. Called without that, by hand, it keeps what is marked as kept: where
+    `Neighbours` starts from when it stands alone.
+
+    Example:
+        >>> resolve(Default() & TopK(3), Threshold(0.2))
+        Threshold(0.2) & TopK(3)
+    """
+
+    def __call__(self, sentences: Sequence[Sentence], count: Count) -> list[bool]:
+        """Decide one document."""
+        return [sentence.kept for sentence in sentences]
+
+
 @dataclass(frozen=True, repr=False)
 class AnyOf(Policy):
     """What any of the policies keeps, then extended by its `Neighbours`; written `a | b`."""
@@ -238,14 +257,14 @@ class AllOf(Policy):
 
     def __call__(self, sentences: Sequence[Sentence], count: Count) -> list[bool]:
         """Decide one document."""
+        limits = [policy for policy in self.policies if isinstance(policy, _LIMITS)]
+        choosers = [policy for policy in self.policies if not isinstance(policy, _LIMITS)]
         flags = [True] * len(sentences)
-        for policy in sorted(self.policies, key=_limits):
+        for policy in choosers:
+            flags = [flag and also for flag, also in zip(flags, policy(sentences, count), strict=True)]
+        for policy in limits:
             some = [index for index, flag in enumerate(flags) if flag]
-            candidates = [sentences[index] for index in some] if _limits(policy) else sentences
-            decided = policy(candidates, count)
-            if _limits(policy):
-                decided = _scatter(some, decided, len(sentences))
-            flags = [flag and also for flag, also in zip(flags, decided, strict=True)]
+            flags = _scatter(some, policy([sentences[index] for index in some], count), len(sentences))
         return flags
 
     def __repr__(self) -> str:
@@ -274,6 +293,31 @@ def combine(*, threshold: float | None, top_k: int | None, max_tokens: int | Non
     if max_tokens is not None:
         policy = policy & TokenBudget(max_tokens)
     return policy
+
+
+def resolve(policy: Policy, default: Policy) -> Policy:
+    """Put a policy in the place of every `Default()`.
+
+    Args:
+        policy: A policy, or any callable that decides like one, which is returned as it is.
+        default: What `Default()` stands for.
+
+    Returns:
+        The policy; the very same where there is no `Default()` in it.
+
+    Raises:
+        ValueError: The default cannot stand there: a `TokenBudget` inside `|`.
+
+    Example:
+        >>> resolve(Default() | Neighbours(before=1), Threshold(0.2))
+        Threshold(0.2) | Neighbours(before=1, after=0)
+    """
+    if isinstance(policy, Default):
+        return default
+    if not isinstance(policy, (AnyOf, AllOf)):
+        return policy
+    parts = tuple(resolve(part, default) for part in policy.policies)
+    return policy if parts == policy.policies else type(policy)(parts)
 
 
 def best_first(sentences: Sequence[Sentence]) -> list[int]:
@@ -345,15 +389,13 @@ def _has_budget(policy: Policy) -> bool:
     return isinstance(policy, TokenBudget) or any(map(_has_budget, nested))
 
 
-def _limits(policy: Policy) -> bool:
-    return isinstance(policy, (TopK, TokenBudget))
-
-
+_LIMITS = (TopK, TokenBudget)  # they choose among what the others keep
 _POLICIES: dict[str, Callable[..., Policy]] = {
     "Threshold": Threshold,
     "TopK": TopK,
     "TokenBudget": TokenBudget,
     "Neighbours": Neighbours,
+    "Default": Default,
 }
 
 

@@ -15,11 +15,11 @@ import time
 import weakref
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_compressor import FakeCompressor
 
 from secateurs import (
     Compression,
@@ -28,75 +28,18 @@ from secateurs import (
     MissingExtraError,
     Report,
     Savings,
-    Sentence,
     Span,
     Threshold,
     TopK,
 )
-from secateurs.adapters.runner import Runner, copy_metadata, raise_missing, report_to_dict
-from secateurs.adapters.settings import CompressorLike, Settings, checkpoint_name
-from secateurs.policy import Policy
+from secateurs.adapters.metadata import copy_metadata
+from secateurs.adapters.protocol import CompressorLike
+from secateurs.adapters.report import report_to_dict
+from secateurs.adapters.runner import Runner
+from secateurs.adapters.settings import Settings
 from secateurs.result.savings import TokenCounter
-
-
-@dataclass
-class FakeCompressor:
-    """The compressor's protocol without a model: a sentence that shares a word with the query scores 0.9."""
-
-    policy: Policy = field(default_factory=lambda: Threshold(0.5))
-    encoding: str = "o200k_base"
-    checkpoint: Path = Path("/home/ann/models/fake-model")
-    failure: BaseException | None = None
-    broken: str = "\0"
-    ranking_score: float | None = None
-    ranking: dict[str, float] = field(default_factory=dict)  # ranking score of documents that start so
-    calls: list[list[str]] = field(default_factory=list)
-    threads: list[threading.Thread] = field(default_factory=list)
-
-    def compress(self, query: str, documents: Sequence[str], *, policy: Policy | None = None) -> list[Compression]:
-        self.calls.append(list(documents))
-        self.threads.append(threading.current_thread())
-        if self.failure is not None:
-            raise self.failure
-        return [self._one(query, document, policy or self.policy) for document in documents]
-
-    async def acompress(
-        self, query: str, documents: Sequence[str], *, policy: Policy | None = None
-    ) -> list[Compression]:
-        await asyncio.sleep(0)
-        return self.compress(query, documents, policy=policy)
-
-    def _one(self, query: str, document: str, policy: Policy) -> Compression:
-        count = TokenCounter(self.encoding)
-        before = count(document)
-        whole = Compression(
-            document, document, (), Savings(before, before, self.encoding), "unchanged", "nothing_cut"
-        )
-        if self.broken in document:
-            return replace(whole, status="error", reason="error: ValueError: broken")
-        words = set(query.lower().strip("?").split())
-        sentences, start = [], 0
-        for part in document.split(". "):
-            end = min(start + len(part) + 2, len(document))
-            score = 0.9 if words & set(part.lower().split()) else 0.1
-            sentences.append(Sentence(start, end, document[start:end], score, kept=True))
-            start = end
-        flags = policy(sentences, count)
-        marked = tuple(replace(one, kept=flag) for one, flag in zip(sentences, flags, strict=True))
-        text = "".join(one.text for one in marked if one.kept)
-        status, reason = ("compressed", None) if text else ("dropped", "nothing_passed")
-        if text == document:
-            status, reason = "unchanged", "nothing_cut"
-        savings = Savings(before, count(text), self.encoding)
-        return replace(
-            whole,
-            text=text,
-            sentences=marked,
-            savings=savings,
-            status=status,
-            reason=reason,
-            ranking_score=self.ranking.get(document.split(" ")[0], self.ranking_score),
-        )
+from secateurs.support.extras import raise_missing
+from secateurs.support.names import checkpoint_name, model_of
 
 
 class PanicException(BaseException):
@@ -502,6 +445,26 @@ def test_metadata_without_one_threshold() -> None:
 def test_checkpoint_name(folder: str, name: str) -> None:
     """A checkpoint is named after its folder or its hub id, never by a path of this machine."""
     assert checkpoint_name(Path(folder)) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "folder", "model"),
+    [
+        ("secateurs-xsmall", None, None),
+        ("secateurs-xsmall", "/home/ann/secateurs-xsmall", "/home/ann/secateurs-xsmall"),
+        ("owner/pruner", "/cache/hub/models--owner--pruner/snapshots/0a1b2c", "owner/pruner"),
+        ("owner/pruner", None, "owner/pruner"),
+        ("pruner", "/home/ann/models/pruner", "/home/ann/models/pruner"),
+        ("127.0.0.1:8080", None, "127.0.0.1:8080"),
+    ],
+)
+def test_what_loads_the_same_checkpoint(name: str, folder: str | None, model: str | None) -> None:
+    """A compressor is written down as what loads its checkpoint: a hub id, else its folder, else its name."""
+    assert model_of(name, None if folder is None else Path(folder)) == model
+    named = FakeCompressor(name=name)
+    if folder is not None:
+        named.checkpoint = Path(folder)
+    assert Settings(compressor=named).portable()["model"] == model
 
 
 def test_bundled_model_name() -> None:

@@ -9,7 +9,8 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from test_adapter import QUERY, TEXTS, FakeCompressor
+from fake_compressor import FakeCompressor
+from test_adapter import QUERY, TEXTS
 
 from secateurs import Compression, Compressor, Error, Report
 from secateurs.adapters.failure import FailureLog, as_failure

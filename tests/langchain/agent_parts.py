@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import pytest
+from fake_compressor import FakeCompressor
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.tools import BaseTool, InjectedToolCallId, tool
 from pydantic import Field
-from test_adapter import FakeCompressor
 
 pytest.importorskip(
     "langchain.agents", reason="the middleware is for langchain's agents, which the agents extra brings"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from fake_compressor import FakeCompressor
 from langchain_core.callbacks import (
     AsyncCallbackHandler,
     AsyncCallbackManagerForRetrieverRun,
@@ -13,7 +14,6 @@ from langchain_core.callbacks import (
 )
 from langchain_core.documents import BaseDocumentCompressor, Document
 from langchain_core.retrievers import BaseRetriever
-from test_adapter import FakeCompressor
 
 from secateurs.langchain import SecateursCompressor
 

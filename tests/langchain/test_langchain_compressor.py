@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from retrieval_parts import DEER, QUERY, WEATHER, WRITTEN, both, documents, fake
 
 from secateurs import Compressor, Error, Report, Threshold
-from secateurs.adapters.runner import report_to_dict
+from secateurs.adapters.report import report_to_dict
 from secateurs.langchain import SecateursCompressor
 
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 from agent_parts import DEER, LONG, QUERY, RAIN, call, middleware, returning, run, script
+from fake_compressor import FakeCompressor
 from langchain.agents import create_agent
 from langchain_core.documents import Document
 from langchain_core.messages import HumanMessage, ToolMessage
 from langchain_core.tools import tool
 from langgraph.prebuilt.tool_node import ToolCallRequest
-from test_adapter import FakeCompressor
 
 from secateurs import Compressor
 from secateurs.langchain.middleware import ContextCompressionMiddleware

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
+from fake_compressor import FakeCompressor
 from langchain_core.callbacks import AsyncCallbackManager, CallbackManager
 from langchain_core.documents import BaseDocumentCompressor, Document
 from langchain_core.load import dumps, loads
@@ -23,7 +24,6 @@ from langchain_core.runnables import RunnableLambda, RunnablePassthrough
 from langchain_core.tracers.run_collector import RunCollectorCallbackHandler
 from pydantic import ValidationError
 from retrieval_parts import QUERY, WRITTEN, Events, Found, both, documents, fake
-from test_adapter import FakeCompressor
 
 from secateurs import Compressor
 from secateurs.langchain import CompressingRetriever, SecateursCompressor, create_compressing_retriever_tool

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import pytest
 from agent_parts import DEER, LONG, QUERY, RAIN, call, middleware, returning, run, script
+from fake_compressor import FakeCompressor
 from langchain.agents import create_agent
 from langchain.agents.middleware import (
     AgentMiddleware,
@@ -22,9 +23,9 @@ from langchain_core.tools import InjectedToolCallId, tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.prebuilt.tool_node import ToolCallRequest
 from langgraph.types import Command
-from test_adapter import FakeCompressor
 
 from secateurs.adapters.originals import Originals
+from secateurs.result.savings import TokenCounter
 
 
 async def test_L14_a_string_is_cut_in_every_way_of_running():
@@ -232,7 +233,7 @@ async def test_L19_savings_in_the_metadata_and_on_the_stream():
     data = message.response_metadata["secateurs"]
     assert told["savings"] == data["savings"]
     assert (told["tool"], told["tool_call_id"], told["error"]) == ("look", "call_1", None)
-    count = middleware()._count
+    count = TokenCounter()
     assert (data["savings"]["before"], data["savings"]["after"]) == (count(LONG), count(message.content))
     assert data["query"] == QUERY
     assert "".join(LONG[start:end] for start, end in data["documents"][0]["spans"]) == DEER

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from fake_compressor import FakeCompressor
 from langchain_core.documents import BaseDocumentCompressor
 from langchain_core.runnables import Runnable, RunnableLambda, RunnablePassthrough
 from langchain_core.tracers.run_collector import RunCollectorCallbackHandler
 from retrieval_parts import AsyncEvents, Events, Found, documents, fake
-from test_adapter import FakeCompressor
 
 from secateurs import Compression, Report
-from secateurs.adapters.runner import report_to_dict
+from secateurs.adapters.report import report_to_dict
 from secateurs.langchain import CompressingRetriever, SecateursCompressor
 
 

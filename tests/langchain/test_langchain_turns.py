@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 from agent_parts import LONG, QUERY, call, middleware, returning, run, script
+from fake_compressor import FakeCompressor
 from langchain.agents import create_agent
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
-from test_adapter import FakeCompressor
 
 from secateurs.adapters.originals import Originals
 from secateurs.langchain.tool_results import Cuts

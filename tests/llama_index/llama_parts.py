@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from fake_compressor import FakeCompressor
 from llama_index.core import Document, VectorStoreIndex
 from llama_index.core.base.llms.types import ChatMessage, CompletionResponse, MessageRole, ToolCallBlock
 from llama_index.core.embeddings import BaseEmbedding
@@ -17,7 +18,6 @@ from llama_index.core.llms.mock import MockFunctionCallingLLM, MockLLM
 from llama_index.core.node_parser import SentenceSplitter
 from llama_index.core.schema import NodeWithScore
 from pydantic import PrivateAttr
-from test_adapter import FakeCompressor
 
 from secateurs.llama_index import SecateursPostprocessor
 

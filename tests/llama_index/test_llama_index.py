@@ -8,6 +8,7 @@ import json
 from typing import Any
 
 import pytest
+from fake_compressor import FakeCompressor
 from llama_index.core.callbacks import CallbackManager, CBEventType, EventPayload, LlamaDebugHandler
 from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRankStartEvent
 from llama_index.core.instrumentation.span_handlers import SimpleSpanHandler
@@ -25,10 +26,9 @@ from llama_index.core.schema import (
     TextNode,
 )
 from llama_parts import Events, both, fake
-from test_adapter import FakeCompressor
 
 from secateurs import Compressor, Error, Report
-from secateurs.adapters.runner import report_to_dict
+from secateurs.adapters.report import report_to_dict
 from secateurs.llama_index import SecateursPostprocessor, SecateursReportEvent
 
 QUERY = "Who wrote The Killing of a Sacred Deer?"

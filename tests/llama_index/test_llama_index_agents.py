@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import pytest
+from fake_compressor import FakeCompressor
 from llama_index.core.agent.workflow import FunctionAgent, ToolCallResult
 from llama_index.core.memory import ChatMemoryBuffer
 from llama_index.core.tools import FunctionTool, RetrieverTool, ToolOutput
@@ -22,7 +23,6 @@ from llama_parts import (
     scripted,
     vector_index,
 )
-from test_adapter import FakeCompressor
 
 from secateurs import Compressor
 from secateurs.adapters.originals import Originals

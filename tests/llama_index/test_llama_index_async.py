@@ -11,11 +11,11 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from fake_compressor import FakeCompressor
 from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRankStartEvent
 from llama_index.core.schema import NodeWithScore, TextNode
 from llama_index.core.tools import FunctionTool
 from llama_parts import FILM, MILL, QUERY, RAIN, WRITTEN, Events, asked, both, fake
-from test_adapter import FakeCompressor
 
 from secateurs import Compression, Compressor, Report
 from secateurs.llama_index import SecateursPostprocessor, SecateursReportEvent, compress_tool

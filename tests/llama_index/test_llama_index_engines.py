@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_compressor import FakeCompressor
 from llama_index.core.base.llms.types import ChatMessage, CompletionResponse
 from llama_index.core.callbacks import CallbackManager, CBEventType, EventPayload, LlamaDebugHandler
 from llama_index.core.chat_engine import CondensePlusContextChatEngine, ContextChatEngine
@@ -26,10 +27,9 @@ from llama_index.core.response_synthesizers import get_response_synthesizer
 from llama_index.core.schema import NodeWithScore, TextNode
 from llama_index.core.tools import QueryEngineTool, RetrieverTool
 from llama_parts import CUT, QUERY, WRITTEN, Events, Recorder, asked, both, corpus, fake, vector_index
-from test_adapter import FakeCompressor
 
 from secateurs import Compressor, Error, Report, Threshold
-from secateurs.adapters.runner import report_to_dict
+from secateurs.adapters.report import report_to_dict
 from secateurs.llama_index import SecateursPostprocessor, SecateursReportEvent
 
 

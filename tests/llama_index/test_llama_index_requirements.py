@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fake_compressor import FakeCompressor
 from llama_index.core.schema import (
     Document,
     ImageDocument,
@@ -27,7 +28,6 @@ from llama_index.core.schema import (
     TextNode,
 )
 from llama_parts import CUT, QUERY, WRITTEN, both, corpus, fake, vector_index
-from test_adapter import FakeCompressor
 
 from secateurs import Compressor, Report
 from secateurs.llama_index import SecateursPostprocessor

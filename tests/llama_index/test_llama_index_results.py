@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from fake_compressor import FakeCompressor
 from llama_index.core.base.llms.types import ImageBlock, TextBlock
 from llama_index.core.instrumentation.span_handlers import SimpleSpanHandler
 from llama_index.core.query_engine import RetrieverQueryEngine
@@ -22,7 +23,6 @@ from llama_parts import (
     vector_index,
 )
 from pydantic import BaseModel
-from test_adapter import FakeCompressor
 
 from secateurs import Compressor, Report
 from secateurs.llama_index import (

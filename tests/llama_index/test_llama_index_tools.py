@@ -5,6 +5,7 @@ import logging
 from typing import Any
 
 import pytest
+from fake_compressor import FakeCompressor
 from llama_index.core.agent.workflow import FunctionAgent
 from llama_index.core.base.llms.types import ChatMessage, ImageBlock, MessageRole, TextBlock, ToolCallBlock
 from llama_index.core.embeddings import MockEmbedding
@@ -15,7 +16,6 @@ from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 from llama_index.core.tools import BaseTool, FunctionTool, RetrieverTool, ToolMetadata, ToolOutput
 from llama_index.core.workflow import Context
 from llama_parts import Events
-from test_adapter import FakeCompressor
 
 from secateurs import Compressor, Report
 from secateurs.llama_index import SecateursPostprocessor, SecateursReportEvent, compress_tool

@@ -10,7 +10,7 @@ import pytest
 from mcp import Client
 
 from secateurs import Compressor, OverloadedError, Threshold
-from secateurs.adapters.settings import CompressorLike
+from secateurs.adapters.protocol import CompressorLike
 from secateurs.mcp import make_server
 
 QUERY = "Who built the mill?"
@@ -171,7 +171,7 @@ class Failing:
     """A compressor's protocol, and nothing works."""
 
     def __init__(self, compressor: Compressor, failure: BaseException) -> None:
-        self.policy, self.encoding, self.checkpoint = compressor.policy, compressor.encoding, compressor.checkpoint
+        self.policy, self.encoding, self.name = compressor.policy, compressor.encoding, compressor.name
         self.failure = failure
 
     def compress(self, query, documents, *, policy=None):

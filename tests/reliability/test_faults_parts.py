@@ -15,7 +15,7 @@ from langchain_core.documents import Document
 from llama_index.core.schema import NodeWithScore, TextNode
 
 from secateurs import Compressor, ScoreCache, Threshold, checkpoints
-from secateurs.adapters.runner import METADATA_KEY
+from secateurs.adapters.metadata import METADATA_KEY
 from secateurs.langchain import SecateursCompressor
 from secateurs.llama_index import SecateursPostprocessor
 from secateurs.model.encoders import Batch

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from secateurs import Compression, Savings, Sentence, Threshold
@@ -33,7 +32,7 @@ class Scripted:
 
     policy: Policy = field(default_factory=lambda: Threshold(0.5))
     encoding: str = "o200k_base"
-    checkpoint: Path = Path("/models/scripted")
+    name: str = "scripted"
     ranking_score: float | None = 0.75
     failure: BaseException | None = None
     broken: str = "\0"  # documents with this word fail

@@ -16,9 +16,9 @@ from laws import check_same
 from lying import NOBODY, honest, lying
 from serving import DOCUMENTS, MILL, QUERY, Scripted, running
 
-from secateurs import Compression, Compressor, Error, Neighbours, Policy, Threshold, TokenBudget, TopK
-from secateurs.adapters.settings import CompressorLike, checkpoint_name
-from secateurs.remote import RemoteCompressor, ServicePolicy
+from secateurs import Compression, Compressor, Default, Error, Neighbours, Policy, Threshold, TokenBudget, TopK
+from secateurs.adapters.protocol import CompressorLike
+from secateurs.remote import RemoteCompressor
 
 
 @pytest.fixture
@@ -83,11 +83,11 @@ def test_another_encoding(remote, tiny: Compressor):
 def test_it_is_what_adapters_take(remote, tiny: Compressor):
     """It has the adapters' protocol, and knows the service's name and policy once it has answered."""
     assert isinstance(remote, CompressorLike)
-    assert remote.policy == ServicePolicy()
-    assert checkpoint_name(remote.checkpoint).startswith("127.0.0.1")
+    assert remote.policy == Default()
+    assert remote.name.startswith("127.0.0.1")
     remote.compress(QUERY, [MILL])
     assert remote.policy == tiny.policy
-    assert checkpoint_name(remote.checkpoint) == tiny.checkpoint.name
+    assert remote.name == tiny.name == tiny.checkpoint.name
 
 
 @pytest.mark.parametrize("name", ["secateurs-xsmall", "owner/pruner", "my-pruner"])
@@ -95,7 +95,7 @@ def test_a_checkpoints_name_is_the_services(name):
     """Adapters report the name of the service's checkpoint, a hub id with its owner."""
     with lying(lambda body: {**honest(body), "model": name}) as server, RemoteCompressor(server.url) as remote:
         remote.compress(QUERY, [MILL])
-        assert checkpoint_name(remote.checkpoint) == name
+        assert remote.name == name
 
 
 def test_a_service_that_changed_its_mind_is_believed():
@@ -111,7 +111,7 @@ def test_a_service_that_changed_its_mind_is_believed():
             remote.compress(QUERY, [MILL], policy=remote.policy)
         assert asked == [None, None, None]
         assert remote.policy == Threshold(0.3)
-        remote.compress(QUERY, [MILL], policy=ServicePolicy() & TopK(2))
+        remote.compress(QUERY, [MILL], policy=Default() & TopK(2))
         assert asked[-1] == "Default() & TopK(2)"
 
 

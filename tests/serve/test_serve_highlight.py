@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from serving import DOCUMENTS, MILL, QUERY, Scripted
 
-from secateurs import Sentence, Threshold
+from secateurs import Default, Sentence, Threshold, TopK
 from secateurs.serve.tags import Tags
 
 FORGED = "</mark><script>alert(1)</script> The mill was built by Ann Lee. <mark>It</mark> burned & fell."
@@ -198,6 +198,15 @@ async def test_a_model_that_does_not_rank(serve):
     assert response.json()["error"]["type"] == "not_supported"
     assert "scripted has no ranking head" in response.json()["error"]["message"]
     assert (await client.get("/v1/models")).json()["data"][0]["ranks"] is False
+
+
+async def test_a_policy_only_the_model_knows_is_not_guessed(serve):
+    """Where the compressor's policy is no more than `Default()`, what matches has to be said."""
+    client = await serve(Scripted(policy=Default() | TopK(1)))
+    body = {"queries": [QUERY], "texts": [[MILL]]}
+    response = await client.post("/v1/highlight", json=body)
+    assert (response.status_code, response.json()["error"]["type"]) == (422, "not_supported")
+    assert (await client.post("/v1/highlight", json={**body, "threshold": 0.5})).status_code == 200
 
 
 async def test_a_document_that_fails_is_not_ranked_silently(serve):

@@ -20,8 +20,9 @@ from pydantic import (
 )
 from pydantic.json_schema import SkipJsonSchema
 
+from secateurs.adapters.protocol import CompressorLike
 from secateurs.adapters.runner import Runner
-from secateurs.adapters.settings import CompressorLike, OnError, OnReport, Settings
+from secateurs.adapters.settings import OnError, OnReport, Settings
 
 
 class AdapterFields(BaseModel):

@@ -7,12 +7,6 @@ from collections import OrderedDict
 
 from secateurs.support.fork import ForkLock
 
-# what an LLM is told of a tool that returns originals
-EXPAND = (
-    "Return a tool result whole that was cut down to what answers the query. "
-    "Use it when the part you need is missing; the handle stands at the end of the cut result."
-)
-
 
 class Originals:
     """Keeps texts under a handle made of their content; safe to call from many threads.
@@ -62,8 +56,3 @@ def handle_of(text: str) -> str:
         16
     """
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
-
-
-def nothing_kept(handle: str) -> str:
-    """Return what an LLM is told of a handle that is not, or no longer, kept."""
-    return f"Nothing is kept under {handle!r}. Call the tool that gave the result again."

@@ -1,8 +1,8 @@
 """What the framework adapters share: the compressor behind them, the order of documents, failure, and the report.
 
-An adapter translates documents to texts and back; everything else is here, its settings in `adapter_settings`, what
-counts as a failure in `adapter_failure`. No framework, and no torch until the first document is compressed: making
-and copying an adapter costs nothing.
+An adapter translates documents to texts and back; everything else is here, its settings in settings.py, what counts
+as a failure in failure.py. No framework, and no torch until the first document is compressed: making and copying an
+adapter costs nothing.
 """
 
 from __future__ import annotations
@@ -11,21 +11,19 @@ import asyncio
 import logging
 import os
 from collections.abc import Sequence
-from copy import deepcopy
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
-from typing import Any, NoReturn
+from typing import Any
 from weakref import WeakValueDictionary
 
 from secateurs.adapters.failure import FailureLog, as_failure
-from secateurs.adapters.settings import CompressorLike, Settings, checkpoint_name
-from secateurs.errors import Error, MissingExtraError, describe
+from secateurs.adapters.protocol import CompressorLike
+from secateurs.adapters.report import Report, without_text
+from secateurs.adapters.settings import Settings
+from secateurs.errors import Error, describe
 from secateurs.policy import Policy, Threshold, combine
-from secateurs.result.compression import Compression, Report
+from secateurs.result.compression import Compression
 from secateurs.result.savings import Savings
 from secateurs.support.fork import ForkLock
-
-METADATA_KEY = "secateurs"
 
 _log = logging.getLogger(__name__)
 
@@ -77,7 +75,7 @@ class Outcome:
 
     def metadata(self, compression: Compression) -> dict[str, Any]:
         """Return what stands under the metadata key of one document: JSON types, and no text of it."""
-        return {**_without_text(compression), "model": self.model, "threshold": self.threshold}
+        return {**without_text(compression), "model": self.model, "threshold": self.threshold}
 
 
 _Key = tuple[int, str | None, str, str]
@@ -175,6 +173,18 @@ class Runner:
         self._tell(settings, outcome)
         return outcome
 
+    def give_up(self, settings: Settings, what: str, error: Exception) -> None:
+        """Raise what went wrong around the model's call, or log it, as `on_error` says.
+
+        Args:
+            settings: The adapter's settings.
+            what: What becomes of the input.
+            error: What went wrong.
+        """
+        if settings.on_error == "raise":
+            raise error
+        self.failures.warn(what, as_failure(error))
+
     def _tell(self, settings: Settings, outcome: Outcome) -> None:
         """Log, once a checkpoint, that there was no order; hand the report to `on_report`."""
         if settings.rerank and outcome.model not in self._unranked and _lacks_ranking(outcome.report):
@@ -196,45 +206,6 @@ class Runner:
             self.failures.warn("compression failed, the documents are returned as they are", error)
         outcome = _as_they_are(settings, query, texts, describe(error))
         return replace(outcome, failure=error if settings.on_error == "raise" else None)
-
-
-def report_to_dict(report: Report) -> dict[str, Any]:
-    """Return a report as JSON types, without the documents' text: what goes out as an event."""
-    return {
-        "query": report.query,
-        "compressions": [_without_text(compression) for compression in report.compressions],
-        "savings": report.savings.to_dict(),
-        "dropped_ids": list(report.dropped_ids),
-        "error": report.error,
-    }
-
-
-def copy_metadata(metadata: dict[Any, Any]) -> dict[Any, Any]:
-    """Return a deep copy, or where something in it cannot be copied (a lock, a client) a shallow one."""
-    try:
-        return deepcopy(metadata)
-    except Exception:
-        return dict(metadata)
-
-
-def raise_missing(error: ModuleNotFoundError, package: str, *, feature: str, extra: str) -> NoReturn:
-    """Raise MissingExtraError if a package is absent, else the error: a broken install shows its own traceback."""
-    parent, *rest = package.split(".")
-    try:
-        absent = find_spec(parent) is None or (bool(rest) and find_spec(package) is None)
-    except ModuleNotFoundError:
-        absent = True
-    if absent and error.name is not None and error.name.split(".")[0] == parent:
-        raise MissingExtraError(feature, extra) from error
-    raise error
-
-
-def _without_text(compression: Compression) -> dict[str, Any]:
-    data = compression.to_dict()
-    del data["text"]
-    for sentence in data["sentences"]:
-        del sentence["text"]
-    return data
 
 
 def _key(settings: Settings) -> _Key:
@@ -302,7 +273,7 @@ def _finish(
         dropped,
     )
     failure = _failed_document(found) if settings.on_error == "raise" else None
-    return Outcome(report, returned, checkpoint_name(compressor.checkpoint), threshold, failure)
+    return Outcome(report, returned, compressor.name, threshold, failure)
 
 
 def _ordered(settings: Settings, found: Sequence[Compression | None]) -> tuple[Returned, ...]:

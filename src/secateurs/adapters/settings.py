@@ -7,48 +7,22 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, fields
-from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, Protocol, Self, runtime_checkable
+from typing import Any, Literal, Self
 
+from secateurs.adapters.protocol import CompressorLike
+from secateurs.adapters.report import Report
 from secateurs.errors import DeviceError
-from secateurs.policy import Policy
-from secateurs.result.compression import Compression, Report
 from secateurs.result.savings import TokenCounter
 from secateurs.support.arguments import check_count, check_seconds, check_threshold
+from secateurs.support.names import BUNDLED, checkpoint_name, model_of
 
 OnError = Literal["keep", "raise"]
 OnReport = Callable[[Report], object]
 
 _DEFAULT_ENCODING = "o200k_base"
-_BUNDLED = Path(str(files("secateurs"))) / "models"
-
-
-@runtime_checkable
-class CompressorLike(Protocol):
-    """What an adapter needs of a compressor; `secateurs.Compressor` is one."""
-
-    @property
-    def policy(self) -> Policy:
-        """Which sentences stay by default."""
-
-    @property
-    def encoding(self) -> str:
-        """The tiktoken encoding in which savings are counted."""
-
-    @property
-    def checkpoint(self) -> Path:
-        """The checkpoint's folder."""
-
-    def compress(self, query: str, documents: Sequence[str], *, policy: Policy | None = None) -> list[Compression]:
-        """Compress documents for one query, one result a document."""
-
-    async def acompress(
-        self, query: str, documents: Sequence[str], *, policy: Policy | None = None
-    ) -> list[Compression]:
-        """Do what `compress` does without blocking the event loop."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,34 +147,20 @@ class Settings:
 
         A compressor becomes the checkpoint it came from; its policy, segmenter and precision are not carried.
         """
-        model = self.model if self.compressor is None else _source(self.compressor.checkpoint)
+        model = self.model
+        if self.compressor is not None:
+            model = model_of(self.compressor.name, getattr(self.compressor, "checkpoint", None))
         return {"compressor": None, "on_report": None, "model": model, "encoding": self.encoding}
 
     @property
     def model_name(self) -> str:
         """The checkpoint's name, known before it is loaded."""
         if self.compressor is not None:
-            return checkpoint_name(self.compressor.checkpoint)
+            return self.compressor.name
         if self.model is None:
-            return checkpoint_name(_BUNDLED / "xsmall")
+            return BUNDLED
         folder = Path(self.model)
         return checkpoint_name(folder) if folder.is_absolute() or folder.is_dir() else self.model
-
-
-def checkpoint_name(folder: Path) -> str:
-    """Return the name of a checkpoint from its folder; never a path of this machine.
-
-    Example:
-        >>> checkpoint_name(Path("hub/models--owner--pruner/snapshots/0123abcd"))
-        'owner/pruner'
-        >>> checkpoint_name(Path("/home/ann/my-pruner"))
-        'my-pruner'
-    """
-    if folder.parent == _BUNDLED:
-        return f"secateurs-{folder.name}"
-    if folder.parent.name == "snapshots" and folder.parent.parent.name.startswith("models--"):
-        return folder.parent.parent.name.removeprefix("models--").replace("--", "/")
-    return folder.name or folder.resolve().name
 
 
 def _takes(compressor: CompressorLike, name: str) -> bool:
@@ -215,11 +175,3 @@ def _check_device(device: str) -> None:
     # Only the name: what the machine has is torch's to say. A name that on_error="keep" would swallow helps nobody.
     if not isinstance(device, str) or not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device):
         raise DeviceError(f"unknown device {device!r}: use 'auto', 'cpu', 'cuda', 'cuda:0', 'cuda:1' ... or 'mps'.")
-
-
-def _source(checkpoint: Path) -> str | None:
-    """Return what `from_pretrained` takes for the same checkpoint."""
-    if checkpoint.parent == _BUNDLED:
-        return None
-    name = checkpoint_name(checkpoint)
-    return name if "/" in name else str(checkpoint)

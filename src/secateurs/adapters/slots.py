@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 
+from secateurs.support.surrogates import replace_surrogates
+
 _JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _COLON = re.compile(r"\s*:")
 _LONG = 80  # characters; a shorter string is a name, a date, an id: nothing to cut
@@ -147,7 +149,6 @@ def _is_prose(value: str) -> bool:
 
 def _json_writer(literal: str) -> Callable[[str], str]:
     def write(text: str) -> str:
-        alone = any("\ud800" <= character <= "\udfff" for character in text)
-        return json.dumps(text, ensure_ascii=literal.isascii() or alone)
+        return json.dumps(text, ensure_ascii=literal.isascii() or replace_surrogates(text) != text)
 
     return write

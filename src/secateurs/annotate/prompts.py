@@ -13,6 +13,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from secateurs.support.surrogates import replace_surrogates
+
 PROMPT_VERSION = "1"
 
 SCHEMA: dict[str, Any] = {
@@ -63,7 +65,6 @@ _WORDS = {
     "zh": (_CHINESE, "查询：", "文章之前的文字，无需标注：", "文章："),
 }
 _FORGED = re.compile(r"<(?=s\d)")
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def make_messages(query: str, shown: Sequence[str], *, lang: str, before: str = "") -> list[dict[str, str]]:
@@ -89,4 +90,4 @@ def make_messages(query: str, shown: Sequence[str], *, lang: str, before: str = 
 
 def _plain(text: str) -> str:
     """Let no text forge a number, and no lone surrogate stop the request."""
-    return _SURROGATE.sub("\ufffd", _FORGED.sub("‹", text)).strip()
+    return replace_surrogates(_FORGED.sub("‹", text)).strip()

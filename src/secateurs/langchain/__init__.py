@@ -8,7 +8,7 @@
 `ContextCompressionMiddleware` in `secateurs.langchain.middleware`, which needs langchain.
 """
 
-from secateurs.adapters.runner import raise_missing
+from secateurs.support.extras import raise_missing
 
 try:
     from secateurs.langchain.compressor import SecateursCompressor

@@ -13,7 +13,8 @@ from langchain_core.runnables import Runnable
 from pydantic import Field, model_validator
 
 from secateurs.adapters.fields import AdapterFields
-from secateurs.adapters.runner import METADATA_KEY, Outcome, Returned, copy_metadata
+from secateurs.adapters.metadata import METADATA_KEY, copy_metadata
+from secateurs.adapters.runner import Outcome, Returned
 from secateurs.adapters.settings import Settings
 from secateurs.langchain.tracing import Traced
 from secateurs.result.compression import Compression

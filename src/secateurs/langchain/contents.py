@@ -6,34 +6,18 @@ valid). Of a list of content blocks only the text blocks are read; images and al
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 from langchain_core.documents import Document
 
 from secateurs.adapters.slots import Slot, filled, json_slots, whole
+from secateurs.adapters.tool_output import Parts
 
 ToolContent = str | list[str | dict[Any, Any]]
 
 
-@dataclass(frozen=True)
-class Content:
-    """A content taken apart.
-
-    Attributes:
-        texts: What can be compressed, in order.
-        ids: Ids of the Documents among them, else None.
-        rebuild: Makes the content around as many other texts. A text that became blank takes the white space behind
-            it along, a text block that did is left out.
-    """
-
-    texts: tuple[str, ...]
-    ids: tuple[str | None, ...]
-    rebuild: Callable[[Sequence[str]], ToolContent]
-
-
-def split_content(content: ToolContent, documents: Sequence[Document] = ()) -> Content:
+def split_content(content: ToolContent, documents: Sequence[Document] = ()) -> Parts[ToolContent]:
     """Take a tool result's content apart.
 
     Args:
@@ -66,7 +50,7 @@ def split_content(content: ToolContent, documents: Sequence[Document] = ()) -> C
         return blocks
 
     texts = tuple(text for part in parts if part is not None for text in part.texts)
-    return Content(texts, (None,) * len(texts), rebuild)
+    return Parts(texts, (None,) * len(texts), rebuild)
 
 
 def visible_text(content: ToolContent) -> str:
@@ -77,7 +61,7 @@ def visible_text(content: ToolContent) -> str:
     return "\n".join(text for text in texts if isinstance(text, str))
 
 
-def _split_block(block: str | dict[Any, Any]) -> Content | None:
+def _split_block(block: str | dict[Any, Any]) -> Parts[ToolContent] | None:
     text = block if isinstance(block, str) else block.get("text")
     if not isinstance(text, str) or not text.strip():
         return None
@@ -88,12 +72,12 @@ def _split_block(block: str | dict[Any, Any]) -> Content | None:
     return _split_text(text, ())
 
 
-def _split_text(text: str, documents: Sequence[Document]) -> Content:
+def _split_text(text: str, documents: Sequence[Document]) -> Parts[ToolContent]:
     slots = json_slots(text)
     if slots is None:
         slots = _document_slots(text, documents) or [whole(text)]
     ids = tuple(slot.id for slot in slots)
-    return Content(tuple(slot.text for slot in slots), ids, lambda texts: filled(text, slots, texts))
+    return Parts(tuple(slot.text for slot in slots), ids, lambda texts: filled(text, slots, texts))
 
 
 def _document_slots(text: str, documents: Sequence[Document]) -> list[Slot] | None:

@@ -7,8 +7,9 @@ from typing import Annotated
 from langchain_core.messages import ToolMessage
 from langchain_core.tools import BaseTool, InjectedToolCallId, StructuredTool
 
-from secateurs.adapters.originals import EXPAND, Originals, nothing_kept
-from secateurs.adapters.runner import METADATA_KEY
+from secateurs.adapters.metadata import METADATA_KEY
+from secateurs.adapters.originals import Originals
+from secateurs.adapters.tool_output import EXPAND, nothing_kept
 
 
 def expand_tool(originals: Originals, name: str) -> BaseTool:

@@ -8,15 +8,18 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from langchain_core.messages import ToolMessage
 
-from secateurs.adapters.originals import Originals, handle_of
-from secateurs.adapters.runner import METADATA_KEY, Outcome, Runner, raise_missing
-from secateurs.adapters.settings import CompressorLike, OnError, OnReport, Settings
-from secateurs.langchain.contents import Content, split_content, visible_text
+from secateurs.adapters.metadata import METADATA_KEY
+from secateurs.adapters.originals import Originals
+from secateurs.adapters.protocol import CompressorLike
+from secateurs.adapters.runner import Outcome, Runner
+from secateurs.adapters.settings import OnError, OnReport, Settings
+from secateurs.adapters.tool_output import Job, Shortener, WayBack
+from secateurs.langchain.contents import ToolContent, split_content, visible_text
 from secateurs.langchain.expand import expand_tool
 from secateurs.langchain.tool_results import (
     Cut,
@@ -29,8 +32,7 @@ from secateurs.langchain.tool_results import (
     tool_messages,
 )
 from secateurs.langchain.tracing import Traced
-from secateurs.result.savings import Savings, TokenCounter
-from secateurs.support.arguments import check_count
+from secateurs.support.extras import raise_missing
 
 try:
     from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse, ToolCallRequest
@@ -40,22 +42,6 @@ except ModuleNotFoundError as error:
 
 ToolResult = ToolMessage | Command[Any]
 QueryOf = Callable[[ToolCallRequest], str | None]
-
-_NOTHING = "[no part of this result answers the query]"
-
-
-@dataclass(frozen=True)
-class _Job:
-    """One tool result to compress."""
-
-    message: ToolMessage
-    query: str
-    content: Content
-    before: int
-
-    @property
-    def ids(self) -> list[str | None]:
-        return [self.message.tool_call_id if one is None else one for one in self.content.ids]
 
 
 @dataclass(eq=False, kw_only=True)
@@ -120,11 +106,11 @@ class ContextCompressionMiddleware(AgentMiddleware[Any, Any, Any]):
         for name in ("query_arguments", "include", "exclude"):
             if isinstance(getattr(self, name), str):
                 raise TypeError(f"{name} must be a list of names, got the string {getattr(self, name)!r}")
-        check_count(self.min_tokens, "min_tokens", least=0)
         if self.query is not None and (not callable(self.query) or inspect.iscoroutinefunction(self.query)):
             raise TypeError(f"query must be a plain function of one ToolCallRequest, got {self.query!r}")
         self._settings = Settings.of(self)
-        self._count = TokenCounter(self._settings.encoding)
+        way_back = None if self.expand is None else WayBack(self.expand, self._originals)
+        self._shortener = Shortener(self._settings.encoding, min_tokens=self.min_tokens, way_back=way_back)
         self.tools = [] if self.expand is None else [expand_tool(self._originals, self.expand)]
 
     def wrap_tool_call(
@@ -172,10 +158,10 @@ class ContextCompressionMiddleware(AgentMiddleware[Any, Any, Any]):
         job = self._job(message, request)
         if isinstance(job, Cut):
             return job.of(message)
-        texts, ids = job.content.texts, job.ids
-        traced = Traced(job.query, len(texts))
-        outcome = traced.run(lambda: self._runner.run(self._settings, job.query, texts, ids))
-        cut = self._cut(job, outcome)
+        parts = job.parts
+        traced = Traced(job.query, len(parts.texts))
+        outcome = traced.run(lambda: self._runner.run(self._settings, job.query, parts.texts, parts.ids))
+        cut = self._cut(message, job, outcome)
         self._tell(runtime, request, cut, outcome)
         return cut.of(message)
 
@@ -183,14 +169,14 @@ class ContextCompressionMiddleware(AgentMiddleware[Any, Any, Any]):
         job = await asyncio.to_thread(self._job, message, request)  # counting a long result takes a while
         if isinstance(job, Cut):
             return job.of(message)
-        texts, ids = job.content.texts, job.ids
-        traced = Traced(job.query, len(texts))
-        outcome = await traced.arun(lambda: self._runner.arun(self._settings, job.query, texts, ids))
-        cut = await asyncio.to_thread(self._cut, job, outcome)
+        parts = job.parts
+        traced = Traced(job.query, len(parts.texts))
+        outcome = await traced.arun(lambda: self._runner.arun(self._settings, job.query, parts.texts, parts.ids))
+        cut = await asyncio.to_thread(self._cut, message, job, outcome)
         self._tell(runtime, request, cut, outcome)
         return cut.of(message)
 
-    def _job(self, message: ToolMessage, request: ToolCallRequest) -> _Job | Cut:
+    def _job(self, message: ToolMessage, request: ToolCallRequest) -> Job[ToolContent] | Cut:
         """Return what there is to compress, or what becomes of the result if that is known without the model."""
         try:
             if not compressible(message) or not self._is_ours(request.tool_call["name"]):
@@ -201,14 +187,12 @@ class ContextCompressionMiddleware(AgentMiddleware[Any, Any, Any]):
             known = self._cuts.get(message, query) if self.ephemeral else None
             text = visible_text(message.content)
             if known is not None:
-                if known.content is not None and self.expand is not None:
-                    self._originals.put(text)  # in case it was forgotten
+                if known.content is not None:
+                    self._shortener.keep(text)  # in case it was forgotten
                 return known
-            before = self._count(text) if len(text.encode(errors="replace")) >= self.min_tokens else 0
-            content = split_content(message.content, documents_of(message))
-            if before < max(self.min_tokens, 1) or not content.texts:
-                return Cut()
-            return _Job(message, query, content, before)
+            parts = split_content(message.content, documents_of(message))
+            ids = tuple(message.tool_call_id if one is None else one for one in parts.ids)
+            return self._shortener.job(query, text, replace(parts, ids=ids)) or Cut()
         except Exception as error:
             return self._gave_up(error)
 
@@ -220,48 +204,28 @@ class ContextCompressionMiddleware(AgentMiddleware[Any, Any, Any]):
             return self.query(request)
         return query_of(request.tool_call, self.query_arguments, request.state)
 
-    def _cut(self, job: _Job, outcome: Outcome) -> Cut:
+    def _cut(self, message: ToolMessage, job: Job[ToolContent], outcome: Outcome) -> Cut:
         outcome.check()
         try:
             cut = self._shorter(job, outcome)
             failed = outcome.report.error or any(one.status == "error" for one in outcome.report.compressions)
             if self.ephemeral and not failed:
-                self._cuts.put(job.message, job.query, cut)
+                self._cuts.put(message, job.query, cut)
             return cut
         except Exception as error:
             return self._gave_up(error)
 
-    def _shorter(self, job: _Job, outcome: Outcome) -> Cut:
+    def _shorter(self, job: Job[ToolContent], outcome: Outcome) -> Cut:
         found = outcome.report.compressions
-        if all(one.text == one.original for one in found):
+        shorter = self._shortener.shorter(job, found, visible_text)
+        if shorter is None:
             return Cut()
-        texts = [one.text for one in found]
-        if not any(text.strip() for text in texts):
-            texts[-1] = _NOTHING
-        original, handle = visible_text(job.message.content), None
-        if self.expand is not None:
-            handle = handle_of(original)
-            last = max(index for index, text in enumerate(texts) if text.strip())
-            texts[last] += f'\n[cut to the query; {self.expand}(handle="{handle}") returns all of it]'
-        content = job.content.rebuild(texts)
-        savings = Savings(
-            job.before,
-            self._count(visible_text(content)),
-            self._count.encoding,
-            self._count.exact(original),
-        )
-        if savings.saved <= 0:
-            return Cut()
-        if self.expand is not None:
-            self._originals.put(original)
         documents = [outcome.metadata(one) for one in found]
-        data = {"query": job.query, "savings": savings.to_dict(), "handle": handle, "documents": documents}
-        return Cut(content, {"status": "compressed", **data})
+        facts = {"savings": shorter.savings.to_dict(), "handle": shorter.handle, "documents": documents}
+        return Cut(shorter.output, {"status": "compressed", "query": job.query, **facts})
 
     def _gave_up(self, error: Exception) -> Cut:
-        if self.on_error == "raise":
-            raise error
-        self._runner.failures.warn("a tool result is returned as it is", error)
+        self._runner.give_up(self._settings, "a tool result is returned as it is", error)
         return Cut()
 
     def _tell(self, runtime: Any, request: ToolCallRequest, cut: Cut, outcome: Outcome) -> None:

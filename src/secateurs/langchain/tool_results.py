@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall, ToolMessage
 
+from secateurs.adapters.metadata import METADATA_KEY, copy_metadata
 from secateurs.adapters.originals import handle_of
-from secateurs.adapters.runner import METADATA_KEY, copy_metadata
+from secateurs.adapters.tool_output import named_query
 from secateurs.langchain.contents import ToolContent
 from secateurs.support.fork import ForkLock
 
@@ -137,10 +138,9 @@ def query_of(call: ToolCall, names: Iterable[str], state: object) -> str | None:
         The first of these arguments that is a text, else the last human message (a summary of earlier ones only if
         there is no other); None where there is neither.
     """
-    for name in names:
-        value = call["args"].get(name)
-        if isinstance(value, str) and value.strip():
-            return value
+    asked = named_query(call["args"], names)
+    if asked is not None:
+        return asked
     messages: Any = state.get("messages") if isinstance(state, Mapping) else getattr(state, "messages", state)
     human = [one for one in messages or () if isinstance(one, HumanMessage) and one.text.strip()]
     own = [one for one in human if one.additional_kwargs.get("lc_source") != "summarization"]

@@ -20,7 +20,9 @@ from langchain_core.runnables.config import (
     get_callback_manager_for_config,
 )
 
-from secateurs.adapters.runner import METADATA_KEY, Outcome, report_to_dict
+from secateurs.adapters.metadata import METADATA_KEY
+from secateurs.adapters.report import report_to_dict
+from secateurs.adapters.runner import Outcome
 
 EVENT_NAME = "secateurs_report"
 RUN_NAME = METADATA_KEY

@@ -8,7 +8,7 @@ callbacks of a `FunctionTool`, and `ExpandTool` gives the agent back what was cu
 saved goes out as a `SecateursReportEvent`.
 """
 
-from secateurs.adapters.runner import raise_missing
+from secateurs.support.extras import raise_missing
 
 try:
     from secateurs.llama_index.callbacks import compress_callbacks

@@ -7,8 +7,7 @@ from typing import Any
 from llama_index.core.instrumentation.events import BaseEvent
 from pydantic import InstanceOf, field_serializer
 
-from secateurs.adapters.runner import report_to_dict
-from secateurs.result.compression import Report
+from secateurs.adapters.report import Report, report_to_dict
 
 
 class SecateursReportEvent(BaseEvent):

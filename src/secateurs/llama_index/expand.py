@@ -7,7 +7,8 @@ from typing import Any
 from llama_index.core.tools import AsyncBaseTool, ToolMetadata, ToolOutput
 from pydantic import BaseModel, Field
 
-from secateurs.adapters.originals import EXPAND, Originals, handle_of, nothing_kept
+from secateurs.adapters.originals import Originals
+from secateurs.adapters.tool_output import EXPAND, nothing_kept
 
 
 class Handle(BaseModel):
@@ -45,10 +46,6 @@ class ExpandTool(AsyncBaseTool):
     def name(self) -> str:
         """The tool's name."""
         return self._metadata.get_name()
-
-    def note(self, text: str) -> str:
-        """Return what stands at the end of a cut output, given all of it."""
-        return f'\n[cut to the query; {self.name}(handle="{handle_of(text)}") returns all of it]'
 
     def call(self, *args: Any, **kwargs: Any) -> ToolOutput:
         """Return the original of a cut output.

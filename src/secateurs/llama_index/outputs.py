@@ -13,35 +13,34 @@ from llama_index.core.llms import TextBlock
 from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore
 from llama_index.core.tools import ToolOutput
 
-from secateurs.adapters.runner import METADATA_KEY
+from secateurs.adapters.metadata import METADATA_KEY
 from secateurs.adapters.slots import Slot, filled, json_slots, repr_slots, whole
+from secateurs.adapters.tool_output import Parts
 from secateurs.llama_index.nodes import text_of
 
-BlockSlots = Mapping[int, Sequence[Slot]]
 
+def split_output(output: ToolOutput) -> Parts[ToolOutput]:
+    """Take an output apart.
 
-def block_slots(output: ToolOutput) -> BlockSlots:
-    """Return what can be compressed in each block of an output, by the block's position."""
+    Args:
+        output: The output; it is not changed, and what is made around other texts shares its raw output.
+
+    Returns:
+        Its texts and the way back; a node that became blank is left out with its metadata.
+    """
     found = {}
     for index, block in enumerate(output.blocks):
         if isinstance(block, TextBlock) and block.text.strip():
-            slots = _slots(block.text, output.raw_output)
-            if slots:
-                found[index] = slots
-    return found
+            found[index] = _slots(block.text, output.raw_output)
+    slots = [slot for some in found.values() for slot in some]
+    return Parts(
+        tuple(slot.text for slot in slots),
+        tuple(slot.id for slot in slots),
+        lambda texts: _rebuilt(output, found, texts),
+    )
 
 
-def rebuilt(output: ToolOutput, slots: BlockSlots, texts: Sequence[str]) -> ToolOutput:
-    """Return a copy of an output with other texts.
-
-    Args:
-        output: The output; it is not changed, and its raw output is shared.
-        slots: What `block_slots` found in it.
-        texts: One text a slot, in order.
-
-    Returns:
-        The copy; a node that became blank is left out with its metadata, a block that did altogether.
-    """
+def _rebuilt(output: ToolOutput, slots: Mapping[int, Sequence[Slot]], texts: Sequence[str]) -> ToolOutput:
     rest = iter(texts)
     blocks = []
     for index, block in enumerate(output.blocks):

@@ -13,7 +13,6 @@ from llama_index.core.schema import NodeWithScore, QueryBundle
 from llama_index_instrumentation import get_dispatcher
 from pydantic import BaseModel
 
-from secateurs.adapters.failure import as_failure
 from secateurs.adapters.fields import AdapterFields
 from secateurs.adapters.runner import Outcome, Returned
 from secateurs.adapters.settings import Settings
@@ -97,9 +96,7 @@ class SecateursPostprocessor(BaseNodePostprocessor, AdapterFields):
                 try:
                     yield call
                 except Exception as error:  # with "keep" the runner raises nothing: a node cannot be read or copied
-                    if settings.on_error == "raise":
-                        raise
-                    self._runner.failures.warn("the nodes are returned as they are", as_failure(error))
+                    self._runner.give_up(settings, "the nodes are returned as they are", error)
                 event.on_end(payload={EventPayload.NODES: call.result})
         finally:
             _dispatcher.event(ReRankEndEvent(nodes=call.result))

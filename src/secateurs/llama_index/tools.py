@@ -15,7 +15,9 @@ from llama_index.core.tools import (
     adapt_to_async_tool,
 )
 
-from secateurs.adapters.settings import CompressorLike, OnError, OnReport, Settings
+from secateurs.adapters.protocol import CompressorLike
+from secateurs.adapters.settings import OnError, OnReport, Settings
+from secateurs.adapters.tool_output import named_query
 from secateurs.llama_index.cutter import Cutter
 from secateurs.llama_index.expand import ExpandTool
 
@@ -120,9 +122,9 @@ class _Asked:
     def of(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str | None:
         if self.query is not None:
             return self.query(kwargs)
-        for name in self.names:
-            if isinstance(kwargs.get(name), str) and kwargs[name].strip():
-                return str(kwargs[name])
+        asked = named_query(kwargs, self.names)
+        if asked is not None:
+            return asked
         texts = [one for one in (*args, *kwargs.values()) if isinstance(one, str)]
         return texts[0] if len(texts) == 1 else None
 

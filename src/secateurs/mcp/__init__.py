@@ -6,7 +6,7 @@
 was cut.
 """
 
-from secateurs.adapters.runner import raise_missing
+from secateurs.support.extras import raise_missing
 
 try:
     from secateurs.mcp.server import make_server

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -18,16 +17,16 @@ from pydantic import BaseModel, Field
 
 from secateurs import __version__
 from secateurs.adapters.originals import Originals
-from secateurs.adapters.settings import CompressorLike
+from secateurs.adapters.protocol import CompressorLike
 from secateurs.errors import Error
 from secateurs.mcp.files import Folders
 from secateurs.mcp.limits import RefusedError, check_size, shown
 from secateurs.policy import Policy, combine
 from secateurs.result.compression import Compression
+from secateurs.support.surrogates import replace_surrogates
 
 _log = logging.getLogger(__name__)
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _INSTRUCTIONS = (
     "Cuts long texts down to the sentences that matter for a query, verbatim, so that they fill less context. "
     "Use it on search results, pages, logs and files before reading them; `expand` returns what was cut."
@@ -193,7 +192,7 @@ class _Tools:
     ) -> CallToolResult:
         if not query.strip():
             raise RefusedError("the query is blank. Pass what you want to know from the document.")
-        text = _SURROGATE.sub("\ufffd", text)  # half a character: no answer could carry it
+        text = replace_surrogates(text)  # no answer could carry half a character
         policy = combine(threshold=threshold, top_k=None, max_tokens=max_tokens, default=self._policy)
         result = (await self._compressor.acompress(query, [text], policy=policy))[0]
         if result.status == "error":
@@ -242,7 +241,8 @@ def _note(result: Compression, cuts: Sequence[CutPart], handle: str) -> str:
     """Say, after the text, what is missing and how to get it."""
     savings = result.savings
     what = f"{savings.saved:,} of {savings.before:,} tokens cut" if result.text else "nothing in it answers the query"
-    where = ", ".join(f"{cut.start}-{cut.end}" for cut in cuts[:_CUTS_NAMED]) + ", ..." * (len(cuts) > _CUTS_NAMED)
+    named = [f"{cut.start}-{cut.end}" for cut in cuts[:_CUTS_NAMED]]
+    where = ", ".join(named if len(cuts) <= _CUTS_NAMED else [*named, "..."])
     return (
         f'[{what}, at {where}; expand(handle="{handle}") returns the whole document, with start and end a part of it]'
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from secateurs.pipeline.cut import kept_text, tokens_of
 from secateurs.pipeline.documents import Failed, Scored
-from secateurs.policy import Policy, best_first, longest_fit
+from secateurs.policy import Policy, best_first, longest_fit, resolve
 from secateurs.result.savings import TokenCounter
 from secateurs.result.span import Sentence
 
@@ -18,7 +18,7 @@ def decide(document: Scored, policy: Policy, default: Policy, count: TokenCounte
     Args:
         document: A document.
         policy: Decides; it sees the sentences as the default marked them.
-        default: The checkpoint's own policy.
+        default: The checkpoint's own policy, for which `Default()` stands.
         count: Counts the LLM tokens of a text.
 
     Returns:
@@ -26,6 +26,7 @@ def decide(document: Scored, policy: Policy, default: Policy, count: TokenCounte
     """
     if not document.undecided:
         return document
+    policy = resolve(policy, default)
     marked = document.marked(default(document.sentences, count), repr(policy))
     return marked if policy == default else marked.marked(policy(marked.sentences, count))
 

@@ -167,22 +167,3 @@ class Compression(_Carrier):
 
 def _restore(values: Sequence[Any], token_scores: TokenScores | None) -> Compression:
     return Compression(*values).with_token_scores(token_scores)
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What one call of an adapter did.
-
-    Attributes:
-        query: The query the documents were compressed for.
-        compressions: One result for each document that came in, in order; empty if the call failed as a whole.
-        savings: Their sum; a document that `top_n` left out counts as saved whole.
-        dropped_ids: Ids of the documents that were left out (None where a document had no id).
-        error: What went wrong with the call as a whole, else None.
-    """
-
-    query: str
-    compressions: Sequence[Compression]
-    savings: Savings
-    dropped_ids: Sequence[str | None] = field(default=())
-    error: str | None = None

@@ -26,6 +26,7 @@ import sentencex  # type: ignore[import-untyped]  # it ships no types
 
 from secateurs.result.span import Span
 from secateurs.segment.blocks import WORD, block_end, paragraph_end, runs
+from secateurs.support.surrogates import replace_surrogates
 
 Finer = Callable[[str, int, int], Iterable[int]]
 
@@ -36,7 +37,6 @@ _WIDE = "。！？｡．…⋯"
 _SPACES = "\n\r\t\v\f\x1c\x1d\x1e\x1f\x85\xa0\u2007\u2028\u2029\u202f\u3000"
 _NEUTRAL = {ord(char): " " for char in _OPEN + _CLOSE + _SPACES}
 _APOSTROPHE = re.compile(r"(?<=[^\W_])['’](?=[^\W_])")
-_SURROGATE = re.compile("[\ud800-\udfff]")
 DENSE = r"[\u3040-\u9fff\uf900-\ufaff]"
 _SCRIPT = re.compile(
     r"(?P<latin>[A-Za-z\u00c0-\u024f]+)|(?P<zh>[\u3400-\u9fff\uf900-\ufaff]+)|(?P<ja>[\u3041-\u30ff\uff66-\uff9d]+)"
@@ -190,7 +190,7 @@ def _proposals(piece: str, code: str) -> Iterator[int]:
     whatever they enclose in one sentence; and a window at a time, each beginning where a sentence does.
     """
     plain = _APOSTROPHE.sub("\u02bc", piece) if "'" in piece or "’" in piece else piece
-    plain = _SURROGATE.sub("\ufffd", plain.translate(_NEUTRAL)).replace("@.@", "@,@")
+    plain = replace_surrogates(plain.translate(_NEUTRAL)).replace("@.@", "@,@")
     at = 0
     while at < len(plain):
         window = plain[at : at + _WINDOW]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
-from secateurs.errors import MissingExtraError
+from secateurs.support.extras import raise_missing
 
 try:
     import prometheus_client  # noqa: F401 - metrics.py needs it; asked here, where its absence can be explained
@@ -15,17 +16,19 @@ try:
     from fastapi.security import HTTPBearer
     from starlette.exceptions import HTTPException
 except ModuleNotFoundError as error:
-    if (error.name or "").split(".")[0] not in ("fastapi", "starlette", "prometheus_client"):
-        raise
-    raise MissingExtraError("the HTTP service", "serve") from error
+    raise_missing(error, "fastapi", "starlette", "prometheus_client", feature="the HTTP service", extra="serve")
 
 from secateurs import __version__
 from secateurs.serve.gate import Gate
 from secateurs.serve.refusal import RefusalError
 from secateurs.serve.routes import router
-from secateurs.serve.service import Served, Service
+from secateurs.serve.service import Service
 from secateurs.serve.settings import ServiceSettings
 from secateurs.serve.validation import refuse_body
+
+if TYPE_CHECKING:
+    from secateurs.compressor import Compressor
+    from secateurs.remote import RemoteCompressor
 
 _DESCRIPTION = """\
 A query and a document go in; the same document, cut down to the sentences that matter, comes out: verbatim, with
@@ -35,7 +38,7 @@ A document that fails on its own comes back whole with `status: "error"`; everyt
 `{"error": {"type", "message"}}` with the status that says what to do."""
 
 
-def create_app(compressor: Served, settings: ServiceSettings | None = None) -> FastAPI:
+def create_app(compressor: Compressor | RemoteCompressor, settings: ServiceSettings | None = None) -> FastAPI:
     """Return the service around a compressor.
 
     Args:
@@ -83,14 +86,12 @@ def create_app(compressor: Served, settings: ServiceSettings | None = None) -> F
     return app
 
 
-async def _refuse_body(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
+async def _refuse_body(request: Request, error: RequestValidationError) -> Response:
     raise refuse_body(error.errors(), request.headers.get("content-type", ""))
 
 
-async def _refuse_address(request: Request, error: Exception) -> Response:
+async def _refuse_address(request: Request, error: HTTPException) -> Response:
     """Say in our words what the framework found: a body that is no JSON, an address or a method that is none."""
-    assert isinstance(error, HTTPException)
     if error.status_code == 400:
         raise RefusalError(400, "bad_json", "the body is not JSON in UTF-8.")
     if error.status_code == 405:

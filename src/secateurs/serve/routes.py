@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
 
-from secateurs.policy import Threshold
+from secateurs.policy import Threshold, resolve
 from secateurs.serve import replies
 from secateurs.serve.answers import Highlighting, compressed, highlighted, ranked
 from secateurs.serve.metrics import CONTENT_TYPE
@@ -82,6 +82,9 @@ async def highlight(body: HighlightRequest, service: _Service) -> Response:
     # every sentence with its score: what matches is said here
     job = Job(pairs, Threshold(0.0), timeout=body.timeout, cuts=False)
     policy = service.policy if body.threshold is None else Threshold(body.threshold)
+    if resolve(policy, Threshold(0.0)) is not policy:
+        said = f"only what is behind {service.name} knows its own policy: send a threshold."
+        raise RefusalError(422, "not_supported", said)
     how = Highlighting(tags, policy, service.counter(job), body.highlight_only)
     return _json(await service.run(job, partial(highlighted, service.name, how, [len(some) for some in texts])))
 

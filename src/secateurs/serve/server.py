@@ -13,16 +13,15 @@ import sys
 from types import FrameType
 from typing import Any
 
-from secateurs.errors import Error, MissingExtraError
+from secateurs.errors import Error
+from secateurs.support.extras import raise_missing
 
 try:
     import uvicorn
     from fastapi import FastAPI
     from uvicorn.protocols.http.auto import AutoHTTPProtocol
 except ModuleNotFoundError as error:
-    if (error.name or "").split(".")[0] not in ("uvicorn", "fastapi"):
-        raise
-    raise MissingExtraError("the HTTP service", "serve") from error
+    raise_missing(error, "uvicorn", "fastapi", feature="the HTTP service", extra="serve")
 
 from secateurs.serve.service import Service
 

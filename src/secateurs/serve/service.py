@@ -6,17 +6,20 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from secateurs.adapters.settings import CompressorLike, checkpoint_name
 from secateurs.errors import Error, OverloadedError
-from secateurs.policy import AllOf, AnyOf, Neighbours, Policy, Threshold, combine
+from secateurs.policy import AllOf, AnyOf, Neighbours, Policy, Threshold, combine, resolve
 from secateurs.result.compression import Compression
 from secateurs.result.savings import TokenCounter
 from secateurs.serve.admission import Admission
 from secateurs.serve.metrics import Metrics
 from secateurs.serve.refusal import RefusalError
 from secateurs.serve.settings import ServiceSettings
+
+if TYPE_CHECKING:
+    from secateurs.compressor import Compressor
+    from secateurs.remote import RemoteCompressor
 
 Pairs = Sequence[tuple[str, str]]
 Result = TypeVar("Result")
@@ -27,36 +30,6 @@ _FAILURES = 3  # requests in a row of which every document failed: the model is 
 _POLICY_CHARACTERS = 1_000
 _POLICY_PARTS = 16  # each may count the tokens of a whole document some twenty times
 _NEIGHBOURS = 100  # a sentence marks so many others
-
-
-class Served(CompressorLike, Protocol):
-    """What the service needs of a compressor; `secateurs.Compressor` and `RemoteCompressor` are such."""
-
-    async def acompress(
-        self,
-        query: str,
-        documents: Sequence[str],
-        *,
-        policy: Policy | None = None,
-        max_total_tokens: int | None = None,
-    ) -> list[Compression]:
-        """Compress documents for one query without blocking the event loop."""
-
-    async def acompress_pairs(
-        self, pairs: Pairs, *, policy: Policy | None = None, max_total_tokens: int | None = None
-    ) -> list[Compression]:
-        """Compress documents for many queries at once without blocking the event loop."""
-
-    def counting(self, encoding: str) -> Served:
-        """Return this compressor with savings counted in another encoding."""
-
-
-@runtime_checkable
-class Observed(Protocol):
-    """A compressor that tells of its forward passes; one behind an address cannot."""
-
-    def observe(self, on_pass: Callable[[int, float], object]) -> None:
-        """Call a function with the encoder tokens and the seconds of every forward pass."""
 
 
 @dataclass(frozen=True)
@@ -90,14 +63,14 @@ class Service:
     """One compressor, shared by all requests.
 
     Args:
-        compressor: The compressor.
+        compressor: The compressor: ours, or one that has its methods.
         settings: What the service allows.
 
     Attributes:
         draining: Whether the service is about to end.
     """
 
-    def __init__(self, compressor: Served, settings: ServiceSettings) -> None:
+    def __init__(self, compressor: Compressor | RemoteCompressor, settings: ServiceSettings) -> None:
         self.settings = settings
         self.metrics = Metrics()
         # a large request that shares the model with later ones takes up to twice as long as is estimated
@@ -105,17 +78,17 @@ class Service:
         self.draining = False
         self.ranks: bool | None = None  # not known before the model has read something
         self._compressor = compressor
-        self._others: dict[str, Served] = {}
+        self._others: dict[str, Compressor | RemoteCompressor] = {}
         self._failures = 0
         self._answers = ThreadPoolExecutor(_ANSWERS, thread_name_prefix="secateurs-answers")
         self.metrics.serving(lambda: self.name, lambda: self.admission.inside, lambda: self.admission.waiting)
-        if isinstance(compressor, Observed):
+        if hasattr(compressor, "observe"):  # one behind an address tells nothing of its forward passes
             compressor.observe(self.metrics.batch)
 
     @property
     def name(self) -> str:
         """The model's name."""
-        return checkpoint_name(self._compressor.checkpoint)  # one behind an address may learn it later
+        return self._compressor.name  # one behind an address may learn it later
 
     @property
     def policy(self) -> Policy:
@@ -179,7 +152,7 @@ class Service:
         """Return what counts LLM tokens as the results of a job do."""
         return TokenCounter(job.encoding or self.encoding)
 
-    async def _compress(self, compressor: Served, job: Job) -> list[Compression]:
+    async def _compress(self, compressor: Compressor | RemoteCompressor, job: Job) -> list[Compression]:
         options: dict[str, Any] = {"policy": job.policy, "max_total_tokens": job.max_total_tokens}
         query = job.pairs[0][0]
         if all(pair[0] == query for pair in job.pairs):
@@ -194,7 +167,7 @@ class Service:
             return then(results)
         return await asyncio.get_running_loop().run_in_executor(self._answers, then, results)
 
-    def _counting(self, encoding: str | None) -> Served:
+    def _counting(self, encoding: str | None) -> Compressor | RemoteCompressor:
         if encoding is None or encoding == self.encoding:
             return self._compressor
         if encoding not in self._others:
@@ -241,8 +214,7 @@ def read_policy(
     if len(source) > _POLICY_CHARACTERS:
         raise _no_policy(f"it has {len(source):,} characters, and {_POLICY_CHARACTERS:,} is the limit.")
     try:
-        # by its name alone: nothing in the quotes of a policy may hold brackets
-        policy = Policy.parse(source.replace("Default()", f"({default!r})"))
+        policy = resolve(Policy.parse(source), default)
         if threshold is not None:
             policy = policy & Threshold(threshold)
         policy = combine(threshold=None, top_k=top_k, max_tokens=max_tokens, default=policy)

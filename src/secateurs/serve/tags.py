@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Literal
 
 from secateurs.result.span import Sentence
@@ -86,10 +87,9 @@ class Tags:
         if not any(one.text.strip() for one in sentences):
             return Highlighted((), ())
         pieces = []
-        turn = 0
+        turns = count()
         for one, flag in zip(sentences, flags, strict=True):
-            pieces.append(self.around(one.text, turn) if flag else self.plain(one.text))
-            turn += flag
+            pieces.append(self.around(one.text, next(turns)) if flag else self.plain(one.text))
         return Highlighted(("".join(pieces),), (max(one.score for one in sentences),))
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from secateurs.result.span import Span
 from secateurs.segment import segment
+from secateurs.support.surrogates import replace_surrogates
 from secateurs.train.config import ConfigError, SourceConfig
 from secateurs.train.records import MASKED, Record, read_records
 from secateurs.windows.tokenizer import Tokenizer
@@ -26,7 +27,6 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 _CLAUSE = re.compile(r"[,，;；。！？!?]\s*")
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,9 +213,7 @@ class Preparer:
     def _encode(self, texts: Sequence[str]) -> list[_Encoded]:
         tokens = self._tokenizer.encode(texts)
         ids = np.split(tokens.ids, np.cumsum(tokens.lengths)[:-1])
-        encodings = self._pipeline.encode_batch(
-            [_SURROGATE.sub("\ufffd", text) for text in texts], add_special_tokens=False
-        )
+        encodings = self._pipeline.encode_batch(list(map(replace_surrogates, texts)), add_special_tokens=False)
         offsets = (np.array(one.offsets, dtype=np.int64).reshape(-1, 2) for one in encodings)
         return [_Encoded(some, where) for some, where in zip(ids, offsets, strict=True)]
 

@@ -6,7 +6,6 @@ or document become the unknown id.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
@@ -17,10 +16,10 @@ from numpy.typing import NDArray
 
 from secateurs.result.token_scores import Ints, Offsets
 from secateurs.support.fork import forked
+from secateurs.support.surrogates import replace_surrogates
 
 Ids = NDArray[np.int32]
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _TEXTS_AT_ONCE = 4096  # bounds the memory of the tokenizer's own result objects on a huge document
 
 
@@ -103,7 +102,7 @@ class Tokenizer:
 
 def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
     for first in range(0, len(texts), _TEXTS_AT_ONCE):
-        yield [_SURROGATE.sub("\ufffd", text) for text in texts[first : first + _TEXTS_AT_ONCE]]
+        yield [replace_surrogates(text) for text in texts[first : first + _TEXTS_AT_ONCE]]
 
 
 class TokenizerOffsets:

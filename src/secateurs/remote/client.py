@@ -10,15 +10,14 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any
 
-from secateurs.errors import Error, MissingExtraError, OverloadedError
+from secateurs.errors import Error, OverloadedError
+from secateurs.support.extras import raise_missing
 from secateurs.support.fork import ForkLock
 
 try:
     import httpx
 except ModuleNotFoundError as error:
-    if error.name != "httpx":
-        raise
-    raise MissingExtraError("RemoteCompressor", "serve") from error
+    raise_missing(error, "httpx", feature="RemoteCompressor", extra="serve")
 
 _KEPT_OPEN = 20.0  # seconds an idle connection is kept; the service closes it after 30
 _CONNECT = 5.0  # seconds to reach the service, at most

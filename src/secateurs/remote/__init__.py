@@ -5,42 +5,24 @@
 
 It needs no torch. Nothing is asked of the service before the first document is compressed, so that an adapter can be
 made, copied and pickled while the service is down; and when it is, the adapters return their documents as they came.
+
+client.py    connections to the service, of threads and of event loops
+rebuild.py   results made again from an answer, out of the documents that were sent
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from secateurs.errors import Error
-from secateurs.policy import Count, Policy, check_policy
+from secateurs.policy import Default, Policy, check_policy
+from secateurs.remote.rebuild import rebuild
 from secateurs.result.compression import Compression
 from secateurs.result.savings import TokenCounter
-from secateurs.result.span import Sentence
-from secateurs.serve.rebuild import rebuild
 from secateurs.support.arguments import check_count, check_documents, check_pairs, check_query, check_seconds
-
-# What the encoder and the counter see in their place anyway; so offsets hold, and every text has a UTF-8.
-_SURROGATES = dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
-
-
-class ServicePolicy(Policy):
-    """Whatever the service's own policy is: what a `RemoteCompressor` goes by before the service has answered."""
-
-    def __call__(self, sentences: Sequence[Sentence], count: Count) -> list[bool]:
-        """Refuse: only the service knows."""
-        raise NotImplementedError("only the service knows its own policy: pass another to decide here.")
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, ServicePolicy)
-
-    def __hash__(self) -> int:
-        return hash(ServicePolicy)
-
-    def __repr__(self) -> str:
-        return "Default()"  # which the service reads as its own
+from secateurs.support.surrogates import replace_surrogates
 
 
 class RemoteCompressor:
@@ -78,7 +60,7 @@ class RemoteCompressor:
         policy: Policy | None = None,
         encoding: str = "o200k_base",
     ) -> None:
-        from secateurs.serve.client import Client  # which needs the extra
+        from secateurs.remote.client import Client  # which needs the extra
 
         if not isinstance(base_url, str) or not base_url.startswith(("http://", "https://")):
             raise ValueError(f"base_url must be an address such as http://localhost:8080, got {base_url!r}")
@@ -95,17 +77,13 @@ class RemoteCompressor:
 
     @property
     def policy(self) -> Policy:
-        """Which sentences stay by default: yours, else the service's own, once it has answered."""
-        return self._policy or self._learned or ServicePolicy()
+        """Which sentences stay by default: yours, else the service's own: `Default()` until it has answered."""
+        return self._policy or self._learned or Default()
 
     @property
-    def checkpoint(self) -> Path:
-        """The name of the service's checkpoint, its address before it has answered, as a path that need not exist."""
-        name = self._model or self.base_url.split("://")[1].replace("/", "-")
-        if name.startswith("secateurs-"):
-            return Path(__file__).parent / "models" / name.removeprefix("secateurs-")
-        # as the hub's cache has it: the owner is part of the name
-        return Path(f"models--{name.replace('/', '--')}", "snapshots", "remote") if "/" in name else Path(name)
+    def name(self) -> str:
+        """The name of the service's checkpoint; the service's address until it has answered."""
+        return self._model or self.base_url.split("://")[1].replace("/", "-")  # a slash is for ids of the hub
 
     def compress(
         self,
@@ -229,10 +207,11 @@ class RemoteCompressor:
             check_count(max_total_tokens, "max_total_tokens", least=0)
         if timeout is not None:
             check_seconds(timeout, "timeout")
-        policy = self._policy if policy is None else check_policy(policy)
+        policy = (self._policy or Default()) if policy is None else check_policy(policy)
+        # what was learned is not sent back: the service may have another policy by now
+        own = policy == Default() or policy is self._learned
         return {
-            # what was learned is not sent back: the service may have another policy by now
-            "policy": None if policy is None or policy is self._learned else _source(policy),
+            "policy": None if own else _source(policy),
             "max_total_tokens": max_total_tokens,
             "encoding": self.encoding,
             "timeout": self._timeout if timeout is None else timeout,
@@ -262,14 +241,17 @@ def _connect(
     return kind(base_url, api_key, **settings)
 
 
+# The encoder and the counter see lone surrogates replaced anyway: what is sent so has the same offsets and scores.
+
+
 def _one_query(query: str, documents: Sequence[str]) -> dict[str, Any]:
     check_query(query)
     check_documents(documents)
-    return {"query": _clean(query), "documents": [_clean(document) for document in documents]}
+    return {"query": replace_surrogates(query), "documents": list(map(replace_surrogates, documents))}
 
 
 def _many_queries(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    return {"pairs": [[_clean(query), _clean(document)] for query, document in pairs]}
+    return {"pairs": [list(map(replace_surrogates, pair)) for pair in pairs]}
 
 
 def _parse(source: str) -> Policy | None:
@@ -279,22 +261,14 @@ def _parse(source: str) -> Policy | None:
         return None
 
 
-def _clean(text: str) -> str:
-    return text.translate(_SURROGATES)
-
-
-def _source(policy: Policy) -> str | None:
+def _source(policy: Policy) -> str:
     """Return what the service reads as this policy."""
-    if isinstance(policy, ServicePolicy):
-        return None
     source = repr(policy)
     try:
-        # a stand-in that reads the same either way, so that policies built on the service's own can be checked
-        if Policy.parse(source.replace("Default()", "TopK(1)")) is not None:
-            return source
+        Policy.parse(source)
     except ValueError:
-        pass
-    raise ValueError(
-        f"the policy {source} cannot be sent to a service: it must be made of Threshold, TopK, TokenBudget and "
-        "Neighbours, combined with | and &."
-    )
+        raise ValueError(
+            f"the policy {source} cannot be sent to a service: it must be made of Threshold, TopK, TokenBudget, "
+            "Neighbours and Default, combined with | and &."
+        ) from None
+    return source

@@ -1,0 +1,47 @@
+"""What a checkpoint is called: known from its folder alone, before anything is loaded."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+BUNDLED = "secateurs-xsmall"
+
+_MODELS = Path(str(files("secateurs"))) / "models"
+
+
+def checkpoint_name(folder: Path) -> str:
+    """Return the name of a checkpoint from its folder; never a path of this machine.
+
+    Example:
+        >>> checkpoint_name(Path("hub/models--owner--pruner/snapshots/0123abcd"))
+        'owner/pruner'
+        >>> checkpoint_name(Path("/home/ann/my-pruner"))
+        'my-pruner'
+    """
+    if folder.parent == _MODELS:
+        return f"secateurs-{folder.name}"
+    if folder.parent.name == "snapshots" and folder.parent.parent.name.startswith("models--"):
+        return folder.parent.parent.name.removeprefix("models--").replace("--", "/")
+    return folder.name or folder.resolve().name
+
+
+def model_of(name: str, folder: Path | None) -> str | None:
+    """Return what `Compressor.from_pretrained` takes as `model` for the checkpoint of a compressor.
+
+    Args:
+        name: The compressor's name.
+        folder: The checkpoint's folder; None where it is on another machine.
+
+    Returns:
+        The folder where the name alone does not lead to it; None for the bundled checkpoint.
+
+    Example:
+        >>> model_of("my-pruner", Path("/home/ann/my-pruner")) == str(Path("/home/ann/my-pruner"))
+        True
+        >>> model_of("owner/pruner", None)
+        'owner/pruner'
+    """
+    if name == BUNDLED and (folder is None or folder.parent == _MODELS):
+        return None
+    return name if folder is None or "/" in name else str(folder)
