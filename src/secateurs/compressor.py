@@ -6,7 +6,7 @@ The steps of the work are `secateurs.pipeline`'s; see `pipeline/run.py`.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -21,8 +21,8 @@ from secateurs.pipeline.run import Pipeline
 from secateurs.policy import Policy, check_policy
 from secateurs.result.compression import Compression
 from secateurs.result.savings import TokenCounter
-from secateurs.segment import Segmenter, get_segmenter
-from secateurs.support.arguments import check_count, check_documents, check_pairs, check_query
+from secateurs.segment import Segmenter, get_cutter
+from secateurs.support.arguments import check_count, check_documents, check_elision, check_pairs, check_query
 from secateurs.support.calls import Calls
 from secateurs.support.names import checkpoint_name
 
@@ -62,6 +62,7 @@ class Compressor:
         encoding: The tiktoken encoding in which savings are counted.
         cache: Remembers scores of (query, document) pairs; None scores every call anew. It can be shared, and set
             later as the attribute of the same name.
+        elision: What stands where something was cut, such as `"[…]"`; None for nothing. It counts as what it costs.
         recipe: How to load the checkpoint again where a pickle is read; None to load it from its folder.
 
     Example:
@@ -69,7 +70,7 @@ class Compressor:
         >>> compressor = Compressor.from_pretrained()
         >>> document = "Ann Lee wrote it in 1999. It rained that year."
         >>> compressor.compress("Who wrote it?", [document], policy=Threshold(0.5))[0].text
-        'Ann Lee wrote it in 1999. '
+        'Ann Lee wrote it in 1999.'
     """
 
     def __init__(
@@ -80,13 +81,15 @@ class Compressor:
         policy: Policy | None = None,
         encoding: str = "o200k_base",
         cache: ScoreCache | None = None,
+        elision: str | None = None,
         recipe: Recipe | None = None,
     ) -> None:
-        self._segment = get_segmenter(segmenter)
+        self._cutter = get_cutter(segmenter)
         self._count = TokenCounter(encoding)
         self.policy = checkpoint.default_policy if policy is None else check_policy(policy)
         self.encoding = encoding
         self.cache = cache
+        self.elision = check_elision(elision)
         self.checkpoint = checkpoint.path
         self._loaded: checkpoints.Checkpoint | None = checkpoint
         self._scorer: Scorer | None = Scorer(checkpoint.model)
@@ -96,7 +99,7 @@ class Compressor:
         self._owner = (checkpoint.path.resolve(), checkpoint.model.device.type, checkpoint.model.dtype, segmenter)
 
     @classmethod
-    def from_pretrained(
+    def from_pretrained(  # noqa: PLR0913 - the arguments of the contract, all but the first by name
         cls,
         model: str | Path | None = None,
         *,
@@ -107,6 +110,7 @@ class Compressor:
         segmenter: Segmenter | str | None = None,
         policy: Policy | None = None,
         encoding: str = "o200k_base",
+        elision: str | None = None,
     ) -> Self:
         """Load a checkpoint.
 
@@ -119,6 +123,7 @@ class Compressor:
             segmenter: How documents are split; None for sentences, a language code to fix it, or a callable.
             policy: Which sentences stay by default; None for the checkpoint's own threshold.
             encoding: The tiktoken encoding in which savings are counted.
+            elision: What stands where something was cut, such as `"[…]"`; None for nothing.
 
         Returns:
             A compressor, ready to use.
@@ -128,15 +133,16 @@ class Compressor:
             DeviceError: The device is unknown or not available.
         """
         checkpoints.check_family(family)  # wrong arguments are found before a model is loaded
-        get_segmenter(segmenter)
+        get_cutter(segmenter)
         TokenCounter(encoding)
+        check_elision(elision)
         where = resolve_device(device)
         precision = resolve_dtype(dtype, where)
         path = checkpoints.locate(model, revision)
         load = partial(checkpoints.load, path, family=family, device=where, dtype=precision)
         checkpoint = compute(load, where)
         recipe = Recipe(model, revision, device, dtype, family)
-        return cls(checkpoint, segmenter=segmenter, policy=policy, encoding=encoding, recipe=recipe)
+        return cls(checkpoint, segmenter=segmenter, policy=policy, encoding=encoding, elision=elision, recipe=recipe)
 
     @property
     def name(self) -> str:
@@ -151,6 +157,7 @@ class Compressor:
         policy: Policy | None = None,
         max_total_tokens: int | None = None,
         timeout: float | None = None,
+        elision: str | None = None,
     ) -> list[Compression]:
         """Compress documents for one query.
 
@@ -160,6 +167,7 @@ class Compressor:
             policy: Which sentences stay; None for this compressor's own.
             max_total_tokens: LLM tokens to spend over all documents together, best sentences first.
             timeout: Seconds after which to give up; None to wait as long as it takes.
+            elision: What stands where something was cut; None for this compressor's own.
 
         Returns:
             One result a document, in order. A document that fails comes back whole, with `status="error"`.
@@ -172,7 +180,7 @@ class Compressor:
         """
         check_query(query)
         check_documents(documents)
-        work = partial(self._run, [(query, document) for document in documents], policy, max_total_tokens)
+        work = self._work([(query, document) for document in documents], policy, max_total_tokens, elision)
         return self._calls.run(work, timeout=timeout)
 
     def compress_pairs(
@@ -182,6 +190,7 @@ class Compressor:
         policy: Policy | None = None,
         max_total_tokens: int | None = None,
         timeout: float | None = None,
+        elision: str | None = None,
     ) -> list[Compression]:
         """Compress documents for many queries at once, batched together.
 
@@ -190,6 +199,7 @@ class Compressor:
             policy: Which sentences stay; None for this compressor's own.
             max_total_tokens: LLM tokens to spend over all documents together, best sentences first.
             timeout: Seconds after which to give up; None to wait as long as it takes.
+            elision: What stands where something was cut; None for this compressor's own.
 
         Returns:
             One result a pair, in order.
@@ -200,7 +210,7 @@ class Compressor:
             TimeoutError: The time is up.
             OverloadedError: Other callers' documents are waiting already, too many for these to join them.
         """
-        return self._calls.run(partial(self._run, check_pairs(pairs), policy, max_total_tokens), timeout=timeout)
+        return self._calls.run(self._work(check_pairs(pairs), policy, max_total_tokens, elision), timeout=timeout)
 
     async def acompress(
         self,
@@ -210,11 +220,12 @@ class Compressor:
         policy: Policy | None = None,
         max_total_tokens: int | None = None,
         timeout: float | None = None,
+        elision: str | None = None,
     ) -> list[Compression]:
         """Do what `compress` does without blocking the event loop."""
         check_query(query)
         check_documents(documents)
-        work = partial(self._run, [(query, document) for document in documents], policy, max_total_tokens)
+        work = self._work([(query, document) for document in documents], policy, max_total_tokens, elision)
         return await self._calls.arun(work, timeout=timeout)
 
     async def acompress_pairs(
@@ -224,9 +235,10 @@ class Compressor:
         policy: Policy | None = None,
         max_total_tokens: int | None = None,
         timeout: float | None = None,
+        elision: str | None = None,
     ) -> list[Compression]:
         """Do what `compress_pairs` does without blocking the event loop."""
-        work = partial(self._run, check_pairs(pairs), policy, max_total_tokens)
+        work = self._work(check_pairs(pairs), policy, max_total_tokens, elision)
         return await self._calls.arun(work, timeout=timeout)
 
     def counting(self, encoding: str) -> Self:
@@ -238,6 +250,7 @@ class Compressor:
             policy=self.policy,
             encoding=encoding,
             cache=self.cache,
+            elision=self.elision,
             recipe=self._recipe,
         )
         other._scorer = scorer  # whose passes are shared
@@ -259,7 +272,12 @@ class Compressor:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle what to load, never the weights."""
-        settings = {"segmenter": self._segmenter, "policy": self.policy, "encoding": self.encoding}
+        settings = {
+            "segmenter": self._segmenter,
+            "policy": self.policy,
+            "encoding": self.encoding,
+            "elision": self.elision,
+        }
         return _load, (type(self), {**asdict(self._recipe), **settings}, self.cache)
 
     def __enter__(self) -> Self:
@@ -275,26 +293,29 @@ class Compressor:
         state = "closed" if checkpoint is None else str(checkpoint.model.device)
         return f"Compressor({self.checkpoint.name!r}, {state}, policy={self.policy!r}, encoding={self.encoding!r})"
 
-    def _run(
+    def _work(
         self,
         pairs: Sequence[tuple[str, str]],
         policy: Policy | None,
         max_total_tokens: int | None,
-        cancelled: threading.Event,
-    ) -> list[Compression]:
+        elision: str | None,
+    ) -> Callable[[threading.Event], list[Compression]]:
+        """Return what a call has to do, its arguments checked."""
         policy = self.policy if policy is None else check_policy(policy)
         if max_total_tokens is not None:
             check_count(max_total_tokens, "max_total_tokens", least=0)
-        return self._pipeline().run(pairs, policy, max_total_tokens, cancelled)
+        mark = self.elision if elision is None else check_elision(elision)
+        return lambda cancelled: self._pipeline(mark).run(pairs, policy, max_total_tokens, cancelled)
 
-    def _pipeline(self) -> Pipeline:
+    def _pipeline(self, elision: str | None) -> Pipeline:
         checkpoint, _ = self._open()
         return Pipeline(
-            segmenter=self._segment,
+            cutter=self._cutter,
             checkpoint=checkpoint,
             scorer=self._still_open,
             count=self._count,
             cache=self.cache,
+            elision=elision,
             owner=self._owner,
         )
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secateurs.pipeline.documents import Failed, Scored, each
+from secateurs.pipeline.join import Parts
 from secateurs.pipeline.run import groups
 
 
@@ -29,7 +30,7 @@ def _step(document: Scored) -> Scored:
 
 def test_a_failed_document_travels_beside_the_others():
     """A step that fails for one document makes it a value, later steps leave it alone, and order and number stay."""
-    documents = [Scored(text, (), None, ()) for text in ("a", "bad", "b")]
+    documents = [Scored(Parts(text, ()), (), None, ()) for text in ("a", "bad", "b")]
     once = each(_step, documents)
     twice = each(_step, once)
     assert [type(one) for one in twice] == [Scored, Failed, Scored]
@@ -40,4 +41,4 @@ def test_a_failed_document_travels_beside_the_others():
 def test_an_interrupt_is_no_failure_of_a_document():
     """What stops the process passes through every step."""
     with pytest.raises(KeyboardInterrupt):
-        each(_step, [Scored("stop", (), None, ())])
+        each(_step, [Scored(Parts("stop", ()), (), None, ())])

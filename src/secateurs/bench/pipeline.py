@@ -15,11 +15,12 @@ from secateurs.bench.variants import Floats
 from secateurs.checkpoints import Checkpoint
 from secateurs.pipeline.cut import cut
 from secateurs.pipeline.documents import Draft, Scored
-from secateurs.pipeline.draft import plan, split
-from secateurs.pipeline.score import sentence_scores
+from secateurs.pipeline.draft import plan
+from secateurs.pipeline.join import Parts
+from secateurs.pipeline.score import unit_scores
 from secateurs.result.savings import TokenCounter
 from secateurs.result.span import Sentence
-from secateurs.segment import get_segmenter
+from secateurs.segment import get_cutter
 from secateurs.windows.aggregate import Rule, fill_missing, mean_scores
 from secateurs.windows.packing import Window
 
@@ -56,16 +57,15 @@ def windows_of(draft: Draft) -> tuple[Window, ...]:
 
 def prepare(checkpoint: Checkpoint, corpus: Corpus) -> Prepared:
     """Split and tokenize; the query once."""
-    segmenter = get_segmenter()
-    spans = timed(lambda: [split(document, segmenter) for document in corpus.documents], _CPU)
+    cutter = get_cutter()
+    parts = timed(lambda: [Parts(document, tuple(cutter(document))) for document in corpus.documents], _CPU)
 
     def plan_all() -> list[Draft]:
         query = checkpoint.encode_query(corpus.query)
-        both = zip(corpus.documents, spans.result, strict=True)
-        return [Draft(document, own, plan(document, own, query, checkpoint)) for document, own in both]
+        return [Draft(own, plan(own.original, own.units, query, checkpoint)) for own in parts.result]
 
     drafts = timed(plan_all, _CPU)
-    return Prepared(tuple(drafts.result), spans.seconds, drafts.seconds)
+    return Prepared(tuple(drafts.result), parts.seconds, drafts.seconds)
 
 
 def pool(rule: Rule, prepared: Prepared, log_odds: Sequence[Floats]) -> list[Scores]:
@@ -83,7 +83,7 @@ def pool(rule: Rule, prepared: Prepared, log_odds: Sequence[Floats]) -> list[Sco
     scores = []
     for draft in prepared.drafts:
         tokens = np.concatenate([np.zeros(0, np.float32), *(next(waiting) for _ in windows_of(draft))])
-        scores.append(np.array(sentence_scores(draft, tokens, rule)))
+        scores.append(np.array(unit_scores(draft, tokens, rule)))
     return scores
 
 
@@ -95,10 +95,11 @@ def cut_seconds(drafts: Sequence[Draft], count: TokenCounter) -> float:
 
 def _halved(draft: Draft) -> Scored:
     sentences = tuple(
-        Sentence(start, end, draft.original[start:end], 0.5, kept=index % 2 == 0)
-        for index, (start, end) in enumerate(draft.spans)
+        Sentence(unit.start, unit.end, draft.original[unit.start : unit.end], 0.5, kept=True)
+        for unit in draft.parts.units
     )
-    return Scored(draft.original, sentences, None, ())
+    document = Scored(draft.parts, sentences, None, ())
+    return document.choose([place % 2 == 0 for place in range(len(document.choices))])
 
 
 def pooling_seconds() -> float:

@@ -21,7 +21,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from secateurs.checkpoints import openprovence, opensearch, provence, xprovence
 from secateurs.checkpoints.backbones import IGNORED, rename, rename_back
@@ -71,10 +73,19 @@ class Checkpoint:
     layout: Layout
     default_policy: Policy
 
-    @property
-    def offsets(self) -> OffsetSource | None:
-        """What tells where tokens stand, which knows no weights; None where the family scores no single token."""
-        return TokenizerOffsets(self.tokenizer, self.family.sentences) if self.family.reads_tokens else None
+    def offsets(self, read: NDArray[np.bool_]) -> OffsetSource | None:
+        """Return what tells where tokens stand, which knows no weights.
+
+        Args:
+            read: Which units of a document were tokenized.
+
+        Returns:
+            It; None where the family scores no single token.
+
+        Shape:
+            read: (units,).
+        """
+        return TokenizerOffsets(self.tokenizer, self.family.sentences, read) if self.family.reads_tokens else None
 
     def encode_query(self, query: str) -> Ids:
         """Tokenize a query the way the family wants it."""

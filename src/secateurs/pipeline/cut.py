@@ -1,9 +1,9 @@
-"""Last step: the kept slices of the original, and what they save; and what becomes of a document that failed."""
+"""Last step: the kept units with their frames, and what they save; and what becomes of a document that failed."""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from secateurs.errors import describe, own_failure
 from secateurs.pipeline.documents import Failed, Scored
@@ -12,11 +12,6 @@ from secateurs.result.savings import TokenCounter
 from secateurs.result.span import Sentence
 
 _log = logging.getLogger(__name__)
-
-
-def kept_text(document: Scored) -> str:
-    """Return what is left of a document: its kept sentences, verbatim."""
-    return "".join(sentence.text for sentence in document.sentences if sentence.kept)
 
 
 @dataclass(frozen=True)
@@ -37,10 +32,10 @@ def tokens_of(original: str, count: TokenCounter) -> Tokens:
 
 
 def cut(document: Scored, count: TokenCounter) -> Compression:
-    """Slice the kept sentences out of the original, and count; a document that would not get shorter stays whole.
+    """Put the kept units together, and count; a document that would not get shorter stays whole.
 
     Args:
-        document: A document, its sentences marked.
+        document: A document, its units marked.
         count: Counts the LLM tokens of a text.
     """
     original = document.original
@@ -49,7 +44,7 @@ def cut(document: Scored, count: TokenCounter) -> Compression:
         return _whole(document, before, count, "blank")
     if all(sentence.kept for sentence in document.sentences):
         return _whole(document, before, count, "nothing_cut")
-    text = kept_text(document)
+    text = document.text
     after = count(text)
     if text and after >= before.tokens:
         return _whole(document, before, count, "no_gain")
@@ -72,7 +67,7 @@ def _whole(document: Scored, before: Tokens, count: TokenCounter, reason: str) -
     return Compression(
         text=document.original,
         original=document.original,
-        sentences=tuple(replace(sentence, kept=True) for sentence in document.sentences),
+        sentences=document.whole(),
         savings=count.savings(before.tokens, before.tokens, exact=before.exact),
         status="unchanged",
         reason=reason,

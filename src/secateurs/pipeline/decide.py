@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from secateurs.pipeline.cut import kept_text, tokens_of
+from secateurs.pipeline.cut import tokens_of
 from secateurs.pipeline.documents import Failed, Scored
 from secateurs.policy import Policy, best_first, longest_fit, resolve
 from secateurs.result.savings import TokenCounter
@@ -27,53 +27,52 @@ def decide(document: Scored, policy: Policy, default: Policy, count: TokenCounte
     if not document.undecided:
         return document
     policy = resolve(policy, default)
-    marked = document.marked(default(document.sentences, count), repr(policy))
-    return marked if policy == default else marked.marked(policy(marked.sentences, count))
+    marked = document.choose(default(document.candidates, count), repr(policy))
+    return marked if policy == default else marked.choose(policy(marked.candidates, count))
 
 
 @dataclass(frozen=True)
 class _Place:
-    """A sentence that may be kept: which document it is of, and where it stands there."""
+    """A unit that may be kept: which document it is of, and which of its candidates."""
 
     document: int
-    index: int
+    candidate: int
     sentence: Sentence
 
 
 def spend(documents: Sequence[Scored | Failed], budget: int, count: TokenCounter) -> list[Scored | Failed]:
-    """Keep the best of the kept sentences of all documents while their texts count at most `budget` LLM tokens.
+    """Keep the best of the kept units of all documents while their texts count at most `budget` LLM tokens.
 
     Failed documents and blank ones are not cut; what they cost is spent first.
 
     Args:
-        documents: Documents with the sentences a policy kept.
+        documents: Documents with the units a policy kept.
         budget: LLM tokens.
         count: Counts the LLM tokens of a text.
 
     Returns:
-        The documents with fewer sentences kept.
+        The documents with fewer units kept.
     """
     open_ = {i: one for i, one in enumerate(documents) if isinstance(one, Scored) and one.undecided}
     spent = sum(tokens_of(one.original, count).tokens for i, one in enumerate(documents) if i not in open_)
-    places = [
-        _Place(i, j, one) for i, document in open_.items() for j, one in enumerate(document.sentences) if one.kept
-    ]
+    candidates = {i: document.candidates for i, document in open_.items()}
+    places = [_Place(i, j, one) for i, some in candidates.items() for j, one in enumerate(some) if one.kept]
 
-    def marked(some: Sequence[int]) -> dict[int, Scored]:
-        flags = {i: [False] * len(document.sentences) for i, document in open_.items()}
+    def chosen(some: Sequence[int]) -> dict[int, list[int]]:
+        """Return the places by document, as its candidates."""
+        found: dict[int, list[int]] = {}
         for place in some:
-            flags[places[place].document][places[place].index] = True
-        return {i: open_[i].marked(own) for i, own in flags.items()}
+            found.setdefault(places[place].document, []).append(places[place].candidate)
+        return found
+
+    def cost(some: Sequence[int]) -> int:
+        return sum(count(candidates[i].text(own)) for i, own in chosen(some).items())
 
     order = best_first([place.sentence for place in places])
-    fits = longest_fit(
-        order, budget - spent, lambda some: sum(count(kept_text(document)) for document in marked(some).values())
-    )
+    stays = chosen(order[: longest_fit(order, budget - spent, cost)])
     done: list[Scored | Failed] = list(documents)
-    for i, document in marked(order[:fits]).items():
-        done[i] = document.marked([one.kept for one in document.sentences], _named(document, budget))
+    for i, document in open_.items():
+        own = set(stays.get(i, ()))
+        policy = None if document.policy is None else f"{document.policy}, max_total_tokens={budget}"
+        done[i] = document.choose([j in own for j in range(len(document.choices))], policy)
     return done
-
-
-def _named(document: Scored, budget: int) -> str | None:
-    return None if document.policy is None else f"{document.policy}, max_total_tokens={budget}"

@@ -56,8 +56,8 @@ class Parts:
     def text(self, stays: Sequence[bool]) -> str:
         """Return the text of the units that stay."""
         kept = [index for index, stay in enumerate(stays) if stay]
-        if len(kept) == len(self.units):
-            return self.original
+        if not kept or len(kept) == len(self.units):
+            return self.original if kept else ""
         pieces = []
         before = -1
         for index, following in zip(kept, [*kept[1:], len(self.units)], strict=True):

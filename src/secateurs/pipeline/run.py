@@ -1,11 +1,11 @@
 """The one story: draft, score, decide, spend, cut.
 
     query, document
-      -> Draft         draft.py    sentences that tile the document, tokenized and packed behind the query
-      -> Scored        score.py    one forward pass for many windows of many documents, one score a sentence
+      -> Draft         draft.py    units that tile the document, tokenized and packed behind the query
+      -> Scored        score.py    one forward pass for many windows of many documents, one score a unit
       -> Scored        decide.py   a policy marks what stays in each document
       -> Scored        decide.py   a budget, where there is one, what stays of all documents together
-      -> Compression   cut.py      the kept slices of the original, and what they save
+      -> Compression   cut.py      the kept units with their frames, and what they save
 
 A document with which something goes wrong becomes a `Failed`, which travels beside the others.
 """
@@ -24,12 +24,13 @@ from secateurs.pipeline.cache import ScoreCache, recall, remember
 from secateurs.pipeline.cut import cut, leave_whole
 from secateurs.pipeline.decide import decide, spend
 from secateurs.pipeline.documents import Draft, Failed, Scored, each
-from secateurs.pipeline.draft import plan, split
+from secateurs.pipeline.draft import plan
+from secateurs.pipeline.join import Parts
 from secateurs.pipeline.score import reduce_scores
 from secateurs.policy import Policy
 from secateurs.result.compression import Compression
 from secateurs.result.savings import TokenCounter
-from secateurs.segment import Segmenter
+from secateurs.segment import Cutter
 
 Pair = tuple[str, str]  # query, document
 
@@ -43,19 +44,21 @@ class Pipeline:
     """What the steps need.
 
     Attributes:
-        segmenter: Splits documents.
+        cutter: Cuts documents into units.
         checkpoint: Tokenizes them, and says by which rule token scores become sentence scores.
         scorer: Gives what runs the model; raises when the compressor was closed in the meantime.
         count: Counts LLM tokens.
         cache: Remembers scores; None scores everything.
+        elision: What stands where something was cut; None for nothing.
         owner: Under what the cache knows this checkpoint and segmenter.
     """
 
-    segmenter: Segmenter
+    cutter: Cutter
     checkpoint: Checkpoint
     scorer: Callable[[], Scorer]
     count: TokenCounter
     cache: ScoreCache | None
+    elision: str | None
     owner: Hashable
 
     def run(
@@ -84,14 +87,14 @@ class Pipeline:
         return [leave_whole(one, self.count) if isinstance(one, Failed) else one for one in cuts]
 
     def draft(self, pairs: Sequence[Pair]) -> list[Draft | Failed]:
-        """Split and tokenize documents; each query once."""
+        """Cut and tokenize documents; each query once."""
         encode = cache(self.checkpoint.encode_query)
         drafts: list[Draft | Failed] = []
         for query, document in pairs:
             try:
-                spans = split(document, self.segmenter)
-                windows = plan(document, spans, encode(query), self.checkpoint) if document.strip() else None
-                drafts.append(Draft(document, spans, windows))
+                parts = Parts(document, tuple(self.cutter(document)))
+                windows = plan(document, parts.units, encode(query), self.checkpoint) if document.strip() else None
+                drafts.append(Draft(parts, windows))
             except BaseException as error:
                 drafts.append(Failed(document, own_failure(error)))
         return drafts
@@ -99,13 +102,13 @@ class Pipeline:
     def score(
         self, pairs: Sequence[Pair], drafts: Sequence[Draft | Failed], cancelled: threading.Event
     ) -> list[Scored | Failed]:
-        """Run the windows of all drafts together, reduce them to sentence scores, and remember those."""
+        """Run the windows of all drafts together, reduce them to unit scores, and remember those."""
         windows = [window for one in drafts if isinstance(one, Draft) and one.plan for window in one.plan.windows]
         outcomes = iter(self.scorer().score(windows, cancelled=cancelled))
 
         def reduce(draft: Draft) -> Scored:
             mine = [next(outcomes) for _ in draft.plan.windows] if draft.plan else []
-            return reduce_scores(draft, _all_scored(mine), self.checkpoint.family.rule, self.checkpoint.offsets)
+            return reduce_scores(draft, _all_scored(mine), self.checkpoint)
 
         scored = each(reduce, drafts)
         for (query, _), one in zip(pairs, scored, strict=True):
@@ -118,7 +121,7 @@ class Pipeline:
         return {pair: scored for pair, scored in found.items() if scored is not None}
 
     def _decide(self, policy: Policy, document: Scored) -> Scored:
-        return decide(document, policy, self.checkpoint.default_policy, self.count)
+        return decide(document.eliding(self.elision), policy, self.checkpoint.default_policy, self.count)
 
 
 def groups(pairs: Sequence[Pair], characters: int = _AT_ONCE) -> Iterator[list[Pair]]:

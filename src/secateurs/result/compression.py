@@ -147,10 +147,7 @@ class Compression(_Carrier):
             "ranking_score": self.ranking_score,
             "text": self.text,
             "spans": [[start, end] for start, end in self.spans],
-            "sentences": [
-                {"start": s.start, "end": s.end, "text": s.text, "score": s.score, "kept": s.kept}
-                for s in self.sentences
-            ],
+            "sentences": [sentence.to_dict() for sentence in self.sentences],
             "savings": self.savings.to_dict(),
         }
 

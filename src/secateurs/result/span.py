@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Span(NamedTuple):
@@ -46,14 +46,15 @@ def merge_spans(spans: Iterable[tuple[int, int]]) -> tuple[Span, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """One sentence of a document, what the model thought of it, and whether it stayed.
+    """One unit of a document (a sentence, a list item, a row ...), its score, and whether it stayed.
 
     Attributes:
         start: First code point in the original document.
         end: One past the last code point.
         text: `original[start:end]`, white space included.
-        score: Relevance to the query, a probability in [0, 1].
-        kept: Whether the sentence is part of the compressed text.
+        score: Relevance to the query, a probability in [0, 1]; 0.0 for what is frame and nothing else.
+        kept: Whether the unit is part of the compressed text.
+        frame: Whether it is kept for the sake of others alone: a heading, a table's header, a fence mark, a tag.
     """
 
     start: int
@@ -61,6 +62,12 @@ class Sentence:
     text: str
     score: float
     kept: bool
+    frame: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the unit as JSON types; `frame` stands there only where it is true."""
+        data = {"start": self.start, "end": self.end, "text": self.text, "score": self.score, "kept": self.kept}
+        return {**data, "frame": True} if self.frame else data
 
 
 @dataclass(frozen=True, slots=True)

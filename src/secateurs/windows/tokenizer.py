@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, pairwise
+from itertools import chain
 
 import numpy as np
 import tokenizers
@@ -111,17 +111,25 @@ class TokenizerOffsets:
     Args:
         tokenizer: The checkpoint's tokenizer.
         sentences: How its family changes sentences before they are tokenized.
+        read: Which units of the document it read.
+
+    Shape:
+        read: (units,).
     """
 
-    def __init__(self, tokenizer: Tokenizer, sentences: Callable[[Sequence[str]], list[str]]) -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, sentences: Callable[[Sequence[str]], list[str]], read: NDArray[np.bool_]
+    ) -> None:
         self._tokenizer = tokenizer
         self._sentences = sentences
+        self._read = read
 
     def __call__(self, original: str, ends: Ints, lengths: Ints) -> Offsets:
         """Return the place of each token in `original`, never outside its sentence."""
-        texts = [original[start:end] for start, end in pairwise([0, *ends.tolist()])]
+        starts = np.concatenate((np.zeros(1, dtype=np.int64), ends[:-1]))[self._read]
+        ends, lengths = ends[self._read], lengths[self._read]
+        texts = [original[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
         read = self._sentences(texts)
-        starts = np.concatenate((np.zeros(1, dtype=np.int64), ends[:-1]))
         shifts = starts + np.array([_shift(text, one) for text, one in zip(texts, read, strict=True)], dtype=np.int64)
         found = self._tokenizer.locate(read)
         each, first, last = (np.repeat(values, lengths) for values in (shifts, starts, ends))
