@@ -19,13 +19,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 
 import sentencex  # type: ignore[import-untyped]  # it ships no types
 
 from secateurs.result.compression import Span
 from secateurs.segment.blocks import WORD, block_end, paragraph_end, runs
+from secateurs.segment.units import Builder, Kind
 
 Finer = Callable[[str, int, int], Iterable[int]]
 
@@ -244,3 +245,13 @@ def _ends_wide(mark: str, tail: re.Match[str], following: str) -> bool:
     if tail["close"][-1:] in ("》", "〉"):
         return bool(tail["space"])
     return not (tail["close"] and not tail["space"] and "\u3041" <= following <= "\u3096")
+
+
+def add_prose(build: Builder, end: int, frame: Sequence[int], language: str | None, kind: Kind = "prose") -> None:
+    """Add the sentences of a paragraph up to `end`."""
+    at = build.at
+    for run in runs(build.text[at:end].splitlines(keepends=True)):
+        for stop in _sentences(build.text, at, at + len(run), language):
+            build.add(stop, kind, frame)
+        at += len(run)
+        build.add(at, kind, frame)
