@@ -64,7 +64,7 @@ def add_tail(page: Page, lo: int, hi: int) -> None:
     """Add code whose opening mark is lost; its last line is the closing one, which nothing but this code needs."""
     frame = page.outline.frame
     if hi - lo - 1 <= SHORT:
-        page.add(hi, "code", frame)
+        page.add(hi, "code" if any(not page.blank(i) for i in range(lo, hi - 1)) else "mark", frame)
         return
     first = len(page.build)
     _add_stretches(page, lo, hi - 1, frame)

@@ -27,6 +27,7 @@ _CODE = re.compile(
     r"|^\s*(?:SELECT|INSERT INTO|UPDATE|DELETE FROM|CREATE|ALTER|DROP|FROM|WHERE|GROUP BY|ORDER BY|VALUES)\b(?:\s|$)"
     r"|^\s*[a-z_][\w.-]*:(?:\s+[\w./\"'\[{-]\S*)?\s*(?:#.*)?$|^\s*-\s+[\w.-]+:(?:\s+\S+)?\s*$"
 )
+_JSON = re.compile(r"\s*(?:\{.*\}|\[.*\]),?$")  # a line of JSON lines, which are no program
 _DENSE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]")
 _WORD = re.compile(r"(?<!\S)[\"'“‘(*_]*[A-Za-zÀ-ɏͰ-ӿ][a-zß-ɏͰ-ӿ'’-]*[.,;:!?)\"'”’*_]*(?!\S)")
 _LIST = re.compile(r"\s*(?:[-*+]\s+|\d{1,3}[.)]\s+|#{2,6}\s+|>\s+)")
@@ -48,7 +49,7 @@ def vote(line: str) -> int:
     blanks = line.split()
     plain = words >= 4 and words * 10 >= len(blanks) * 7
     if code:
-        return 0 if plain and words >= 8 else 1
+        return 0 if words >= 12 or (plain and words >= 8) or _JSON.match(line) else 1
     if plain and (line[-1] in ".!?:," or words >= 7):
         return -1
     return -1 if marker and words * 2 >= len(blanks) - 1 and words >= 2 else 0

@@ -33,7 +33,7 @@ from secateurs.segment.rows import add_rows, rows_end
 from secateurs.segment.sources import add_header, headers
 from secateurs.segment.steps import add_item
 from secateurs.segment.tables import add_table, table_end
-from secateurs.segment.titles import underlined
+from secateurs.segment.titles import NUMERALS, numbered, underlined
 from secateurs.segment.units import Builder
 
 _LINK = r"!?\[[^\[\]\r\n]{0,300}\]\([^()\s]{0,500}(?:\([^()\s]{0,200}\)[^()\s]{0,200})?(?:\s+\"[^\"\r\n]{0,200}\")?\)"
@@ -55,7 +55,7 @@ class _Region:
     Attributes:
         kind: What they are, a key of `Paragraphs._ADD`.
         end: One past the last line.
-        at: Where its own text begins, in code points, behind a marker or what introduces JSON.
+        at: Where its own text begins, in code points, behind a marker or what introduces JSON; a heading's level.
         numbered: Whether its marker counts.
     """
 
@@ -130,9 +130,11 @@ class Paragraphs:
         line = lines[k]
         if k in self._headers:
             return _Region("header", k + 1)
+        if line.lstrip()[:1] in NUMERALS and (level := numbered(lines, k)):
+            return _Region("heading", k + 1, level)
         region = self._marked(k, lo, hi, stop) if k == lo or _MAY.match(line) else None
         if region is None and k + 1 < hi and underlined(lines, k):
-            return _Region("heading", k + 2)
+            return _Region("heading", k + 2, _LEVELS.get(lines[k + 1].strip()[0], 3))
         if region is None and (hi - k > 1 or line.lstrip()[:1] in ("[", "#")):
             region = self._lines(k, hi, stop)
         return region
@@ -203,7 +205,7 @@ class Paragraphs:
             if region.kind == "markup":
                 add_markup(page.build, page.starts[region.end], frame, page.language)
             elif region.kind == "heading":
-                self._heading(k, region)
+                self._heading(region)
             elif region.kind == "rows":
                 add_rows(page, k, region.end, frame, header=k > 0)
             elif region.kind == "link":
@@ -222,11 +224,10 @@ class Paragraphs:
             lines = [build.text[region.at : page.starts[k + 1]], *page.lines[k + 1 : region.end]]
             add_json_lines(build, lines, page.outline.frame, page.language)
 
-    def _heading(self, k: int, region: _Region) -> None:
+    def _heading(self, region: _Region) -> None:
         page = self._page
-        level = _LEVELS.get(page.lines[k + 1].strip()[0], 3)
-        above = page.outline.above(level)
-        page.outline.heading(level, page.add(region.end, "heading", above))
+        above = page.outline.above(region.at)
+        page.outline.heading(region.at, page.add(region.end, "heading", above))
 
     def _item(self, k: int, region: _Region) -> None:
         """Add an item, which needs those of its list that are indented less."""

@@ -13,12 +13,12 @@ _RULE = re.compile(r"[ \t>]*+\|?[ \t]*+:?-+:?[ \t]*+(?:\|[ \t]*+:?-+:?[ \t]*+)*+
 def rows_end(lines: Sequence[str], i: int, hi: int) -> int:
     """Return the line after the rows that begin at line `i` of a paragraph, or `i` if that has none.
 
-    Rows are at least two lines that begin and end with a pipe; the first of a text may have lost its beginning.
+    Rows begin and end with a pipe; the first of a text may have lost its beginning. One alone has two cells or more.
     """
     j = i
     while j < hi and _is_row(lines[j], whole=j > 0):
         j += 1
-    return j if j - i >= 2 else i
+    return j if j - i > 1 or (j > i and (lines[i].count("|") > 2 or _RULE.match(lines[i]))) else i
 
 
 def _is_row(line: str, *, whole: bool) -> bool:

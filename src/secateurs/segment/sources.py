@@ -37,6 +37,8 @@ _NUMBERED = re.compile(
 )
 _SENTENCE = re.compile(r"[.!?。！？…~～][\"'”’)）]*\s*$")
 _RULE = re.compile(r"\s*(?:[-=*_—]\s*){3,}$")
+_TITLES = 2  # lines of a title that stand above header lines at the top
+_TITLE = re.compile(r"[^#>|`~\[{<\s*+-].*[^.。!！;；,，:：\s]\s*$")
 _FIRST = " \t*[【DSPRC文来资片结材段"  # what a numbered source may begin with
 _NAME = 80  # characters of a line in which the colon of a key or a name stands
 _LONG = 200  # characters of a line that still names a source
@@ -118,31 +120,34 @@ def _keyed(lines: Sequence[str], keys: dict[int, re.Match[str]], numbered: dict[
             groups[-1].append(i)
         else:
             groups.append([i])
-    groups = [group for group in groups if _begins(lines, group[0], numbered)]
-    firsts = Counter(_key(lines[group[0]]) for group in groups)
     top = next((i for i, line in enumerate(lines) if line.strip()), 0)
+    groups = [group for group in groups if _begins(lines, group[0], top, numbered)]
+    firsts = Counter(_key(lines[group[0]]) for group in groups)
     found: dict[int, Header] = {}
     for group in groups:
         strong = any(keys[i]["strong"] for i in group)
+        titles = [i for i in range(top, group[0]) if _is_title(lines[i])] if group[0] - top <= _TITLES else []
         below = group[-1] + 1
         label = _LABEL.match(lines[below]) if below < len(lines) else None
         after = _next(lines, group[-1])
-        known = (
-            len(group) > 1
-            or label
-            or firsts[_key(lines[group[0]])] > 1
-            or group[0] == top
-            or (group[0] - 1) in numbered
-        )
+        known = len(group) > 1 or label is not None or group[0] - top <= _TITLES or group[0] - 1 in numbered
+        known = known or firsts[_key(lines[group[0]])] > 1
         if strong and known and after is not None and any(lines[i][keys[i].start("rest") :].strip() for i in group):
-            found.update((i, Header("keyed", len(lines[i]))) for i in group)
+            found.update((i, Header("keyed", len(lines[i]))) for i in (*titles, *group))
             if label:
                 found[below] = Header("label", label.end())
     return found
 
 
-def _begins(lines: Sequence[str], i: int, numbered: dict[int, Header]) -> bool:
-    return i == 0 or not lines[i - 1].strip() or i - 1 in numbered or _RULE.match(lines[i - 1]) is not None
+def _begins(lines: Sequence[str], i: int, top: int, numbered: dict[int, Header]) -> bool:
+    """Tell whether header lines may begin at a line: below a blank one, a rule or a number, or below a title."""
+    if i == 0 or not lines[i - 1].strip() or i - 1 in numbered or _RULE.match(lines[i - 1]):
+        return True
+    return i - top <= _TITLES and all(map(_is_title, lines[top:i]))
+
+
+def _is_title(line: str) -> bool:
+    return len(line) <= _LONG // 2 and _TITLE.match(line) is not None
 
 
 def _key(line: str) -> str:

@@ -86,7 +86,7 @@ def _add_parts(page: Page) -> None:
     """Add the units of Markdown, which may hold anything else."""
     text, lines = page.build.text, page.lines
     start = _add_front_matter(page)
-    cutter = _Cutter(page, Parser(lines) if BEGINS.search(text) else None)
+    cutter = _Cutter(page, Parser(lines) if _has_blocks(page) else None)
     if "```" not in text and "~~~" not in text:
         cutter.text(start, len(lines))
         return
@@ -98,6 +98,13 @@ def _add_parts(page: Page) -> None:
             add_tail(page, part.lo, part.hi)
         else:
             page.add(part.hi, "mark", ())
+
+
+def _has_blocks(page: Page) -> bool:
+    """Tell whether any line may begin a block that is no paragraph."""
+    if page.build.text[0] == "\ufeff" or "\r" in page.build.text:
+        return any(BEGINS.match(line.lstrip("\ufeff")) for line in page.lines)
+    return BEGINS.search(page.build.text) is not None
 
 
 class _Cutter:
@@ -134,7 +141,7 @@ class _Cutter:
     def _block(self, parser: Parser, i: int, hi: int) -> int:
         """Add the block that begins at line `i`; return the line after what was added."""
         page = self._page
-        if not BEGINS.match(page.lines[i]):  # a paragraph, and mostly one that a blank line ends
+        if i and not BEGINS.match(page.lines[i]):  # a paragraph, and mostly one that a blank line ends
             end = i + 1
             while end < hi and not page.blank(end) and not BEGINS.match(page.lines[end]):
                 end += 1

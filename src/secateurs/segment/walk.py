@@ -24,6 +24,7 @@ _MOST = 64  # units of one item's own text that what is nested in it needs; an i
 
 _OPENED = ("bullet_list_open", "ordered_list_open", "list_item_open", "blockquote_open")
 _CLOSED = ("bullet_list_close", "ordered_list_close", "list_item_close", "blockquote_close")
+_ALERT = re.compile(r"\[![A-Za-z]+\][+-]?[ \t]*(?:\n|$)")  # the first line of a quote that is a note or a warning
 _QUOTE_SPACE = " \t\r\n>"  # what is left of an empty line of a quote
 
 # An indented line that is Markdown: an item (and no list of YAML), a quote, a fence, a heading, a table.
@@ -56,6 +57,14 @@ class _List:
 
 
 @dataclass(slots=True)
+class _Quote:
+    """A quote that is open: how many units stand before it, and the mark that says what it is (`[!NOTE]`)."""
+
+    first: int
+    mark: Frame = ()
+
+
+@dataclass(slots=True)
 class Walker:
     """Adds the units of Markdown's blocks to a page.
 
@@ -71,7 +80,7 @@ class Walker:
     above: int = -1
     _lists: list[_List] = field(default_factory=list)
     _items: list[_Item] = field(default_factory=list)
-    _quotes: list[int] = field(default_factory=list)  # how many units there were when each quote was opened
+    _quotes: list[_Quote] = field(default_factory=list)
 
     def run(self, tokens: Sequence[Token], base: int = 0) -> None:
         """Add the units of some blocks.
@@ -108,7 +117,7 @@ class Walker:
             self.page.outline.open()
         elif kind == "blockquote_open":
             self._catch_up(lo)
-            self._quotes.append(len(self.page.build))
+            self._quotes.append(_Quote(len(self.page.build)))
             self.page.outline.open()
         else:
             self._lists.append(_List(needs_first=kind == "ordered_list_open" and lo == self.above))
@@ -126,10 +135,11 @@ class Walker:
 
     def _frame(self) -> Frame:
         """Return what a unit needs that comes next: what stands above it, and the items that it is nested in."""
-        return (*self.page.outline.frame, *self._ancestors())
+        frame = self.page.outline.frame
+        return (*frame, *(index for index in self._ancestors() if index not in frame))
 
     def _ancestors(self) -> Frame:
-        also: list[int] = []
+        also = [index for quote in self._quotes for index in quote.mark]
         for item in reversed(self._items):
             if item.own:
                 also += item.own
@@ -149,7 +159,7 @@ class Walker:
         page, build = self.page, self.page.build
         left = build.text[build.at : page.starts[i]]
         if not left.strip(_QUOTE_SPACE):
-            if left.strip() and self._quotes and self._quotes[-1] < len(build):
+            if left.strip() and self._quotes and self._quotes[-1].first < len(build):
                 build.extend(page.starts[i])
             return
         for line in range(bisect_right(page.starts, build.at) - 1, i):
@@ -198,7 +208,11 @@ class Walker:
             marker = page.build.text[page.build.at : at].rstrip()
             add_item(page, at, page.starts[hi], frame, numbered=marker[-2:-1].isdigit())
         elif self._quotes:
-            add_quoted(page, page.starts[hi], frame, "prose")
+            if _ALERT.match(inline) and len(page.build) == self._quotes[-1].first:
+                self._quotes[-1].mark = (page.add(lo + 1, "mark", frame),)
+                frame = (*frame, *self._quotes[-1].mark)
+            if page.build.at < page.starts[hi]:
+                add_quoted(page, page.starts[hi], frame, "prose")
         else:
             add_prose(page.build, page.starts[hi], frame, page.language)
 
