@@ -17,10 +17,11 @@ from functools import partial
 
 from secateurs.result.span import Span
 from secateurs.segment.clauses import clauses
-from secateurs.segment.prose import cuts, offsets, tile
+from secateurs.segment.prose import offsets, tile
+from secateurs.segment.structure import cut
 from secateurs.segment.units import Unit
 
-__all__ = ["Cutter", "Segmenter", "check_tiling", "get_cutter", "get_segmenter", "segment"]
+__all__ = ["Cutter", "Segmenter", "Unit", "check_tiling", "get_cutter", "get_segmenter", "segment", "units"]
 
 Segmenter = Callable[[str], Sequence[tuple[int, int]]]
 Cutter = Callable[[str], Sequence[Unit]]
@@ -44,8 +45,27 @@ def segment(text: str, *, language: str | None = None) -> list[Span]:
     Raises:
         ValueError: The language is unknown.
     """
-    code = None if language is None else _language(language)
-    return tile(text, cuts(text, code))
+    return [Span(unit.start, unit.end) for unit in units(text, language=language)]
+
+
+def units(text: str, *, language: str | None = None) -> list[Unit]:
+    r"""Cut a text into units: sentences, items, rows, headings, code, records, members, and the marks around them.
+
+    Args:
+        text: Any string; lone surrogates and NUL are fine.
+        language: A language code such as `"en"` or `"zh"`; None detects it for each paragraph by its script.
+
+    Returns:
+        Units that tile the text, each with the indices of those that it needs; `[]` for `""`.
+
+    Raises:
+        ValueError: The language is unknown.
+
+    Example:
+        >>> [(unit.kind, unit.frame) for unit in units("# Oil\n\n- Drain it.\n  - Warm.\n")]
+        [('heading', ()), ('item', (0,)), ('item', (0, 1))]
+    """
+    return cut(text, None if language is None else _language(language))
 
 
 def get_segmenter(segmenter: Segmenter | str | None = None) -> Segmenter:
@@ -88,7 +108,12 @@ def get_cutter(segmenter: Segmenter | str | None = None) -> Cutter:
     Raises:
         ValueError, TypeError: As `get_segmenter` does.
     """
-    return partial(_units_of, get_segmenter(segmenter))
+    found = get_segmenter(segmenter)
+    if found is segment:
+        return units
+    if isinstance(found, partial) and found.func is segment:
+        return partial(units, **found.keywords)
+    return partial(_units_of, found)
 
 
 def _units_of(segmenter: Segmenter, text: str) -> list[Unit]:

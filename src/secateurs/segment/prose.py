@@ -19,14 +19,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 
 import sentencex  # type: ignore[import-untyped]  # it ships no types
 
-from secateurs.result.span import Span
+from secateurs.result.compression import Span
 from secateurs.segment.blocks import WORD, block_end, paragraph_end, runs
-from secateurs.support.surrogates import replace_surrogates
+from secateurs.segment.units import Builder, Kind
 
 Finer = Callable[[str, int, int], Iterable[int]]
 
@@ -37,6 +37,7 @@ _WIDE = "。！？｡．…⋯"
 _SPACES = "\n\r\t\v\f\x1c\x1d\x1e\x1f\x85\xa0\u2007\u2028\u2029\u202f\u3000"
 _NEUTRAL = {ord(char): " " for char in _OPEN + _CLOSE + _SPACES}
 _APOSTROPHE = re.compile(r"(?<=[^\W_])['’](?=[^\W_])")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 DENSE = r"[\u3040-\u9fff\uf900-\ufaff]"
 _SCRIPT = re.compile(
     r"(?P<latin>[A-Za-z\u00c0-\u024f]+)|(?P<zh>[\u3400-\u9fff\uf900-\ufaff]+)|(?P<ja>[\u3041-\u30ff\uff66-\uff9d]+)"
@@ -190,7 +191,7 @@ def _proposals(piece: str, code: str) -> Iterator[int]:
     whatever they enclose in one sentence; and a window at a time, each beginning where a sentence does.
     """
     plain = _APOSTROPHE.sub("\u02bc", piece) if "'" in piece or "’" in piece else piece
-    plain = replace_surrogates(plain.translate(_NEUTRAL)).replace("@.@", "@,@")
+    plain = _SURROGATE.sub("\ufffd", plain.translate(_NEUTRAL)).replace("@.@", "@,@")
     at = 0
     while at < len(plain):
         window = plain[at : at + _WINDOW]
@@ -244,3 +245,13 @@ def _ends_wide(mark: str, tail: re.Match[str], following: str) -> bool:
     if tail["close"][-1:] in ("》", "〉"):
         return bool(tail["space"])
     return not (tail["close"] and not tail["space"] and "\u3041" <= following <= "\u3096")
+
+
+def add_prose(build: Builder, end: int, frame: Sequence[int], language: str | None, kind: Kind = "prose") -> None:
+    """Add the sentences of a paragraph up to `end`."""
+    at = build.at
+    for run in runs(build.text[at:end].splitlines(keepends=True)):
+        for stop in _sentences(build.text, at, at + len(run), language):
+            build.add(stop, kind, frame)
+        at += len(run)
+        build.add(at, kind, frame)

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Kind = Literal[
     "prose",  # a sentence
@@ -32,10 +31,10 @@ PURE: frozenset[Kind] = frozenset(("mark", "bracket", "tag"))
 LONGEST = 4_000  # characters of a unit; a longer one is cut at its white space
 
 _SPACE = re.compile(r"\s*")
+_BREAKS = "\n\r"
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(NamedTuple):
     """A span of a document that stays or goes.
 
     Attributes:
@@ -107,10 +106,8 @@ class Builder:
         """
         if end < self.at:
             raise ValueError(f"a unit must not end at {end}, before {self.at} where it begins")
-        if not self.text[self.at : end].strip():
-            if self._ends:
-                self._ends[-1] = self.at = end
-            return len(self._ends) - 1
+        if self.at == end or (self.text[self.at].isspace() and not self.text[self.at : end].strip()):
+            return self.extend(end)
         self._ends.append(end)
         self._kinds.append(kind)
         self._frames.append(tuple(frame))
@@ -134,6 +131,17 @@ class Builder:
             self.need(first, *range(first + 1, last + 1))
         return first
 
+    def extend(self, end: int) -> int:
+        """Let what lies between `at` and `end` join the unit before, or the first one to come.
+
+        Returns:
+            The index of the unit it joined; -1 if there is none yet.
+        """
+        if self._ends:
+            self._ends[-1] = end
+        self.at = end
+        return len(self._ends) - 1
+
     def need(self, index: int, *others: int) -> None:
         """Say that unit `index` needs others, which may stand behind it: closing marks, brackets, tags."""
         if index >= 0:
@@ -153,38 +161,35 @@ class Builder:
         text = self.text
         found = []
         start = 0
-        for index, end in enumerate(self._ends):
-            end = len(text) if index == len(self._ends) - 1 else border(text, start, end)
-            found.append(
-                Unit(
-                    start,
-                    end,
-                    self._kinds[index],
-                    self._frames[index],
-                    self._commas.get(index),
-                    self._until.get(index),
-                )
-            )
+        ends = [border(text, at) for at in self._ends[:-1]]
+        ends += [len(text)] if self._ends else []
+        for index, (end, kind, frame) in enumerate(zip(ends, self._kinds, self._frames, strict=True)):
+            found.append(Unit(start, end, kind, frame, self._commas.get(index), self._until.get(index)))
             start = end
         if not found and text:
             found.append(Unit(0, len(text)))
         return found
 
 
-def border(text: str, start: int, at: int) -> int:
+def border(text: str, at: int) -> int:
     """Return where a unit ends that shall end at `at`: behind the last line break of the white space there.
 
     Args:
         text: The document.
-        start: Where the unit begins; it has a character that is no white space.
-        at: Where it shall end.
+        at: Where it shall end; before it stands something that is no white space, and something behind it.
     """
-    after = _SPACE.match(text, at)
-    right = at if after is None else after.end()
+    space = text[at - 1]
+    if not text[at].isspace():
+        if space in _BREAKS or not space.isspace() or not text[at - 2].isspace():
+            return at
+        right = at
+    else:
+        after = _SPACE.match(text, at)
+        right = at if after is None else after.end()
     left = at
-    while left > start and text[left - 1].isspace():
+    while text[left - 1].isspace():
         left -= 1
-    return text.rfind("\n", left, right) + 1 or right
+    return max(text.rfind("\n", left, right), text.rfind("\r", left, right)) + 1 or right
 
 
 def pieces(text: str, start: int, end: int, longest: int = LONGEST) -> list[int]:

@@ -1,0 +1,119 @@
+"""The blocks of Markdown, as markdown-it's block rules see them, one at a time and with the lines they take.
+
+Only block rules run, so nothing of a text's inline marks costs time. Two rules of ours on top, both for hostile
+input: lists and quotes that are very long are read in slices, and a line that goes on without its mark (lazily) in a
+deep nest of quotes ends the nest after a few such lines, because each level would read it anew.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal
+
+from markdown_it import MarkdownIt
+from markdown_it.rules_block import StateBlock
+from markdown_it.token import Token
+
+DEEPEST = 64  # levels of nesting; what is nested deeper stays text of the level above
+_SLICE = 2_000  # lines of a list or a quote that are read at once
+_LAZY = 4  # lines without a mark that a nest of quotes takes
+
+# What may begin a block that is no paragraph; a text without a line of that kind needs no parser.
+BEGINS = re.compile(r"^[ \t]*+(?:[#>*+\-|:=_<`~]|\d{1,9}[.)])|^(?: {4}| {0,3}\t)", re.MULTILINE)
+_CONTAINER = re.compile(r" {0,3}(?:>|[-*+](?=\s)|\d{1,9}[.)](?=\s))")
+_NEST = re.compile(r"(?:[ \t]*(?:>|[-*+](?=[ \t])|\d{1,9}[.)](?=[ \t])))++")
+_DEEP = 4
+
+_PARSER = MarkdownIt("commonmark", {"maxNesting": DEEPEST}).enable("table").disable(["reference"])
+_INDENTED = MarkdownIt("commonmark", {"maxNesting": DEEPEST}).enable("table").disable(["reference", "code"])
+_CELLS = frozenset(("th_open", "th_close", "td_open", "td_close"))
+
+
+class _Token(Token):
+    """A token that shares what block rules leave empty: a list of a megabyte has a million tokens."""
+
+    __slots__ = ()
+
+    def __init__(self, ttype: str, tag: str, nesting: Literal[-1, 0, 1]) -> None:
+        self.type, self.tag, self.nesting = ttype, tag, nesting
+        self.map = self.children = None
+        self.content = self.markup = self.info = ""
+        self.block, self.hidden, self.level = True, False, 0
+        self.attrs = self.meta = _NOTHING
+
+
+_NOTHING: dict[str, str | int | float] = {}
+
+
+class _State(StateBlock):
+    """The state of the block rules; cells of tables leave no tokens."""
+
+    def push(self, ttype: str, tag: str, nesting: Literal[-1, 0, 1]) -> Token:
+        token = _Token(ttype, tag, nesting)
+        if nesting < 0:
+            self.level -= 1
+        token.level = self.level
+        if nesting > 0:
+            self.level += 1
+        if ttype not in _CELLS and not (ttype == "inline" and self.tokens[-1].type != "paragraph_open"):
+            self.tokens.append(token)
+        return token
+
+
+class Parser:
+    """Reads the block that begins at a line.
+
+    Args:
+        lines: Of the document, with their line breaks.
+        code: Whether lines indented by four columns are code; else they are read as if they were not indented.
+
+    Attributes:
+        end: The line after the block that was read last.
+    """
+
+    def __init__(self, lines: Sequence[str], *, code: bool = True) -> None:
+        self._source = "".join(line.rstrip("\r\n") + "\n" for line in lines).removeprefix("\ufeff")
+        self._parser = _PARSER if code else _INDENTED
+        self._state = _State(self._source, self._parser, {}, [])
+        self._rules = self._parser.block.ruler.getRules("")
+        self._lines = lines
+        self._stops = list(_stops(lines))
+        self.end = 0
+
+    def block(self, i: int, stop: int) -> list[Token]:
+        """Return the tokens of the block that begins at line `i`, which is not blank, and ends before line `stop`."""
+        if self._stops and _CONTAINER.match(self._lines[i]):
+            where = bisect_right(self._stops, i)
+            stop = self._stops[where] if where < len(self._stops) and self._stops[where] < stop else stop
+        try:
+            return self._read(self._rules, i, stop)
+        except RecursionError:  # a caller who stands deep himself; the state is as the rules have left it
+            self._state = _State(self._source, self._parser, {}, [])
+            return self._read(self._rules[-1:], i, i + 1)
+
+    def _read(self, rules: Sequence[Callable[[StateBlock, int, int, bool], bool]], i: int, stop: int) -> list[Token]:
+        state = self._state
+        state.tokens = []
+        state.line, state.lineMax = i, stop
+        any(rule(state, i, stop, False) for rule in rules)
+        self.end = state.line
+        return state.tokens
+
+
+def _stops(lines: Sequence[str]) -> Iterator[int]:
+    """Yield the lines at which a list or a quote that is still open is cut, to be read on from there."""
+    if len(lines) <= _SLICE and not any(line.count(">") >= _DEEP for line in lines):
+        return
+    last = depth = lazy = 0  # depth: quotes that the paragraph before this line stands in
+    for i, line in enumerate(lines):
+        nest = _NEST.match(line)
+        level = nest.group().count(">") if nest else 0
+        if level >= depth or not line[nest.end() if nest else 0 :].strip():
+            depth, lazy = level, 0
+        elif depth >= _DEEP:
+            lazy += 1
+        if lazy > _LAZY or (nest and i - last >= _SLICE and not line[0].isspace()):
+            depth, lazy, last = level, 0, i
+            yield i

@@ -1,0 +1,22 @@
+"""HTML and XML: units of markup."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from secateurs.segment.units import Builder
+
+
+def is_markup(text: str) -> bool:
+    """Tell whether the whole document is HTML or the like."""
+    return False
+
+
+def markup_end(lines: Sequence[str], i: int) -> int:
+    """Return the index after the HTML block that begins at line `i`, or `i`."""
+    return i
+
+
+def add_markup(build: Builder, end: int, frame: Sequence[int], language: str | None) -> None:
+    """Add the units of markup up to `end`."""
+    build.add_whole(end, "markup", frame)

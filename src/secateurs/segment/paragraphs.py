@@ -1,0 +1,250 @@
+"""What CommonMark calls a paragraph: prose, or something it does not know.
+
+Each line of it may begin JSON, HTML, a table without Markdown's marks, YAML or INI, records, an item with a marker of
+another kind, a link, a header line of a source or a speaker's turn. Some of these go on where Markdown sees other
+blocks: a list in YAML, a blank line in JSON. What is left is prose, or code that nobody has fenced.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from secateurs.segment.data import (
+    add_ini,
+    add_json,
+    add_json_lines,
+    add_yaml,
+    ini_end,
+    json_end,
+    json_lines_end,
+    yaml_end,
+)
+from secateurs.segment.fences import add_code
+from secateurs.segment.looks import is_code
+from secateurs.segment.marks import is_number, item_end, marker
+from secateurs.segment.markup import add_markup, markup_end
+from secateurs.segment.page import Frame, Page
+from secateurs.segment.prose import add_prose
+from secateurs.segment.records import add_records, records_end
+from secateurs.segment.rows import add_rows, rows_end
+from secateurs.segment.sources import add_header, headers
+from secateurs.segment.steps import add_item
+from secateurs.segment.tables import add_table, table_end
+from secateurs.segment.titles import NUMERALS, numbered, underlined
+from secateurs.segment.units import Builder
+
+_LINK = r"!?\[[^\[\]\r\n]{0,300}\]\([^()\s]{0,500}(?:\([^()\s]{0,200}\)[^()\s]{0,200})?(?:\s+\"[^\"\r\n]{0,200}\")?\)"
+_LINKS = re.compile(rf"[ \t]*+(?:{_LINK}[ \t]*+[|·•,，、/\\>-]?[ \t]*+)++\s*$")
+_DEFINITION = re.compile(r" {0,3}\[[^\[\]\r\n]{1,300}\]:[ \t]*\S")
+_INLINE_JSON = re.compile(r"[^{\[\r\n]{1,80}[:：=][ \t]*(?=[{\[])")
+_SHORTEST = 40  # characters of JSON behind something else on its line
+_MAY = re.compile(
+    r"[ \t]*[{\[<|]|[^A-Za-z\u3400-\u9fff]|[a-zA-Z][.)）、\]]|[一二三四五六七八九十]{1,3}、"
+    r"|[^{\[]{0,80}[:：=][ \t]*[{\[]"
+)
+_LEVELS = {"=": 1, "-": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class _Region:
+    """Lines that are no prose.
+
+    Attributes:
+        kind: What they are, a key of `Paragraphs._ADD`.
+        end: One past the last line.
+        at: Where its own text begins, in code points, behind a marker or what introduces JSON; a heading's level.
+        numbered: Whether its marker counts.
+    """
+
+    kind: str
+    end: int
+    at: int = 0
+    numbered: bool = False
+
+
+class Paragraphs:
+    """Adds the units of a page's paragraphs.
+
+    Args:
+        page: The document.
+    """
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self._headers = headers(page.lines)
+        self._dead: list[int] = []  # where no JSON begins, see json_end
+        self._items: list[tuple[int, Frame]] = []  # items that are open: how far indented, their units
+
+    def add(self, lo: int, hi: int, stop: int) -> int:
+        """Add the units of a paragraph, and of what begins in it.
+
+        Args:
+            lo: Its first line.
+            hi: One past its last.
+            stop: No region may go on to that line.
+
+        Returns:
+            The line after the last one that was added.
+        """
+        start = k = lo
+        self._items.clear()
+        while k < hi:
+            region = self._region(k, lo, hi, stop)
+            if region is None:
+                k += 1
+                continue
+            self._prose(start, k)
+            self._enter(k, region)
+            start = k = region.end
+        self._prose(start, k)
+        return k
+
+    def html(self, lo: int, hi: int, stop: int) -> int:
+        """Add the units of what CommonMark takes for HTML; arguments and result as of `add`."""
+        end = markup_end(self._page.lines, lo)
+        if lo < end <= stop:
+            self._enter(lo, _Region("markup", end))
+            return end
+        for i in range(lo, hi):
+            self._prose(i, i + 1)
+        return hi
+
+    def _prose(self, lo: int, hi: int) -> None:
+        """Add what is left up to line `hi`; line `lo` is the first that is whole."""
+        page, build = self._page, self._page.build
+        if not build.text[build.at : page.starts[hi]].strip():
+            return
+        lines = page.lines[lo:hi]
+        if len(lines) > 1 and build.at <= page.starts[lo] and is_code(lines) and not records_end(lines, 0):
+            page.skip(lo)
+            add_code(page, lo, hi, page.outline.frame)
+        else:
+            add_prose(build, page.starts[hi], page.outline.frame, page.language)
+
+    def _region(self, k: int, lo: int, hi: int, stop: int) -> _Region | None:
+        """Return what begins at line `k` of the paragraph from `lo` to `hi`."""
+        lines = self._page.lines
+        line = lines[k]
+        if k in self._headers:
+            return _Region("header", k + 1)
+        if line.lstrip()[:1] in NUMERALS and (level := numbered(lines, k)):
+            return _Region("heading", k + 1, level)
+        region = self._marked(k, lo, hi, stop) if k == lo or _MAY.match(line) else None
+        if region is None and k + 1 < hi and underlined(lines, k):
+            return _Region("heading", k + 2, _LEVELS.get(lines[k + 1].strip()[0], 3))
+        if region is None and (hi - k > 1 or line.lstrip()[:1] in ("[", "#")):
+            region = self._lines(k, hi, stop)
+        return region
+
+    def _marked(self, k: int, lo: int, hi: int, stop: int) -> _Region | None:
+        """Return what begins at line `k` as its first characters say."""
+        lines, line = self._page.lines, self._page.lines[k]
+        first = line.lstrip("\ufeff \t")[:1]
+        if first in ("{", "["):
+            region = self._json(k, stop, self._page.starts[k] + line.index(first))
+        else:
+            prefix = _INLINE_JSON.match(line)
+            region = self._json(k, stop, self._page.starts[k] + prefix.end()) if prefix else None
+        if region is None and first == "<":
+            end = markup_end(lines, k)
+            region = _Region("markup", end) if k < end <= stop else None
+        if region is None and first in ("[", "!") and (_DEFINITION.match(line) or _LINKS.match(line)):
+            region = _Region("link", k + 1)
+        if region is None and (first == "|" or k == 0):
+            end = rows_end(lines, k, hi)
+            region = _Region("rows", end) if end > k else None
+        mark = marker(lines, k, fresh=k == lo) if region is None else None
+        if mark is not None:
+            at = self._page.starts[k] + mark.end()
+            region = _Region("item", item_end(lines, k, hi), at, is_number(mark))
+        return region
+
+    def _json(self, k: int, stop: int, start: int) -> _Region | None:
+        """Return the JSON that begins in line `k`, at `start`, if there is nothing but white space behind it."""
+        page, text = self._page, self._page.build.text
+        if not text[page.starts[k] : start].strip("\ufeff \t"):
+            end = json_lines_end(page.lines, k)
+            if k < end <= stop:
+                return _Region("json lines", end, start)
+        close = json_end(text, start, self._dead)
+        if close is None:
+            return None
+        end = bisect_right(page.starts, close - 1)
+        rich = "{" in text[start:close] or "," in text[start:close]  # [1] is a footnote
+        behind = text[close : page.starts[end]].strip()
+        short = text[page.starts[k] : start].strip() and close - start < _SHORTEST
+        return _Region("json", end, start) if rich and not behind and not short and end <= stop else None
+
+    def _lines(self, k: int, hi: int, stop: int) -> _Region | None:
+        """Return what begins at line `k` as several lines together show."""
+        lines = self._page.lines
+        for kind, find in (("table", table_end), ("yaml", yaml_end), ("ini", ini_end)):
+            end = find(lines, k)
+            if k < end <= stop:
+                return _Region(kind, end)
+        if hi < stop and lines[hi].strip():  # the next block is no paragraph; do records go on there?
+            end = records_end(lines, k)
+            if hi < end <= stop:
+                return _Region("records", end)
+        return None
+
+    def _enter(self, k: int, region: _Region) -> None:
+        """Add the units of a region that begins at line `k`."""
+        page, frame = self._page, self._page.outline.frame
+        if region.kind == "header":
+            add_header(page, k, self._headers)
+        elif region.kind == "item":
+            self._item(k, region)
+        elif region.kind.startswith("json"):
+            self._add_json(k, region)
+        else:
+            page.skip(k)
+            if region.kind == "markup":
+                add_markup(page.build, page.starts[region.end], frame, page.language)
+            elif region.kind == "heading":
+                self._heading(region)
+            elif region.kind == "rows":
+                add_rows(page, k, region.end, frame, header=k > 0)
+            elif region.kind == "link":
+                page.add(region.end, "record", frame)
+            else:
+                _BLOCKS[region.kind](page.build, page.lines[k : region.end], frame)
+
+    def _add_json(self, k: int, region: _Region) -> None:
+        page, build = self._page, self._page.build
+        if build.text[build.at : region.at].strip("\ufeff \t\r\n"):
+            add_prose(build, region.at, page.outline.frame, page.language)
+        build.extend(region.at)
+        if region.kind == "json":
+            add_json(build, page.starts[region.end], page.outline.frame, page.language)
+        else:
+            lines = [build.text[region.at : page.starts[k + 1]], *page.lines[k + 1 : region.end]]
+            add_json_lines(build, lines, page.outline.frame, page.language)
+
+    def _heading(self, region: _Region) -> None:
+        page = self._page
+        above = page.outline.above(region.at)
+        page.outline.heading(region.at, page.add(region.end, "heading", above))
+
+    def _item(self, k: int, region: _Region) -> None:
+        """Add an item, which needs those of its list that are indented less."""
+        page = self._page
+        line = page.lines[k]
+        indent = len(line) - len(line.lstrip())
+        while self._items and self._items[-1][0] >= indent:
+            self._items.pop()
+        above = self._items[-1][1] if self._items else ()
+        frame = (*page.outline.frame, *above)
+        own = add_item(page, region.at, page.starts[region.end], frame, numbered=region.numbered)
+        self._items.append((indent, own))
+
+
+_BLOCKS: dict[str, Callable[[Builder, Sequence[str], Sequence[int]], None]] = {
+    "table": add_table,
+    "yaml": add_yaml,
+    "ini": add_ini,
+    "records": add_records,
+}

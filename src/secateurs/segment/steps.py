@@ -1,0 +1,61 @@
+"""Units of a list item's own text.
+
+An item is one unit; a longer one is its marker and its sentences, each of which needs the marker. Long is over 240
+characters. A numbered step in Chinese or Japanese that holds several sentences says in 40 characters what takes 160
+in English, and its sentences are units from 20 ideographs on.
+"""
+
+from __future__ import annotations
+
+import re
+
+from secateurs.segment.page import Frame, Page
+from secateurs.segment.prose import add_prose
+from secateurs.segment.quotes import MARKS, add_quoted
+
+LONG = 240  # characters of an item that stays one unit
+_DENSE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
+_DENSE_STEP = 20  # ideographs of a numbered step that stays one unit, however many sentences it holds
+_STOP = re.compile(r"[。！？][”」』）)》\"'*_`]*\s*(?=[^\s”」』）)》\"'*_`。！？])")
+_TASK = re.compile(r"\[[ xX]\][ \t]+")
+
+
+def is_long(text: str, *, numbered: bool) -> bool:
+    """Tell whether an item's own text is cut in sentences.
+
+    Args:
+        text: Without its marker.
+        numbered: Whether the marker is a number.
+    """
+    text = text.strip()
+    if len(text) > LONG or not numbered:
+        return len(text) > LONG
+    return _STOP.search(text) is not None and len(_DENSE.findall(text)) > _DENSE_STEP
+
+
+def add_item(page: Page, at: int, end: int, frame: Frame, *, numbered: bool) -> Frame:
+    """Add an item's own text.
+
+    Args:
+        page: The document.
+        at: Where the text behind the marker begins, in code points.
+        end: Where it ends.
+        frame: What it needs.
+        numbered: Whether the marker is a number.
+
+    Returns:
+        The units of the text, all of which whatever is nested in the item needs.
+    """
+    build = page.build
+    first = len(build)
+    task = _TASK.match(build.text, at, end)
+    at = task.end() if task else at
+    if is_long(build.text[at:end], numbered=numbered):
+        frame = (*frame, build.add(at, "mark", frame))
+        if MARKS.search(build.text, at, end):
+            add_quoted(page, end, frame, "item")
+        else:
+            add_prose(build, end, frame, page.language, "item")
+    else:
+        build.add_whole(end, "item", frame)
+    return tuple(range(first, len(build)))

@@ -1,0 +1,271 @@
+"""From Markdown's blocks to units: items with their ancestors, headings, tables, fences, quotes."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from markdown_it.token import Token
+
+from secateurs.segment.fences import add_code, add_fence, add_whole_fence
+from secateurs.segment.looks import is_code, is_prose
+from secateurs.segment.markdown import Parser
+from secateurs.segment.markup import add_markup, markup_end
+from secateurs.segment.page import Frame, Page
+from secateurs.segment.prose import add_prose
+from secateurs.segment.quotes import add_quoted
+from secateurs.segment.rows import add_rows
+from secateurs.segment.steps import add_item
+from secateurs.segment.titles import is_title
+
+_MOST = 64  # units of one item's own text that what is nested in it needs; an item that is longer is no item
+
+_OPENED = ("bullet_list_open", "ordered_list_open", "list_item_open", "blockquote_open")
+_CLOSED = ("bullet_list_close", "ordered_list_close", "list_item_close", "blockquote_close")
+_ALERT = re.compile(r"\[![A-Za-z]+\][+-]?[ \t]*(?:\n|$)")  # the first line of a quote that is a note or a warning
+_QUOTE_SPACE = " \t\r\n>"  # what is left of an empty line of a quote
+
+# An indented line that is Markdown: an item (and no list of YAML), a quote, a fence, a heading, a table.
+_TEXT = re.compile(r"\s*(?:(?:[-*+]|\d{1,9}[.)])(?:\s+(?![\w.-]+:(?:\s|$))|$)|>\s|```|~~~|#{2,6}\s|\||:::|\*\*)")
+
+
+@dataclass(slots=True)
+class _Item:
+    """A list item that is open.
+
+    Attributes:
+        line: Where it begins.
+        end: The line after it.
+        own: The units of its own text; empty until that is known.
+        also: What its own text needs besides: the first item of its list, where that alone can begin it.
+    """
+
+    line: int
+    end: int
+    own: Frame = ()
+    also: Frame = ()
+
+
+@dataclass(slots=True)
+class _List:
+    """A list that is open; `first` is its first item where the others cannot do without."""
+
+    needs_first: bool
+    first: _Item | None = None
+
+
+@dataclass(slots=True)
+class _Quote:
+    """A quote that is open: how many units stand before it, and the mark that says what it is (`[!NOTE]`)."""
+
+    first: int
+    mark: Frame = ()
+
+
+@dataclass(slots=True)
+class Walker:
+    """Adds the units of Markdown's blocks to a page.
+
+    Attributes:
+        page: The document.
+        alone: Whether a fence that comes is all there is.
+        above: The line after the paragraph that was read last. A list below it without a blank line begins with 1,
+            or it would be part of the paragraph.
+    """
+
+    page: Page
+    alone: bool = False
+    above: int = -1
+    _lists: list[_List] = field(default_factory=list)
+    _items: list[_Item] = field(default_factory=list)
+    _quotes: list[_Quote] = field(default_factory=list)
+
+    def run(self, tokens: Sequence[Token], base: int = 0) -> None:
+        """Add the units of some blocks.
+
+        Args:
+            tokens: Of markdown-it's block rules, opened and closed in pairs.
+            base: The line of the page where the text of the tokens begins.
+        """
+        skip = -1  # level of a block whose inner tokens say nothing
+        for number, token in enumerate(tokens):
+            if skip >= 0:
+                skip = -1 if token.level == skip and token.nesting < 0 else skip
+            elif token.type in _OPENED:
+                lo, hi = _span(token, base)
+                self._open(token.type, lo, hi)
+            elif token.type in _CLOSED:
+                self._close(token.type)
+            else:
+                lo, hi = _span(token, base)
+                inline = tokens[number + 1].content if token.type == "paragraph_open" else ""
+                self._leaf(token, lo, hi, inline)
+                self.above = hi if token.type == "paragraph_open" else -1
+                skip = token.level if token.nesting else -1
+
+    def _open(self, kind: str, lo: int, hi: int) -> None:
+        if kind == "list_item_open":
+            item = _Item(lo, hi)
+            group = self._lists[-1]
+            if group.first is None:
+                group.first = item
+            elif group.needs_first:
+                item.also = group.first.own
+            self._items.append(item)
+            self.page.outline.open()
+        elif kind == "blockquote_open":
+            self._catch_up(lo)
+            self._quotes.append(_Quote(len(self.page.build)))
+            self.page.outline.open()
+        else:
+            self._lists.append(_List(needs_first=kind == "ordered_list_open" and lo == self.above))
+
+    def _close(self, kind: str) -> None:
+        if kind == "list_item_close":
+            self._catch_up(self._items[-1].end)
+            self._items.pop()
+            self.page.outline.close()
+        elif kind == "blockquote_close":
+            self._quotes.pop()
+            self.page.outline.close()
+        else:
+            self._lists.pop()
+
+    def _frame(self) -> Frame:
+        """Return what a unit needs that comes next: what stands above it, and the items that it is nested in."""
+        frame = self.page.outline.frame
+        return (*frame, *(index for index in self._ancestors() if index not in frame))
+
+    def _ancestors(self) -> Frame:
+        also = [index for quote in self._quotes for index in quote.mark]
+        for item in reversed(self._items):
+            if item.own:
+                also += item.own
+                break
+            also += item.also
+        return tuple(also)
+
+    def _claim(self, units: Frame) -> None:
+        """Say which units are the own text of the items that have none yet."""
+        for item in reversed(self._items):
+            if item.own:
+                break
+            item.own = units
+
+    def _catch_up(self, i: int) -> None:
+        """Add what no block has taken before line `i`: markers that stand alone, and what is nested too deeply."""
+        page, build = self.page, self.page.build
+        left = build.text[build.at : page.starts[i]]
+        if not left.strip(_QUOTE_SPACE):
+            if left.strip() and self._quotes and self._quotes[-1].first < len(build):
+                build.extend(page.starts[i])
+            return
+        for line in range(bisect_right(page.starts, build.at) - 1, i):
+            if not page.lines[line].strip(_QUOTE_SPACE):
+                page.skip(line + 1)
+            elif any(not item.own and item.line <= line for item in self._items):
+                self._claim((page.add(line + 1, "mark", self._frame()),))
+            else:
+                page.add(line + 1, "prose", self._frame())
+
+    def _leaf(self, token: Token, lo: int, hi: int, inline: str) -> None:
+        """Add the units of a block that holds no others."""
+        self._catch_up(lo)
+        page, first = self.page, len(self.page.build)
+        frame = self._frame()
+        pending = bool(self._items) and not self._items[-1].own
+        most = 1  # units of this block that are an item's own text, if it is the first thing in it
+        if token.type == "paragraph_open":
+            self._paragraph(lo, hi, frame, inline, own=pending)
+            most = _MOST
+        elif token.type == "heading_open":
+            self._heading(token, lo, hi)
+        elif token.type == "table_open":
+            add_rows(page, lo, hi, frame, header=True)
+            most = 2
+        elif token.type == "fence":
+            closed = hi - lo - token.content.count("\n") == 2
+            if self.alone:
+                add_whole_fence(page, lo, hi, closed=closed)
+            else:
+                add_fence(page, lo, hi, frame, info=token.info.strip(), closed=closed)
+        elif token.type == "code_block":
+            self._indented(lo, hi, frame, marked=pending and self._items[-1].line == lo)
+        elif token.type == "html_block":
+            self._markup(lo, hi, frame)
+        else:
+            page.add(hi, "mark", frame if self._items else ())
+        if pending and len(page.build) > first:
+            self._claim(tuple(range(first, min(len(page.build), first + most))))
+
+    def _paragraph(self, lo: int, hi: int, frame: Frame, inline: str, *, own: bool) -> None:
+        page = self.page
+        if own:
+            head = inline.partition("\n")[0].rstrip()
+            at = page.starts[lo] + len(page.lines[lo].rstrip()) - len(head)
+            marker = page.build.text[page.build.at : at].rstrip()
+            add_item(page, at, page.starts[hi], frame, numbered=marker[-2:-1].isdigit())
+        elif self._quotes:
+            if _ALERT.match(inline) and len(page.build) == self._quotes[-1].first:
+                self._quotes[-1].mark = (page.add(lo + 1, "mark", frame),)
+                frame = (*frame, *self._quotes[-1].mark)
+            if page.build.at < page.starts[hi]:
+                add_quoted(page, page.starts[hi], frame, "prose")
+        else:
+            add_prose(page.build, page.starts[hi], frame, page.language)
+
+    def _heading(self, token: Token, lo: int, hi: int) -> None:
+        page, outline = self.page, self.page.outline
+        if not is_title(page.lines[lo : hi - 1], token.markup):
+            add_prose(page.build, page.starts[hi - 1], self._frame(), page.language)
+            page.add(hi, "mark", self._frame() if self._items else ())
+            return
+        level = int(token.tag[1:])
+        above = outline.above(level)
+        index = page.add(hi, "heading", (*above, *self._ancestors()))
+        outline.heading(level, index)
+
+    def _indented(self, lo: int, hi: int, frame: Frame, *, marked: bool) -> None:
+        """Add an indented block: code, or Markdown that belongs to a list item which the chunk has lost."""
+        lines = self.page.lines[lo:hi]
+        is_text = _TEXT.match(lines[0]) or (is_prose(lines) and not is_code(lines))
+        if marked or self._quotes or not is_text:
+            add_code(self.page, lo, hi, frame)
+            return
+        parser = Parser(_outdented(lines), code=False)
+        i = 0
+        while i < len(lines):
+            if not lines[i].strip(" \t\r\n"):
+                i += 1
+                continue
+            self.run(parser.block(i, len(lines)), lo)
+            i = parser.end
+
+    def _markup(self, lo: int, hi: int, frame: Frame) -> None:
+        page = self.page
+        i = lo
+        while i < hi:
+            end = i if self._quotes else min(hi, markup_end(page.lines, i))
+            if end > i:
+                add_markup(page.build, page.starts[end], frame, page.language)
+            else:
+                end = i + 1
+                page.add(end, "prose", frame)
+            i = end
+
+
+def _outdented(lines: Sequence[str]) -> list[str]:
+    """Return lines without the indentation that all of them have, tabs in what is left of it as spaces."""
+    leads = [line[: len(line) - len(line.lstrip(" \t"))] for line in lines]
+    columns = [len(lead.expandtabs(4)) for lead in leads]
+    base = min(column for column, line in zip(columns, lines, strict=True) if line.strip(" \t\r\n"))
+    return [
+        " " * (column - base) + line[len(lead) :] for column, lead, line in zip(columns, leads, lines, strict=True)
+    ]
+
+
+def _span(token: Token, base: int) -> tuple[int, int]:
+    lo, hi = token.map or (0, 0)
+    return lo + base, hi + base
