@@ -1,8 +1,8 @@
 """Cut a text into clauses: finer than sentences, under the same laws.
 
 A comma or a semicolon ends a clause (`,` `;` and their full-width, ideographic and Arabic forms; a colon does not),
-and so does whatever ends a sentence. Fenced code, tables, list items, headings, `inline code` and short quotations
-and brackets stay whole, as do numbers (`1,000`) and the day and year of a date; outside Chinese and Japanese a mark
+and so does whatever ends a sentence. Fenced code, tables, list items, headings, links, emphasis, `inline code` and short
+quotations and brackets stay whole, as do numbers (`1,000`) and the day and year of a date; outside Chinese and Japanese a mark
 needs white space behind it. White space belongs to the clause before it. What holds no letter or digit stays with a
 neighbour.
 
@@ -18,15 +18,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from secateurs.result.span import Span
-from secateurs.segment.blocks import WORD
-from secateurs.segment.prose import DENSE, SHORT, cuts, tile
+from secateurs.result.compression import Span
+from secateurs.segment.inline import DENSE, Walk, inline
+from secateurs.segment.prose import cuts, tile
+from secateurs.segment.sentences import WORD
 
 __all__ = ["clauses"]
 
 _WIDE = "，；、､﹐﹔﹑"
 _PAUSE = re.compile(rf"[,;{_WIDE}،؛]+[”»›’」』）)】\]》〉｝}}\"'`*_]*(?:\[\w{{1,4}}\])*(?P<space>\s*)")
-_WHOLE = re.compile(rf"`[^`]{{1,200}}`|{SHORT.pattern}")
 _DENSE = re.compile(DENSE)
 _ENTITY = re.compile(r"&#?\w{1,10};$")  # &amp; has no clause behind it
 _DAY = re.compile(r"[^\W\d_]\.? \d{1,2}(?:st|nd|rd|th)?$")  # June 5, 1999
@@ -42,23 +42,20 @@ def clauses(text: str) -> list[Span]:
     Returns:
         Non-empty spans (code points, half-open) that tile the text; each lies in one span of `segment`.
     """
-    return tile(text, cuts(text, None, finer=_ends))
+    return tile(text, cuts(text, None, finer=clause_ends))
 
 
-def _ends(text: str, start: int, end: int) -> Iterator[int]:
+def clause_ends(text: str, start: int, end: int) -> Iterator[int]:
     """Yield the ends of the clauses inside one sentence, `text[start:end]`, its last one left out."""
     piece = text[start:end]
-    whole = [match.span() for match in _WHOLE.finditer(piece)]
-    which = scanned = 0
+    whole = Walk(inline(piece).whole)
+    scanned = 0
     worded = False  # else the clause would join the sentence before
     for pause in _PAUSE.finditer(piece):
         cut = pause.end()
-        while which < len(whole) and whole[which][1] <= cut:
-            which += 1
-        inside = which < len(whole) and whole[which][0] < cut
         worded = worded or WORD.search(piece, scanned, pause.start()) is not None
         scanned = cut
-        if worded and cut < len(piece) and not inside and _is_pause(piece, pause):
+        if worded and cut < len(piece) and whole.holding(cut) is None and _is_pause(piece, pause):
             yield start + cut
             worded = False
 

@@ -1,0 +1,203 @@
+"""Which line breaks of a paragraph end a sentence, and which are white space in the middle of one.
+
+Hard-wrapped prose breaks where a column is full: in mid-sentence, before a small letter, in Chinese even in mid-word.
+Lines that each stand for themselves (verse, addresses, titles, records) do not go on. Three questions:
+
+1. Do the lines begin alike, as records do (`secateurs.segment.records`)? Then none goes on.
+2. Is the whole paragraph wrapped at a column? Then all go on.
+3. Else, pair by pair: does the first line end, or the second begin, as only the middle of a sentence does?
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from secateurs.segment.inline import DENSE, Walk, inline
+from secateurs.segment.records import alike, is_pair, is_record
+
+_PAUSE = re.compile(r"[.!?:;。！？：；…][\"'”’»」』)）\]】》*_`]*(?:\[\w{1,4}\])*\s*$")
+_KEY = re.compile(r"[\w.\- :]{1,40}(?:[:=：](?=\s|$)|(?<!\d)[:=：])|\*\*[^*]{1,40}\*\*\s*$|【|\[[^\]]{1,80}\]:")
+_ALERT = re.compile(r"\[![A-Z]{3,12}\]$|:::\s?\w|:\w+_tab:")  # a line of its own in some Markdown
+_ATOM, _INDEX = re.compile(r"(?:\b[A-Z]{1,3}[a-z]?|\d\))$"), re.compile(r"\s*\d{1,2}(?![.\d])")  # a formula: O, 2
+_WIDE = re.compile(r"[\u1100-\u115f\u2e80-\uffdc]")
+_HAN = re.compile(DENSE)
+_OPENERS = "“\"'‘(（[【「『《*_`«„¿¡"
+_HANGS = re.compile(  # no line but one in mid-sentence ends like this
+    r"[,，、–—(（\[【「“-]$|(?<!\w)(?:the|an?|of|and|or|with|from|as|into|than|its|their|our|your|if|because|whose|via"
+    r"|der|die|das|dem|den|des|ein|eine|einen|einem|einer|und|oder|vom|zum|zur|im|dass"
+    r"|le|la|les|du|des|et|ou|un|une|de|que|dans|pour|el|los|las|del|y|en|con|por|para)$"
+)
+_HANGS_DENSE = re.compile(r"[和与與或及并並在对對为為是以从從于於由被把将將使向比但]$")
+_CARRIES_DENSE = re.compile(r"[的和与與或及等了着過过们們之]|中的|所")
+_TORN = re.compile(r"(?![是好对對嗯哦不行有没沒啊哈喂])[\u4e00-\u9fff][，。、；]")  # 方|式，
+_ENDS = re.compile(r"[，。；：！？、,.;:!?]$")
+_NO_CARRY = re.compile(  # a title, an article, an item of a list
+    r"第[一二三四五六七八九十百千零〇\d]{1,6}[章节節条條款项項部编編回]|[（(]?[一二三四五六七八九十\d]{1,3}(?:[)）、．]|\.(?!\d))|[①-⑳【•·|]|[*\-–—>+#]{1,6}\s"
+)
+_INNER = re.compile(r"[，。；！？]")
+_BRACKETED = re.compile(r"\[[^\]]*\](?![(\[])")  # [deleted], and no link
+_SENTENCE = re.compile(r"[.!?]['\"”’)]*\s+['\"“‘(]*[A-ZÀ-ÞА-Я]")
+
+
+def runs(lines: Sequence[str], *, wrapped: bool) -> Iterator[str]:
+    """Join the lines of a paragraph that one sentence may cross; every run's end is a sentence's end.
+
+    Args:
+        lines: The lines, their line breaks included.
+        wrapped: What `is_wrapped` says of the paragraph.
+    """
+    if len(lines) == 1 or wrapped:
+        yield "".join(lines)
+        return
+    bodies = [line.strip() for line in lines]
+    look = _Look(
+        lower=_is_lower(bodies),
+        flowing=any(body.endswith(("，", "、")) for body in bodies[:-1]),
+        whole=Walk(inline("".join(lines)).whole),
+    )
+    at, run = 0, [lines[0]]
+    for (before, body), line, ending in zip(pairwise(bodies), lines[1:], lines, strict=False):
+        at += len(ending)
+        if not _joins(before, body, look, at, hard=ending.rstrip("\r\n").endswith(("  ", "\\"))):
+            yield "".join(run)
+            run = []
+        run.append(line)
+    yield "".join(run)
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What a paragraph as a whole says about its line breaks.
+
+    Attributes:
+        lower: It is written in small letters, so that they tell nothing.
+        flowing: Lines of it end with a comma, as sentences do not.
+        whole: What no cut may tear.
+    """
+
+    lower: bool
+    flowing: bool
+    whole: Walk
+
+
+def _is_lower(bodies: Sequence[str]) -> bool:
+    """Tell whether most sentences begin with a small letter."""
+    begins = [bodies[0], *(body for before, body in pairwise(bodies) if _PAUSE.search(before[-20:]))]
+    small = sum(_first(body).islower() for body in begins)
+    return small > len(begins) - small + sum(_SENTENCE.search(body) is not None for body in bodies)
+
+
+def _first(body: str) -> str:
+    """Return the first letter of a line, behind quotation marks and the bracket of a link."""
+    if body[:1] == "[" and _BRACKETED.match(body):
+        return "["
+    return body.lstrip(_OPENERS)[:1]
+
+
+def is_wrapped(lines: Sequence[str]) -> bool:
+    """Tell whether lines are broken at a column: the next line's first word would hardly ever have fitted.
+
+    Columns are 40 to 120 characters, an ideograph counts as two. Where there are small letters, a third of the lines
+    that break in mid-sentence go on with one; lines that begin alike are no prose.
+    """
+    bodies = [line.strip() for line in lines if line.strip()]
+    if not bodies:
+        return True
+    widths = [len(body) + (0 if body.isascii() else len(_WIDE.findall(body))) for body in bodies]
+    width = max(widths)
+    if not 40 <= width <= 120:
+        return False
+    if len(bodies) == 2 and (widths[1] >= width or not _PAUSE.search(bodies[1][-20:])):
+        return False
+    if len(bodies) == 2 and _HAN.match(bodies[1]) and (not _INNER.search(bodies[0]) or _KEY.match(bodies[0])):
+        return False  # a title
+    first = [_first(b) for a, b in pairwise(bodies) if not _PAUSE.search(a[-20:])]
+    cased = [char for char in first if char.lower() != char.upper()]
+    small = sum(map(str.islower, cased))
+    prose = len(cased) > 2 and small >= len(cased) / 2
+    if len(cased) > 2 and small < len(cased) / 3 and 3 * sum(map(bool, map(_SENTENCE.search, bodies))) < len(bodies):
+        return False
+    if _is_list(bodies, prose=prose):
+        return False
+    full = sum(
+        at + _first_width(after) > width - (4 if _HAN.match(after) else 0)
+        for at, after in zip(widths, bodies[1:], strict=False)
+    )
+    # set in a proportional type, as in a PDF, lines differ by a third
+    return full >= 0.9 * (len(bodies) - 1) or (prose and min(widths[:-1]) >= 0.65 * width)
+
+
+def _is_list(bodies: Sequence[str], *, prose: bool) -> bool:
+    """Tell whether lines are records, or items of a list; of what looks like prose, at once."""
+    records = sum(map(is_record, bodies))
+    if records > 1 and records >= 0.3 * len(bodies):
+        return True
+    if 2 * sum(_NO_CARRY.match(body) is not None for body in bodies[1:]) >= len(bodies):
+        return True
+    return alike(bodies) if not prose else sum(map(is_pair, bodies)) >= 0.8 * len(bodies)
+
+
+def goes_on(before: str, line: str) -> bool:
+    """Tell whether a paragraph goes on in the next one, as where a page of a law or a PDF ended in mid-sentence.
+
+    Args:
+        before: The last line of the paragraph.
+        line: The first line of the next.
+    """
+    before, line = before.strip(), line.strip()
+    if not before or not line or _NO_CARRY.match(line) or is_record(line) or _PAUSE.search(before[-20:]):
+        return False
+    if not _HAN.match(line) or not _HAN.match(before[-1]):
+        return False
+    inner = _INNER.search(before)
+    return inner is not None and _PAUSE.search(line[-20:]) is not None and len(before) >= 12
+
+
+def _joins(before: str, body: str, look: _Look, at: int, *, hard: bool) -> bool:
+    """Tell whether a sentence goes on over a line break.
+
+    Args:
+        before: The line before it.
+        body: The line behind it.
+        look: What the paragraph says.
+        at: Where in the paragraph the line behind it begins; ascending from call to call.
+        hard: Whether the break is marked as one: two spaces or a backslash before it.
+    """
+    torn = look.whole.holding(at) is not None
+    if not before or not body or is_record(body) or _KEY.match(body) or _ALERT.match(before):
+        return False
+    if torn or (_ATOM.search(before) and _INDEX.match(body)):
+        return True
+    small = not look.lower and _first(body).islower()
+    if _PAUSE.search(before[-20:]):
+        mark = before.rstrip("\"'”’»」』)）]】》*_`")[-1:]
+        return small and mark not in ":：" and (mark not in ";；" or before[-1] == mark)
+    if _HANGS.search(before[-12:]) and (not _NO_CARRY.match(body) or body[0] in "（("):
+        return True
+    if hard and not small:
+        return False
+    if _HAN.match(before[-1]) or _HAN.match(body[0]):
+        return _joins_dense(before, body, look)
+    return small
+
+
+def _joins_dense(before: str, body: str, look: _Look) -> bool:
+    """Decide where there are no small letters to tell: in Chinese and Japanese."""
+    if _NO_CARRY.match(body) or is_record(before) or _KEY.match(before):
+        return False
+    if _HANGS_DENSE.search(before) or _TORN.match(body) or _CARRIES_DENSE.match(body):
+        return True
+    if look.flowing:
+        return True
+    long = len(before) + len(_WIDE.findall(before)) >= 80
+    return long and _INNER.search(before) is not None and _ENDS.search(body) is not None
+
+
+def _first_width(body: str) -> int:
+    """Return how many columns a line's first word would take at the end of the line before."""
+    if _HAN.match(body):
+        return 2
+    return 1 + len(body.split(None, 1)[0])
