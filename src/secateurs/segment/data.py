@@ -1,0 +1,9 @@
+"""Data: where a value, records or a configuration begin and end, and what their units are."""
+
+from __future__ import annotations
+
+from secateurs.segment.json_lines import add_json_lines, json_lines_end
+from secateurs.segment.json_scan import json_end
+from secateurs.segment.json_text import add_json
+
+__all__ = ["add_json", "add_json_lines", "json_end", "json_lines_end"]
