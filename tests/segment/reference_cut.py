@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 
 from secateurs.segment.units import Builder, Unit
 
@@ -27,7 +28,7 @@ def cut(text: str, units: Sequence[Unit], chosen: Iterable[int]) -> str:
         one for index, unit in enumerate(units) for one in unit.frame if one > index and unit.kind == "bracket"
     }
     pieces = []
-    for index, following in zip(kept, [*kept[1:], None], strict=True):
+    for index, following in zip_longest(kept, kept[1:]):
         unit = units[index]
         piece = text[unit.start : unit.end]
         if unit.comma is not None and not (following is not None and following < (unit.until or 0)):

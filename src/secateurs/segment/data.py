@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+from secateurs.segment.ini_text import add_ini, ini_end
 from secateurs.segment.json_lines import add_json_lines, json_lines_end
 from secateurs.segment.json_scan import json_end
 from secateurs.segment.json_text import add_json
+from secateurs.segment.yaml_text import add_yaml, yaml_end
 
-__all__ = ["add_json", "add_json_lines", "json_end", "json_lines_end"]
+__all__ = [
+    "add_ini",
+    "add_json",
+    "add_json_lines",
+    "add_yaml",
+    "ini_end",
+    "json_end",
+    "json_lines_end",
+    "yaml_end",
+]
