@@ -1,0 +1,15 @@
+"""Lines as programs write them: ended by a line feed or a carriage return and by nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def line_end(lines: Sequence[str], i: int) -> int:
+    """Return the index after the line that begins at `lines[i]`.
+
+    `str.splitlines` also cuts at form feeds, U+2028 and their like, which may stand inside a JSON string or a cell.
+    """
+    while i < len(lines) - 1 and lines[i][-1:] not in "\r\n":
+        i += 1
+    return i + 1
