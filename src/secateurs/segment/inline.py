@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from secateurs.result.compression import Span
+from secateurs.result.span import Span
 
 DENSE = r"[\u3040-\u9fff\uf900-\ufaff]"
 SHORT = re.compile(  # quotations and brackets so short that they stay whole
@@ -28,8 +28,46 @@ _ADDRESS = re.compile(
 _AFTER_ADDRESS = ".,;:!?'*_~)]}|"
 _TAG = re.compile(r"<(?P<close>/?)(?P<name>[A-Za-z][\w.:-]{0,40})[^<>]{0,1000}>|<!--[^<]{0,1000}?-->")
 _ELEMENTS = frozenset(  # of HTML inside a sentence; others stand around sentences
-    "a abbr b bdi bdo big button cite code data del dfn em font i ins kbd label mark math q rp rt ruby s samp small"
-    " span strike strong sub summary sup svg time tt u var".split()
+    [
+        "a",
+        "abbr",
+        "b",
+        "bdi",
+        "bdo",
+        "big",
+        "button",
+        "cite",
+        "code",
+        "data",
+        "del",
+        "dfn",
+        "em",
+        "font",
+        "i",
+        "ins",
+        "kbd",
+        "label",
+        "mark",
+        "math",
+        "q",
+        "rp",
+        "rt",
+        "ruby",
+        "s",
+        "samp",
+        "small",
+        "span",
+        "strike",
+        "strong",
+        "sub",
+        "summary",
+        "sup",
+        "svg",
+        "time",
+        "tt",
+        "u",
+        "var",
+    ]
 )
 _FORMULA = re.compile(
     r"\$\$[^$]{1,1000}\$\$"
@@ -70,9 +108,7 @@ def inline(piece: str) -> Inline:
         found += _elements(piece, dead)
     if "*" in piece or "_" in piece or "~~" in piece:
         found += _emphasis(piece, dead)
-    return Inline(
-        merge([*dead, *found]) if dead or found else [], dead, {at: end for at, (_, end) in links.items()}
-    )
+    return Inline(merge([*dead, *found]) if dead or found else [], dead, {at: end for at, (_, end) in links.items()})
 
 
 def merge(spans: Iterable[Span]) -> list[Span]:

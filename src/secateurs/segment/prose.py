@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 
-from secateurs.result.compression import Span
+from secateurs.result.span import Span
 from secateurs.segment.blocks import block_end, paragraph_end
 from secateurs.segment.inline import Walk, inline
 from secateurs.segment.languages import detect_language, language_of
@@ -32,9 +32,7 @@ Finer = Callable[[str, int, int], Iterable[int]]
 _QUOTED = re.compile(r"^[ \t]*(?:>[ \t]?)+", re.MULTILINE)  # the marks of a block quote: indentation
 
 
-def add_prose(
-    build: Builder, end: int, frame: Sequence[int], language: str | None, kind: Kind = "prose"
-) -> None:
+def add_prose(build: Builder, end: int, frame: Sequence[int], language: str | None, kind: Kind = "prose") -> None:
     """Add the sentences of a paragraph, from `build.at` on.
 
     Args:

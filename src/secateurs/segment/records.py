@@ -58,7 +58,9 @@ _LOG = re.compile(rf"(?:{_TIME}|{_LEVEL})")
 _LONG = 240  # characters, from which on a record is cut in sentences if it has some
 _SPEAKER = re.compile(rf"\s*(?:{_TIME}[\])>】]?)?(?:[^.!?。！？:：\n]{{0,60}}[:：](?=\s|[\u3400-\u9fff]))?\s*")
 _PAIR = re.compile(r"[\"'“]?[^\W\d][\w .()/-]{0,30}[\"'”]?\s?[:：=](?:\s+|(?=[\u3400-\u9fff])|$)")
-_TOLD = re.compile(r"[.!?]['\")]*\s+[A-Z]|[。！？…][^\s”」』）。！？…]")  # several sentences: whatever it begins with, that is prose
+_TOLD = re.compile(
+    r"[.!?]['\")]*\s+[A-Z]|[。！？…][^\s”」』）。！？…]"
+)  # several sentences: whatever it begins with, that is prose
 _HUNK, _FILE = re.compile(r"@@ -\d"), re.compile(r"diff --git |(?:---|\+\+\+) (?!PASS|FAIL)\S|index [0-9a-f]+\.\.")
 _IDEOGRAPHS, _REPEATS = re.compile(r"[\u3040-\u9fff]+"), re.compile(r"(.)\1+", re.DOTALL)
 _CLASSES = {code: "9" if chr(code).isdigit() else "a" for code in range(128) if chr(code).isalnum()}

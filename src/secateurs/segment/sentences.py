@@ -30,7 +30,7 @@ _MARK = re.compile(r"[^\w\s,;:'\"()\-|#$%&*+/<=>@\[\]\\^`{}~，、；：（）�
 _STOP = re.compile(r"[。！？｡]|[.!?…⋯．]+")
 _DENSE = re.compile(DENSE)
 # sentencex takes these for abbreviations or initials; before a capital they are words: "fall ill. Production began"
-_WORDS = frozenset("ill ok no art me ore arc miss may con etc".split())
+_WORDS = frozenset(["ill", "ok", "no", "art", "me", "ore", "arc", "miss", "may", "con", "etc"])
 _WORD_STOP = re.compile(rf"[a-z,] (?:{'|'.join(_WORDS)})$|[\d/]\s[ghlmst]\)?$")  # 1.74 m. He
 _CAPITAL = re.compile(r"\s+[A-Z]")
 _EMOJI = (
@@ -144,9 +144,11 @@ def _stops(piece: str, language: str) -> list[int]:
     found = set(_proposals(piece, language))
     for match in _STOP.finditer(piece):
         at, end = match.span()
-        if piece[at] in "。！？｡" or (at and _DENSE.match(piece, at - 1)):
-            found.add(end)
-        elif piece[at:end] == "." and _CAPITAL.match(piece, end) and _WORD_STOP.search(piece[max(0, at - 8) : at]):
+        if (
+            piece[at] in "。！？｡"
+            or (at and _DENSE.match(piece, at - 1))
+            or (piece[at:end] == "." and _CAPITAL.match(piece, end) and _WORD_STOP.search(piece[max(0, at - 8) : at]))
+        ):
             found.add(end)
     return sorted(found)
 
