@@ -1,7 +1,7 @@
-"""The shared requirements, one test each, on real checkpoints and through the public doors.
+"""What every user of the core may count on, one test a requirement, on real checkpoints and through the public doors.
 
-Each test's name begins with the number of its requirement (C1 to C20: core; P1 to P4: packaging and docs). What they
-leave to the rooms' own tests (tables of cases, laws under every policy) stands there.
+C1 to C20 are about the core, P1 to P4 about packaging and pages; each docstring says its requirement, the number in a
+test's name only orders them. Tables of cases, and laws under every policy, stand in the tests of the rooms.
 """
 
 from __future__ import annotations
@@ -118,7 +118,10 @@ def same(found: list[list[float]], wanted: list[list[float]], tolerance: float =
 @relaxed
 @given(query=some_query, documents=st.lists(any_text, max_size=4), policy=policies)
 def test_C1_output_is_verbatim_slices(tiny, query, documents, policy):
-    """Output is the joined slices of the returned spans: sorted, disjoint, in code points of the original."""
+    """The compressed text is slices of the original and nothing else: the returned spans, joined, in source order.
+
+    Spans count code points of the original, are sorted, and neither overlap nor touch.
+    """
     for result, document in zip(tiny.compress(query, documents, policy=policy), documents, strict=True):
         check_laws(result, document)
         assert result.text == "".join(document[start:end] for start, end in result.spans)
@@ -145,7 +148,7 @@ LANGUAGES = {
 
 @pytest.mark.parametrize("name", [*LANGUAGES, "a megabyte of all"])
 def test_C2_segmentation_loses_nothing(name):
-    """The spans of all sentences joined are the input, in any language, for a megabyte too."""
+    """Cutting a document loses no character: all sentences joined are the document, in any language, at any size."""
     together = "\n".join(LANGUAGES.values())
     text = LANGUAGES.get(name, "  " + together * (1_000_000 // len(together)))
     spans = segment(text)
@@ -154,7 +157,7 @@ def test_C2_segmentation_loses_nothing(name):
 
 
 def test_C2_segmentation_needs_no_download():
-    """Neither NLTK nor spaCy nor a network is used, at import or at run time."""
+    """Cutting into sentences works offline: no NLTK, spaCy or torch is loaded, and no socket is opened."""
     code = (
         "import socket, sys; socket.socket = None\n"
         "from secateurs.segment import segment\n"
@@ -180,13 +183,16 @@ C3 = [
 
 @pytest.mark.parametrize("expected", C3, ids=lambda spans: spans[0][:20])
 def test_C3_abbreviations_numbers_and_quotes_do_not_split(expected):
-    """Abbreviations, decimals, versions, addresses, ellipses, closing quotes and brackets split nothing wrongly."""
+    """A stop that ends no sentence cuts nothing: in abbreviations, numbers, versions, addresses, ellipses, quotes."""
     text = "".join(expected)
     assert [text[start:end] for start, end in segment(text)] == expected
 
 
 def test_C4_blocks_stay_whole_and_headings_stay_with_their_text(tiny):
-    """Code, tables, items and headings are kept or cut as they stand; `Neighbours` keeps the heading."""
+    """A code block, a table, a list item or a heading is kept or cut as one piece, its layout as it was.
+
+    `Neighbours` keeps the heading that a kept sentence stands under.
+    """
     blocks = [
         "# The mill. Its story\n\n",
         "It burned. ",
@@ -210,9 +216,10 @@ def test_C4_blocks_stay_whole_and_headings_stay_with_their_text(tiny):
 
 
 def test_C5_thresholds_are_inclusive_and_scores_reproducible(tiny, tiny_folder):
-    """What equals the threshold stays; scores are mean token probabilities, the same bits again, in any company.
+    """A sentence is kept if its score, the mean probability of its tokens, is at least the threshold.
 
-    Company changes a score by less than 1e-5 in float32 and 0.02 in 16 bits.
+    The same call gives the same bits again; other documents in it change a score by less than 1e-5 in float32, 0.02
+    in 16 bits. A threshold outside [0, 1] is refused.
     """
     result = tiny.compress(QUERY, [TEXT], policy=Threshold(0.0))[0]
     for sentence in result.sentences:
@@ -240,7 +247,10 @@ def test_C5_thresholds_are_inclusive_and_scores_reproducible(tiny, tiny_folder):
     [("drop", "dropped", 0), ("best", "compressed", 1), ("original", "unchanged", 3)],
 )
 def test_C6_where_nothing_passes_a_policy_decides_and_is_named(tiny, when_empty, status, kept):
-    """The document is dropped, keeps its best sentence or stays; nothing is raised; the result names the policy."""
+    """Where no sentence passes, the user decides: drop the document, keep its best sentence, or keep it whole.
+
+    Nothing is raised, and the result names the policy that decided.
+    """
     result = tiny.compress(QUERY, [TEXT], policy=Threshold(1.0, when_empty=when_empty))[0]
     assert (result.status, len(result.kept)) == (status, kept)
     assert result.reason == {"drop": "nothing_passed", "best": None, "original": "nothing_cut"}[when_empty]
@@ -252,7 +262,10 @@ def test_C6_where_nothing_passes_a_policy_decides_and_is_named(tiny, when_empty,
 @relaxed
 @given(document=any_text, n=st.integers(0, 40), k=st.integers(1, 4), reach=st.integers(0, 2))
 def test_C7_budgets_and_context_keep_the_documents_order(tiny, document, n, k, reach):
-    """Budgets limit what a threshold keeps, `Neighbours` adds context; nothing comes twice, the order stays."""
+    """A budget limits what a threshold keeps, for one document or over all; `Neighbours` adds what stands around.
+
+    Whatever decides, no sentence comes twice and the document's order stays.
+    """
     few = tiny.compress(QUERY, [document], policy=Threshold(0.0) & TopK(k) & TokenBudget(n))[0]
     check_laws(few, document)
     if few.status in ("compressed", "dropped"):
@@ -271,7 +284,10 @@ def test_C7_budgets_and_context_keep_the_documents_order(tiny, document, n, k, r
 
 
 def test_C8_long_documents_are_windowed_at_sentence_borders(tiny):
-    """Windows end where sentences do and do not overlap; each sentence is scored once; what is too long says so."""
+    """A document longer than the model's window is scored whole: every sentence once, no sentence in two windows.
+
+    Nothing is cut off silently: a query or a sentence that does not fit is named in `warnings`.
+    """
     document = "The mill was built in 1842. It burned down. Nobody knows why. The Moon causes tides. " * 20
     result = tiny.compress(QUERY, [document], policy=Threshold(0.0))[0]
     tokens = tiny._loaded.encode_sentences([s.text for s in result.sentences])
@@ -293,7 +309,10 @@ def test_C8_long_documents_are_windowed_at_sentence_borders(tiny):
 
 
 def test_C9_passes_are_shared_bounded_and_survive_memory(tiny_folder):
-    """One pass serves many pairs, like lengths together within a budget; out of memory halves it; order stays."""
+    """Many (query, document) pairs share one forward pass, like lengths together, never more than a token budget.
+
+    Where memory runs out the batch is halved and tried again; no result is lost, and the order of pairs is kept.
+    """
     pairs = [(f"Who built mill {n}?", f"Mill {n}. " + TEXT * (n % 3)) for n in range(24)]
     compressor, model = watched(tiny_folder, budget=100_000)
     wanted = compressor.compress_pairs(pairs, policy=Threshold(0.0))
@@ -319,7 +338,7 @@ def test_C9_passes_are_shared_bounded_and_survive_memory(tiny_folder):
 
 
 def test_C10_threads_get_what_serial_calls_get(tiny):
-    """32 threads with 100 calls each on one compressor raise nothing and get the results of serial calls."""
+    """One compressor may be used from any number of threads: 32 with 100 calls each get what serial calls get."""
     calls = [(f"Who built mill {n % 10}?", f"It burned {n % 10} times. The Moon causes tides.") for n in range(100)]
     serial = [tiny.compress(query, [document], policy=Threshold(0.5))[0] for query, document in calls]
 
@@ -338,7 +357,10 @@ def test_C10_threads_get_what_serial_calls_get(tiny):
 
 
 async def test_C11_concurrent_calls_share_passes_within_bounds(tiny_folder):
-    """Concurrent calls of threads and tasks share passes; a lone one never waits; what may wait is bounded."""
+    """Calls that arrive together, from threads or tasks, share forward passes; a lone one never waits for company.
+
+    What may wait is bounded: a call that finds too much waiting is refused with `OverloadedError`.
+    """
     slow = lambda batch: time.sleep(0.02)  # noqa: E731 - long enough for others to arrive
     compressor, model = watched(tiny_folder, slow)
     with ThreadPoolExecutor(16) as pool:
@@ -377,7 +399,10 @@ def resident_megabytes() -> float:
 
 
 def test_C12_adapters_share_weights_that_are_freed(tiny_folder):
-    """Adapters of one model share weights, freed with the last or at close(); a thousand calls leave no memory."""
+    """Adapters of the same model, device and encoding share one set of weights.
+
+    They are freed with the last adapter, or at `close()`; a thousand calls leave no memory behind.
+    """
     options = Settings(model=str(tiny_folder), device="cpu")
     one, other = Runner(), Runner()
     compressor = one.load(options)
@@ -405,7 +430,10 @@ def test_C12_adapters_share_weights_that_are_freed(tiny_folder):
 
 
 def test_C13_nothing_is_loaded_before_it_is_needed():
-    """Importing, making, dumping and pickling adapters loads no torch; a missing framework names its extra."""
+    """Importing, making, writing down and pickling adapters loads no torch: only the first document does.
+
+    A framework that is not installed is an ImportError that gives the pip line of its extra.
+    """
     code = """
 import pickle, sys
 from secateurs.langchain import CompressingRetriever, SecateursCompressor
@@ -456,7 +484,11 @@ class Broken:
 
 
 async def test_C14_failures_return_the_originals(tiny, tiny_folder, caplog):
-    """A failure or time-out returns the originals and says why, once, unless it is to be raised; a stop passes."""
+    """A failure or a time-out of ours never loses a document: the originals come back, the report says why.
+
+    It is logged once, and raised only with `on_error="raise"`. A request to stop (KeyboardInterrupt, SystemExit, a
+    cancellation) is never swallowed.
+    """
     from langchain_core.callbacks import BaseCallbackHandler
     from langchain_core.documents import Document
     from langchain_core.runnables import RunnableLambda
@@ -496,7 +528,10 @@ async def test_C14_failures_return_the_originals(tiny, tiny_folder, caplog):
 
 
 def test_C15_nothing_ever_gets_longer(tiny_folder):
-    """Where the kept text does not count less, the document stays whole, `no_gain`; a blank one costs no pass."""
+    """A document whose kept text would not count fewer LLM tokens comes back whole, with the reason `no_gain`.
+
+    A blank one comes back as it is, without a forward pass.
+    """
     compressor = Compressor.from_pretrained(tiny_folder, segmenter=lambda text: [(0, 4), (4, 7)], device="cpu")
     first = lambda sentences, count: [True, False]  # noqa: E731 - a policy in a line
     assert TokenCounter()("walk") == TokenCounter()("walking") == 1
@@ -510,7 +545,10 @@ def test_C15_nothing_ever_gets_longer(tiny_folder):
 
 
 def test_C16_reports_are_exact_json_and_nobody_elses(tiny, reference_encodings):
-    """Results and reports have exact counts, sentences and reasons, in JSON types; they add up; none is kept."""
+    """Each result and each report says what was saved: exact LLM tokens, sentences and reasons, in JSON types.
+
+    Savings add up over documents and calls, and a report belongs to its call: threads never see each other's.
+    """
     reports: list[Report] = []
     options = Settings(compressor=tiny, threshold=0.5, on_report=reports.append)
     runner, texts = Runner(), [TEXT, TEXT * 3, " "]
@@ -538,7 +576,10 @@ def test_C16_reports_are_exact_json_and_nobody_elses(tiny, reference_encodings):
 
 
 def test_C17_counts_are_exact_offline(tmp_path, reference_encodings):
-    """Two encodings count exactly without cache or network, others say that they approximate; nothing is changed."""
+    """LLM tokens of `o200k_base` and `cl100k_base` are counted exactly without network, cache or any setting.
+
+    Any other encoding that is not in tiktoken's cache says that it approximates. The environment stays as it was.
+    """
     hard = "<|endoftext|> and </s> naïve 的确如此 👩‍👩‍👧 \r\n\t12345678"
     code = f"""
 import os, socket
@@ -566,7 +607,10 @@ FORGED = ["<|endoftext|>", "</s>", "[SEP]", "<s>", "<pad>", "<mask>", "<unk>", "
 
 @pytest.mark.parametrize("forged", FORGED)
 def test_C18_typed_special_tokens_are_text(tiny, forged):
-    """Special tokens typed in a query or document crash nothing, shift no offset and become no control token."""
+    """A special token typed in a query or document (`</s>`, `[SEP]`, `<|endoftext|>` ...) is text like any other.
+
+    It crashes nothing, shifts no offset, and never reaches the model as a control token.
+    """
     document = f"{forged} The mill{forged}was built. It {forged}{forged} burned. {forged}"
     results = tiny.compress(f"Who {forged} built it?{forged}", [document, TEXT], policy=Threshold(0.0))
     for result, original in zip(results, (document, TEXT), strict=True):
@@ -579,7 +623,10 @@ def test_C18_typed_special_tokens_are_text(tiny, forged):
 
 
 def test_C19_odd_inputs_have_defined_results(tiny_folder):
-    """Empty, blank, duplicate, no and giant documents and a blank query are defined, and cost no needless pass."""
+    """Odd inputs have defined results: no, empty, blank and repeated documents, one endless sentence, a blank query.
+
+    None costs a needless forward pass; a blank query is an error in the core, and an adapter returns its originals.
+    """
     compressor, model = watched(tiny_folder)
     assert compressor.compress(QUERY, []) == []
     assert [(r.status, r.reason, r.text) for r in compressor.compress(QUERY, ["", " \n"])] == [
@@ -604,7 +651,10 @@ def test_C19_odd_inputs_have_defined_results(tiny_folder):
 
 
 def test_C20_one_api_on_every_device(tiny_folder):
-    """Device and precision are choices by name, the CPU needs no other call, and passes run in inference mode."""
+    """The same calls work on every device: `auto`, `cpu`, `mps`, `cuda`, `cuda:N`, in a precision of choice.
+
+    Passes run in inference mode; an unknown device is a `DeviceError` which says what to pass.
+    """
     modes: list[bool] = []
     compressor, _ = watched(tiny_folder, lambda batch: modes.append(torch.is_inference_mode_enabled()))
     result = compressor.compress(QUERY, [TEXT])[0]
@@ -627,7 +677,10 @@ def test_C20_one_api_on_every_device(tiny_folder):
 
 
 def test_P1_one_distribution_with_the_contracts_extras():
-    """One typed distribution for Python 3.11 and newer, with the extras of the contract and bounded frameworks."""
+    """There is one typed distribution for Python 3.11 and newer, MIT, one extra a feature.
+
+    The frameworks' versions are bounded on both sides, and `all` brings every extra.
+    """
     extras = PROJECT["optional-dependencies"]
     wanted = {"langchain", "agents", "llama-index", "mcp", "serve", "ray", "train", "annotate", "evaluate", "all"}
     assert set(extras) == wanted
@@ -643,7 +696,7 @@ def test_P1_one_distribution_with_the_contracts_extras():
 
 
 def test_P2_tests_need_no_network_and_no_gpu(tmp_path):
-    """The tests reach no network, and a tiny real checkpoint is made here and loaded by the real code."""
+    """The tests reach no network and need no GPU: a tiny real checkpoint is made here and loaded by the real code."""
     import socket
 
     with socket.socket() as one, pytest.raises(OSError, match="a test tried to reach"):
@@ -664,7 +717,7 @@ def section(heading: str) -> str:
 
 
 def test_P3_the_readme_shows_how_to_come_from_other_tools():
-    """A table or the lines before and after, for each of the five that users come from."""
+    """The README shows what to write instead, for the five compressors that users come from."""
     text = section("Coming from something else")
     for name in (
         "LLMChainExtractor",
@@ -679,7 +732,10 @@ def test_P3_the_readme_shows_how_to_come_from_other_tools():
 
 
 def test_P4_the_readme_shows_every_door():
-    """Retriever, query engine, agents of both frameworks, citations from spans, and how to read the savings."""
+    """The README shows every way in: retriever, query engine and agents of both frameworks.
+
+    It also shows citations from spans, and how to read what was saved.
+    """
     assert "CompressingRetriever(" in section("LangChain")
     llama_index = section("LlamaIndex")
     assert "SecateursPostprocessor(" in llama_index

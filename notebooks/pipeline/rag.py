@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from secateurs.evaluate.records import Record, read_records
 from secateurs.evaluate.sample import digest
-from secateurs.result.compression import Span
+from secateurs.result.span import Span
 
 TEMPLATE = """Answer the question from the documents and from nothing else.
 

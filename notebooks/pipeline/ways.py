@@ -10,8 +10,8 @@ import numpy as np
 from rag import TEMPLATE, Corpus, Kept, Question, survives
 
 from secateurs import Compressor, Threshold
-from secateurs.result.compression import Span
 from secateurs.result.savings import TokenCounter
+from secateurs.result.span import Span
 
 PRICE = 2.50  # dollars per million input tokens
 THRESHOLDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)

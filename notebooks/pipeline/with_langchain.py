@@ -20,7 +20,7 @@ from pymilvus import connections
 from rag import TEMPLATE, Encoder, Kept, Passage
 
 from secateurs.langchain import CompressingRetriever, SecateursCompressor
-from secateurs.result.compression import Span
+from secateurs.result.span import Span
 
 PROMPT = PromptTemplate.from_template(TEMPLATE)
 

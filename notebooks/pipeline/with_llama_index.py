@@ -19,7 +19,7 @@ from pydantic import PrivateAttr
 from rag import TEMPLATE, Encoder, Kept, Passage
 
 from secateurs.llama_index import SecateursPostprocessor
-from secateurs.result.compression import Span
+from secateurs.result.span import Span
 
 PROMPT = PromptTemplate(TEMPLATE, template_var_mappings={"context_str": "documents", "query_str": "query"})
 

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from secateurs.errors import CheckpointError, DeviceError, Error, MissingExtraError, OverloadedError
     from secateurs.pipeline.cache import ScoreCache
     from secateurs.policy import Default, Neighbours, Policy, Threshold, TokenBudget, TopK
-    from secateurs.result.compression import Compression, Highlight, Sentence, Span
+    from secateurs.result.compression import Compression
     from secateurs.result.hidden import Hidden
     from secateurs.result.savings import Savings
+    from secateurs.result.span import Highlight, Sentence, Span
 
 __version__ = "0.1.0"
 
@@ -30,10 +31,10 @@ _HOME = {
     "ScoreCache": "pipeline.cache",
     "Compression": "result.compression",
     "Hidden": "result.hidden",
-    "Highlight": "result.compression",
+    "Highlight": "result.span",
     "Report": "adapters.report",
-    "Sentence": "result.compression",
-    "Span": "result.compression",
+    "Sentence": "result.span",
+    "Span": "result.span",
     "Savings": "result.savings",
     "Policy": "policy",
     "Default": "policy",

@@ -1,50 +1,53 @@
-"""The compressor: segment, score, decide, cut, count. The only file that knows all the steps.
+"""The compressor: the public class, sync and async, its arguments, loading and closing.
 
-query, document
-  -> sentences        segment/        spans that tile the document
-  -> windows          windows/        each sentence tokenized once, packed behind the query
-  -> token scores     model/          one forward pass for many windows of many documents
-  -> sentence scores  windows/aggregate.py
-  -> keep flags       policy.py
-  -> Compression      pipeline/       the kept slices of the original, and what they save
-
-What a document is between two steps stands in pipeline/drafts.py.
+The steps of the work are `secateurs.pipeline`'s; see `pipeline/run.py`.
 """
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from secateurs import checkpoints
-from secateurs.errors import own_failure
 from secateurs.model.device import resolve_device, resolve_dtype
-from secateurs.model.scorer import Observer, Scorer, WindowScores, compute
-from secateurs.pipeline.cache import ScoreCache, recall, remember
-from secateurs.pipeline.cutting import cut, decide, leave_whole
-from secateurs.pipeline.drafts import Draft, Scored, reduce_scores, spend
-from secateurs.pipeline.overlap import groups, overlapped
+from secateurs.model.scorer import Observer, Scorer, compute
+from secateurs.pipeline.cache import ScoreCache
+from secateurs.pipeline.run import Pipeline
 from secateurs.policy import Policy, check_policy
 from secateurs.result.compression import Compression
 from secateurs.result.savings import TokenCounter
-from secateurs.result.token_scores import Locator
-from secateurs.segment import Segmenter, check_tiling, get_segmenter
-from secateurs.support.arguments import check_count, check_documents, check_pairs, check_query
+from secateurs.segment import Segmenter, get_cutter
+from secateurs.support.arguments import check_count, check_documents, check_elision, check_pairs, check_query
 from secateurs.support.calls import Calls
 from secateurs.support.names import checkpoint_name
-from secateurs.windows.packing import Ids
-
-Item = TypeVar("Item", bound=Scored | Compression)
 
 _CLOSED = "this Compressor is closed: its weights are freed. Load it again with from_pretrained."
 
-_log = logging.getLogger(__name__)
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a compressor was loaded, so that a pickle of it can say that instead of carrying weights.
+
+    The fields are the arguments of `Compressor.from_pretrained`.
+    """
+
+    model: str | Path | None
+    revision: str | None = None
+    device: str = "auto"
+    dtype: str = "auto"
+    family: str | None = None
+
+    @classmethod
+    def of(cls, checkpoint: checkpoints.Checkpoint) -> Self:
+        """Return what loads the same checkpoint in the same precision on the same device."""
+        model = checkpoint.model
+        dtype = str(model.dtype).removeprefix("torch.")
+        return cls(str(checkpoint.path), None, str(model.device), dtype, checkpoint.family.name)
 
 
 class Compressor:
@@ -59,13 +62,15 @@ class Compressor:
         encoding: The tiktoken encoding in which savings are counted.
         cache: Remembers scores of (query, document) pairs; None scores every call anew. It can be shared, and set
             later as the attribute of the same name.
+        elision: What stands where something was cut, such as `"[…]"`; None for nothing. It counts as what it costs.
+        recipe: How to load the checkpoint again where a pickle is read; None to load it from its folder.
 
     Example:
         >>> from secateurs import Threshold
         >>> compressor = Compressor.from_pretrained()
         >>> document = "Ann Lee wrote it in 1999. It rained that year."
         >>> compressor.compress("Who wrote it?", [document], policy=Threshold(0.5))[0].text
-        'Ann Lee wrote it in 1999. '
+        'Ann Lee wrote it in 1999.'
     """
 
     def __init__(
@@ -76,30 +81,25 @@ class Compressor:
         policy: Policy | None = None,
         encoding: str = "o200k_base",
         cache: ScoreCache | None = None,
+        elision: str | None = None,
+        recipe: Recipe | None = None,
     ) -> None:
-        self._segment = get_segmenter(segmenter)
+        self._cutter = get_cutter(segmenter)
         self._count = TokenCounter(encoding)
         self.policy = checkpoint.default_policy if policy is None else check_policy(policy)
         self.encoding = encoding
         self.cache = cache
+        self.elision = check_elision(elision)
         self.checkpoint = checkpoint.path
-        self._default_policy = checkpoint.default_policy
-        self._rule = checkpoint.family.rule
-        self._locate = Locator(checkpoint.tokenizer, checkpoint.family.sentences)
         self._loaded: checkpoints.Checkpoint | None = checkpoint
         self._scorer: Scorer | None = Scorer(checkpoint.model)
         self._calls = Calls()
-        self._recipe: dict[str, Any] = {
-            "model": str(checkpoint.path),
-            "device": str(checkpoint.model.device),
-            "dtype": str(checkpoint.model.dtype).removeprefix("torch."),
-            "family": checkpoint.family.name,
-        }
+        self._recipe = recipe or Recipe.of(checkpoint)
         self._segmenter = segmenter
         self._owner = (checkpoint.path.resolve(), checkpoint.model.device.type, checkpoint.model.dtype, segmenter)
 
     @classmethod
-    def from_pretrained(
+    def from_pretrained(  # noqa: PLR0913 - the arguments of the contract, all but the first by name
         cls,
         model: str | Path | None = None,
         *,
@@ -110,6 +110,7 @@ class Compressor:
         segmenter: Segmenter | str | None = None,
         policy: Policy | None = None,
         encoding: str = "o200k_base",
+        elision: str | None = None,
     ) -> Self:
         """Load a checkpoint.
 
@@ -122,6 +123,7 @@ class Compressor:
             segmenter: How documents are split; None for sentences, a language code to fix it, or a callable.
             policy: Which sentences stay by default; None for the checkpoint's own threshold.
             encoding: The tiktoken encoding in which savings are counted.
+            elision: What stands where something was cut, such as `"[…]"`; None for nothing.
 
         Returns:
             A compressor, ready to use.
@@ -131,21 +133,16 @@ class Compressor:
             DeviceError: The device is unknown or not available.
         """
         checkpoints.check_family(family)  # wrong arguments are found before a model is loaded
-        get_segmenter(segmenter), TokenCounter(encoding)
+        get_cutter(segmenter)
+        TokenCounter(encoding)
+        check_elision(elision)
         where = resolve_device(device)
         precision = resolve_dtype(dtype, where)
         path = checkpoints.locate(model, revision)
         load = partial(checkpoints.load, path, family=family, device=where, dtype=precision)
         checkpoint = compute(load, where)
-        compressor = cls(checkpoint, segmenter=segmenter, policy=policy, encoding=encoding)
-        compressor._recipe = {
-            "model": model,
-            "revision": revision,
-            "device": device,
-            "dtype": dtype,
-            "family": family,
-        }
-        return compressor
+        recipe = Recipe(model, revision, device, dtype, family)
+        return cls(checkpoint, segmenter=segmenter, policy=policy, encoding=encoding, elision=elision, recipe=recipe)
 
     @property
     def name(self) -> str:
@@ -160,6 +157,7 @@ class Compressor:
         policy: Policy | None = None,
         max_total_tokens: int | None = None,
         timeout: float | None = None,
+        elision: str | None = None,
     ) -> list[Compression]:
         """Compress documents for one query.
 
@@ -169,6 +167,7 @@ class Compressor:
             policy: Which sentences stay; None for this compressor's own.
             max_total_tokens: LLM tokens to spend over all documents together, best sentences first.
             timeout: Seconds after which to give up; None to wait as long as it takes.
+            elision: What stands where something was cut; None for this compressor's own.
 
         Returns:
             One result a document, in order. A document that fails comes back whole, with `status="error"`.
@@ -181,7 +180,7 @@ class Compressor:
         """
         check_query(query)
         check_documents(documents)
-        work = partial(self._run, [(query, document) for document in documents], policy, max_total_tokens)
+        work = self._work([(query, document) for document in documents], policy, max_total_tokens, elision)
         return self._calls.run(work, timeout=timeout)
 
     def compress_pairs(
@@ -191,6 +190,7 @@ class Compressor:
         policy: Policy | None = None,
         max_total_tokens: int | None = None,
         timeout: float | None = None,
+        elision: str | None = None,
     ) -> list[Compression]:
         """Compress documents for many queries at once, batched together.
 
@@ -199,6 +199,7 @@ class Compressor:
             policy: Which sentences stay; None for this compressor's own.
             max_total_tokens: LLM tokens to spend over all documents together, best sentences first.
             timeout: Seconds after which to give up; None to wait as long as it takes.
+            elision: What stands where something was cut; None for this compressor's own.
 
         Returns:
             One result a pair, in order.
@@ -209,7 +210,7 @@ class Compressor:
             TimeoutError: The time is up.
             OverloadedError: Other callers' documents are waiting already, too many for these to join them.
         """
-        return self._calls.run(partial(self._run, check_pairs(pairs), policy, max_total_tokens), timeout=timeout)
+        return self._calls.run(self._work(check_pairs(pairs), policy, max_total_tokens, elision), timeout=timeout)
 
     async def acompress(
         self,
@@ -219,11 +220,12 @@ class Compressor:
         policy: Policy | None = None,
         max_total_tokens: int | None = None,
         timeout: float | None = None,
+        elision: str | None = None,
     ) -> list[Compression]:
         """Do what `compress` does without blocking the event loop."""
         check_query(query)
         check_documents(documents)
-        work = partial(self._run, [(query, document) for document in documents], policy, max_total_tokens)
+        work = self._work([(query, document) for document in documents], policy, max_total_tokens, elision)
         return await self._calls.arun(work, timeout=timeout)
 
     async def acompress_pairs(
@@ -233,16 +235,25 @@ class Compressor:
         policy: Policy | None = None,
         max_total_tokens: int | None = None,
         timeout: float | None = None,
+        elision: str | None = None,
     ) -> list[Compression]:
         """Do what `compress_pairs` does without blocking the event loop."""
-        work = partial(self._run, check_pairs(pairs), policy, max_total_tokens)
+        work = self._work(check_pairs(pairs), policy, max_total_tokens, elision)
         return await self._calls.arun(work, timeout=timeout)
 
     def counting(self, encoding: str) -> Self:
         """Return a compressor with the same weights whose savings are counted in another tiktoken encoding."""
-        other = object.__new__(type(self))
-        other.__dict__.update(self.__dict__)
-        other._count, other.encoding, other._calls = TokenCounter(encoding), encoding, Calls(self._calls.process)
+        checkpoint, scorer = self._open()
+        other = type(self)(
+            checkpoint,
+            segmenter=self._segmenter,
+            policy=self.policy,
+            encoding=encoding,
+            cache=self.cache,
+            elision=self.elision,
+            recipe=self._recipe,
+        )
+        other._scorer = scorer  # whose passes are shared
         return other
 
     def observe(self, on_pass: Observer) -> None:
@@ -252,10 +263,7 @@ class Compressor:
             on_pass: Called with the pass's encoder tokens and seconds, on the thread that ran it; what it raises is
                 logged.
         """
-        scorer = self._scorer
-        if scorer is None:
-            raise RuntimeError(_CLOSED)
-        scorer.observe(on_pass)
+        self._open()[1].observe(on_pass)
 
     def close(self) -> None:
         """Free the weights; the compressor cannot be used afterwards."""
@@ -264,8 +272,13 @@ class Compressor:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle what to load, never the weights."""
-        settings = {"segmenter": self._segmenter, "policy": self.policy, "encoding": self.encoding}
-        return _load, (type(self), {**self._recipe, **settings}, self.cache)
+        settings = {
+            "segmenter": self._segmenter,
+            "policy": self.policy,
+            "encoding": self.encoding,
+            "elision": self.elision,
+        }
+        return _load, (type(self), {**asdict(self._recipe), **settings}, self.cache)
 
     def __enter__(self) -> Self:
         return self
@@ -280,114 +293,48 @@ class Compressor:
         state = "closed" if checkpoint is None else str(checkpoint.model.device)
         return f"Compressor({self.checkpoint.name!r}, {state}, policy={self.policy!r}, encoding={self.encoding!r})"
 
-    def _run(
+    def _work(
         self,
         pairs: Sequence[tuple[str, str]],
         policy: Policy | None,
         max_total_tokens: int | None,
-        cancelled: threading.Event,
-    ) -> list[Compression]:
+        elision: str | None,
+    ) -> Callable[[threading.Event], list[Compression]]:
+        """Return what a call has to do, its arguments checked."""
         policy = self.policy if policy is None else check_policy(policy)
         if max_total_tokens is not None:
             check_count(max_total_tokens, "max_total_tokens", least=0)
-            decided = self._each(pairs, cancelled, partial(self._decide_all, policy))
-            return self._cut_all(spend(decided, max_total_tokens, self._count))
-        return self._each(pairs, cancelled, lambda scored: self._cut_all(self._decide_all(policy, scored)))
+        mark = self.elision if elision is None else check_elision(elision)
+        return lambda cancelled: self._pipeline(mark).run(pairs, policy, max_total_tokens, cancelled)
 
-    def _each(
-        self,
-        pairs: Sequence[tuple[str, str]],
-        cancelled: threading.Event,
-        finish: Callable[[Sequence[Scored | Compression]], list[Item]],
-    ) -> list[Item]:
-        """Score each document and finish it; one that was retrieved twice only once."""
-        once = list(dict.fromkeys(pairs))
-        parts = overlapped(groups(once), self._draft, partial(self._score, cancelled), finish)
-        found = dict(zip(once, chain.from_iterable(parts), strict=True))
-        return [found[pair] for pair in pairs]
+    def _pipeline(self, elision: str | None) -> Pipeline:
+        checkpoint, _ = self._open()
+        return Pipeline(
+            cutter=self._cutter,
+            checkpoint=checkpoint,
+            scorer=self._still_open,
+            count=self._count,
+            cache=self.cache,
+            elision=elision,
+            owner=self._owner,
+        )
 
-    def _draft(self, pairs: Sequence[tuple[str, str]]) -> list[Draft]:
-        """Segment and tokenize what is not known already; each query once."""
-        checkpoint = self._loaded
-        if checkpoint is None:
-            raise RuntimeError(_CLOSED)
-        queries: dict[str, Ids | BaseException] = {}
-        drafts = []
-        for query, document in pairs:
-            known = recall(self.cache, self._owner, query, document)
-            if known is not None:
-                drafts.append(Draft(query, document, known=known))
-                continue
-            if query not in queries:
-                queries[query] = _encode_query(checkpoint, query)
-            drafts.append(self._draft_one(checkpoint, query, queries[query], document))
-        return drafts
-
-    def _draft_one(
-        self, checkpoint: checkpoints.Checkpoint, query: str, query_ids: Ids | BaseException, document: str
-    ) -> Draft:
-        try:
-            spans = tuple(check_tiling(self._segment(document), document))
-            if not document.strip():
-                return Draft(query, document, spans)
-            if isinstance(query_ids, BaseException):
-                return Draft(query, document, failure=query_ids)
-            tokens = checkpoint.encode_sentences([document[start:end] for start, end in spans])
-            return Draft(query, document, spans, checkpoint.layout.plan(query_ids, tokens))
-        except BaseException as error:
-            return Draft(query, document, failure=own_failure(error))  # one document's failure is its own
-
-    def _score(self, cancelled: threading.Event, drafts: Sequence[Draft]) -> list[Scored | Compression]:
-        """Run the windows of all documents together, and reduce them to sentence scores."""
+    def _still_open(self) -> Scorer:
         scorer = self._scorer
         if scorer is None:
             raise RuntimeError("this Compressor was closed while it was used.")
-        windows = [window for draft in drafts if draft.plan for window in draft.plan.windows]
-        outcomes = iter(scorer.score(windows, cancelled=cancelled))
-        results: list[Scored | Compression] = []
-        for draft in drafts:
-            mine = [next(outcomes) for _ in draft.plan.windows] if draft.plan else []
-            failure = draft.failure or next((item for item in mine if isinstance(item, BaseException)), None)
-            if failure is not None:
-                results.append(self._failed(draft.original, failure))
-            elif draft.known is not None:
-                results.append(draft.known)
-            else:
-                scores = [item for item in mine if isinstance(item, WindowScores)]
-                scored = self._guard(reduce_scores, draft, scores, self._rule, self._locate)
-                if isinstance(scored, Scored):
-                    remember(self.cache, self._owner, draft.query, scored)
-                results.append(scored)
-        return results
+        return scorer
 
-    def _decide_all(self, policy: Policy, items: Sequence[Scored | Compression]) -> list[Scored | Compression]:
-        return [self._guard(decide, item, policy, self._default_policy, self._count) for item in items]
+    def _open(self) -> tuple[checkpoints.Checkpoint, Scorer]:
+        """Return the checkpoint and what runs it.
 
-    def _cut_all(self, items: Sequence[Scored | Compression]) -> list[Compression]:
-        return [self._guard(cut, item, self._count) for item in items]
-
-    def _guard(self, step: Any, item: Any, *arguments: Any) -> Any:
-        """Run one step for one document; what goes wrong is that document's alone."""
-        if isinstance(item, Compression):
-            return item
-        try:
-            return step(item, *arguments)
-        except BaseException as error:
-            return self._failed(item.original, own_failure(error))
-
-    def _failed(self, original: str, error: BaseException) -> Compression:
-        """Return a document whole, because something went wrong with it."""
-        result = leave_whole(original, error, self._count)
-        _log.warning("a document of %d characters is returned whole: %s", len(original), result.reason)
-        return result
-
-
-def _encode_query(checkpoint: checkpoints.Checkpoint, query: str) -> Ids | BaseException:
-    """Tokenize a query; where that fails, only its own documents do."""
-    try:
-        return checkpoint.encode_query(query)
-    except BaseException as error:
-        return own_failure(error)
+        Raises:
+            RuntimeError: They were closed.
+        """
+        checkpoint, scorer = self._loaded, self._scorer
+        if checkpoint is None or scorer is None:
+            raise RuntimeError(_CLOSED)
+        return checkpoint, scorer
 
 
 def _load(kind: type[Compressor], settings: dict[str, Any], cache: ScoreCache | None = None) -> Compressor:

@@ -19,15 +19,48 @@ import ast
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal, cast, overload
 
 from secateurs.errors import in_short
-from secateurs.result.compression import Sentence
+from secateurs.result.span import Sentence
 from secateurs.segment.blocks import is_heading
 from secateurs.support.arguments import check_count, check_threshold
 
 Count = Callable[[str], int]
 WhenEmpty = Literal["drop", "best", "original"]
+
+
+class Candidates(Sequence[Sentence]):
+    """The units of one document that a policy chooses among; knows what a choice reads as.
+
+    Args:
+        sentences: The units, in source order; not those that are pure frame.
+        text: Returns the text of some of them, by index, with the frame that comes along.
+    """
+
+    def __init__(self, sentences: Sequence[Sentence], text: Callable[[Sequence[int]], str]) -> None:
+        self._sentences = sentences
+        self._text = text
+
+    @overload
+    def __getitem__(self, index: int) -> Sentence: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Sentence]: ...
+    def __getitem__(self, index: int | slice) -> Sentence | Sequence[Sentence]:
+        return self._sentences[index]
+
+    def __len__(self) -> int:
+        return len(self._sentences)
+
+    def text(self, some: Sequence[int]) -> str:
+        """Return what the document reads as when some of them are chosen."""
+        return self._text(some)
+
+    def among(self, some: Sequence[int]) -> Candidates:
+        """Return some of them, as all there is to choose."""
+        return Candidates(
+            [self._sentences[index] for index in some], lambda places: self._text([some[place] for place in places])
+        )
 
 
 class Policy(ABC):
@@ -148,7 +181,7 @@ class TokenBudget(Policy):
     def __call__(self, sentences: Sequence[Sentence], count: Count) -> list[bool]:
         """Decide one document."""
         order = best_first(sentences)
-        return _flags(sentences, order[: longest_fit(order, self.n, lambda some: count(_join(sentences, some)))])
+        return _flags(sentences, order[: longest_fit(order, self.n, lambda some: count(text_of(sentences, some)))])
 
     def __repr__(self) -> str:
         return f"TokenBudget({self.n})"
@@ -264,7 +297,7 @@ class AllOf(Policy):
             flags = [flag and also for flag, also in zip(flags, policy(sentences, count), strict=True)]
         for policy in limits:
             some = [index for index, flag in enumerate(flags) if flag]
-            flags = _scatter(some, policy([sentences[index] for index in some], count), len(sentences))
+            flags = _scatter(some, policy(_among(sentences, some), count), len(sentences))
         return flags
 
     def __repr__(self) -> str:
@@ -373,8 +406,15 @@ def _scatter(indices: Sequence[int], values: Sequence[bool], length: int) -> lis
     return flags
 
 
-def _join(sentences: Sequence[Sentence], chosen: Sequence[int]) -> str:
+def text_of(sentences: Sequence[Sentence], chosen: Sequence[int]) -> str:
+    """Return what chosen sentences read as: with their frames, where those are known."""
+    if isinstance(sentences, Candidates):
+        return sentences.text(chosen)
     return "".join(sentences[index].text for index in sorted(chosen))
+
+
+def _among(sentences: Sequence[Sentence], some: Sequence[int]) -> Sequence[Sentence]:
+    return sentences.among(some) if isinstance(sentences, Candidates) else [sentences[index] for index in some]
 
 
 def _flatten(policies: Sequence[Policy], kind: type[AnyOf] | type[AllOf]) -> tuple[Policy, ...]:

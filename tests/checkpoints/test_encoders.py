@@ -17,7 +17,7 @@ from secateurs.model.attention import attend_by_window, attend_padded, distance_
 from secateurs.model.encoders import Batch
 from secateurs.model.pruner import Pruner
 from secateurs.model.scorer import Scorer
-from secateurs.windows.aggregate import probability
+from secateurs.result.token_scores import probability
 from secateurs.windows.packing import Window
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)]

@@ -30,8 +30,8 @@ from secateurs.checkpoints import FAMILIES
 from secateurs.checkpoints.family import spaced
 from secateurs.checkpoints.provence import normalize_query
 from secateurs.model.scorer import Scorer
-from secateurs.windows.aggregate import probability
-from secateurs.windows.packing import Tokens
+from secateurs.result.token_scores import probability
+from secateurs.windows.tokenizer import Tokens
 
 QUERY = "Who built the mill?"
 DOCUMENT = (

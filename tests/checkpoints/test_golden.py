@@ -23,7 +23,8 @@ from reference import (
 
 from secateurs import Compressor, Threshold
 from secateurs.model.scorer import Scorer
-from secateurs.windows.aggregate import head_scores, probability
+from secateurs.result.token_scores import probability
+from secateurs.windows.aggregate import head_scores
 from secateurs.windows.packing import Window
 
 PROBABILITY, LOGIT = 1e-5, 1e-4

@@ -13,8 +13,8 @@ from secateurs import Compressor, Threshold
 from secateurs.evaluate.ladder import Scored, build, covers, sentence_labels
 from secateurs.evaluate.records import Record
 from secateurs.evaluate.systems import CheckpointSystem
-from secateurs.result.compression import Span, merge_spans
 from secateurs.result.savings import TokenCounter
+from secateurs.result.span import Span, merge_spans
 
 TEXT = (
     "The mill was built in 1842 by Ann Lee. It burned down twice. Nobody knows why. 水车建于1842年。没有人知道原因。"

@@ -16,8 +16,8 @@ from secateurs.evaluate.ladder import build
 from secateurs.evaluate.peers import keep_first, keyword_overlap, words
 from secateurs.evaluate.records import Record
 from secateurs.evaluate.systems import ScoreSystem
-from secateurs.result.compression import Span
 from secateurs.result.savings import TokenCounter
+from secateurs.result.span import Span
 
 TEXT = "The mill was built by Ann Lee. It burned down twice. Nobody knows why. It stands on a hill by the sea."
 QUERY = "Who built the mill?"

@@ -1,6 +1,7 @@
-"""The requirements of LangChain's users, each sentence by its number: L1 to L10, L12, L13 and L20.
+"""What LangChain's users may count on, one test a requirement: L1 to L10, L12, L13 and L20.
 
-L11 is in test_langchain_async.py, L14 to L19 are in test_langchain_requirements_agents.py.
+Each docstring says its requirement, the number only orders them. L11 is in test_langchain_async.py, L14 to L19 are in
+test_langchain_requirements_agents.py.
 """
 
 from __future__ import annotations
@@ -59,7 +60,10 @@ sys.meta_path.insert(0, Block())
 
 
 def test_L1_importing_needs_only_langchain_core():
-    """It is a BaseDocumentCompressor, and with all but langchain-core blocked it is imported, made and copied."""
+    """The adapter is a BaseDocumentCompressor that needs no package of LangChain's but langchain-core.
+
+    With every other one blocked it is imported, made, copied, pickled and used.
+    """
     code = f"""{ONLY_CORE}
 import copy, pickle
 from langchain_core.documents import BaseDocumentCompressor
@@ -88,7 +92,10 @@ class Few(Sequence[Document]):
 
 
 async def test_L2_signatures_and_sequences():
-    """The signatures are the base class's, tuples and any Sequence are taken, and a list of Documents comes back."""
+    """`compress_documents` and `acompress_documents` have the base class's signatures, to the default.
+
+    They take any Sequence of Documents and return a list of Documents.
+    """
     for name in ("compress_documents", "acompress_documents"):
         ours, theirs = (
             [(one.name, one.kind, one.default) for one in inspect.signature(getattr(kind, name)).parameters.values()]
@@ -105,7 +112,7 @@ async def test_L2_signatures_and_sequences():
 
 
 def test_L3_typos_are_refused():
-    """A field nobody knows is a ValidationError, in every adapter; any object with the methods is a compressor."""
+    """A misspelt field is a ValidationError, never ignored; any object with the methods may be the compressor."""
     for make in (
         lambda: SecateursCompressor(threshhold=0.3),
         lambda: CompressingRetriever(retriever=Found(documents=[]), compresor=fake()),
@@ -135,7 +142,7 @@ def mutables(value: Any) -> Iterator[int]:
 
 @pytest.mark.parametrize("threshold", [0.0, 0.5])
 async def test_L4_inputs_are_unchanged(bundled: Compressor, threshold: float):
-    """Inputs stay deeply equal, nested metadata too, and outputs share no mutable object with them."""
+    """The documents that came in stay deeply equal, nested metadata too; outputs share nothing mutable with them."""
     found = documents()
     before = copy.deepcopy(found)
     kept = await both(SecateursCompressor(compressor=bundled, threshold=threshold), found, QUERY)
@@ -144,7 +151,7 @@ async def test_L4_inputs_are_unchanged(bundled: Compressor, threshold: float):
 
 
 async def test_L5_identity_is_kept():
-    """Id, metadata and order are kept, and of a subclass its type and its own state."""
+    """Of each document its id, its metadata and its place stay; a subclass keeps its type and its own state."""
 
     class Stateful(Document):
         state: dict[str, Any]
@@ -158,7 +165,10 @@ async def test_L5_identity_is_kept():
 
 
 async def test_L6_what_is_added_to_the_metadata():
-    """A float relevance_score and one key with spans, scores and counts, under names of choice or not at all."""
+    """A kept document gets a float `relevance_score` and one key, `secateurs`, with spans, scores and token counts.
+
+    Both names can be chosen or left out (`metadata_mode="none"`); a key the user has already is never written over.
+    """
     theirs = {"secateurs": "their own", "relevance_score": 0.25}
     found = [Document("A deer. No more"), Document("A deer. No more", metadata=theirs)]
     plain, kept = await both(fake(), found, "deer")
@@ -182,7 +192,7 @@ async def test_L6_what_is_added_to_the_metadata():
 
 @pytest.mark.filterwarnings("ignore:The function `loads` is in beta")  # LangChain says so at every call
 async def test_L7_results_and_adapters_can_be_written_down(bundled: Compressor):
-    """Results and the compressor survive JSON, LangChain's dumps and loads, and LangGraph's JsonPlusSerializer."""
+    """Results and the adapter itself survive JSON, LangChain's dumps and loads, and LangGraph's serializer."""
     jsonplus = pytest.importorskip("langgraph.checkpoint.serde.jsonplus", reason="langgraph is not installed")
     ours = [("secateurs.langchain.compressor", "SecateursCompressor")]
     graph = jsonplus.JsonPlusSerializer(allowed_msgpack_modules=ours)
@@ -201,7 +211,10 @@ async def test_L7_results_and_adapters_can_be_written_down(bundled: Compressor):
 
 
 async def test_L8_inside_langchain_classic():
-    """ContextualCompressionRetriever (sync, async, batch, any Runnable) and DocumentCompressorPipeline run us."""
+    """It works inside langchain-classic's ContextualCompressionRetriever and DocumentCompressorPipeline.
+
+    Sync, async and in batches, over any Runnable that finds documents.
+    """
     classic = pytest.importorskip("langchain_classic.retrievers", reason="langchain-classic is not installed")
     compressors = pytest.importorskip("langchain_classic.retrievers.document_compressors")
     expected = fake().compress_documents(documents(), "deer")
@@ -216,9 +229,9 @@ async def test_L8_inside_langchain_classic():
 
 
 async def test_L9_an_own_retriever():
-    """CompressingRetriever, made of langchain-core alone, takes k when it is made and when it is called.
+    """CompressingRetriever needs langchain-core alone, and takes `k` when it is made and when it is called.
 
-    `TestL9Retriever` runs langchain-tests' RetrieversIntegrationTests, L1 the import with all else blocked.
+    `TestL9Retriever` runs LangChain's own tests for retrievers on it.
     """
     for k in (1, 2):
         retriever = CompressingRetriever(retriever=Found(documents=documents()), compressor=fake(threshold=0.0), k=k)
@@ -227,7 +240,10 @@ async def test_L9_an_own_retriever():
 
 
 async def test_L10_as_a_runnable():
-    """as_runnable takes query and documents, also in a retriever's pipe, in every way of running, configurable."""
+    """`as_runnable()` is a step of a pipe: query and documents in, documents out, in every way of running.
+
+    It can stand behind a retriever, and `with_config(configurable=...)` changes threshold and budgets for a call.
+    """
     given, expected = {"query": "deer", "documents": documents()}, fake().compress_documents(documents(), "deer")
     step = fake().as_runnable()
     piped = {"query": RunnablePassthrough(), "documents": Found(documents=documents())} | fake().as_runnable()
@@ -242,7 +258,10 @@ async def test_L10_as_a_runnable():
 
 
 async def test_L12_an_event_and_a_run():
-    """In a run an event and a child run tell the savings, through either manager; outside a run nothing is told."""
+    """Inside a run, a call shows what it saved: a child run named `secateurs` and a `secateurs_report` event.
+
+    So it is through a sync or an async manager; outside a run nothing is told and nothing is raised.
+    """
     for manager in (CallbackManager, AsyncCallbackManager):
         events, collector = Events(), RunCollectorCallbackHandler()
         started = manager.configure(inheritable_callbacks=[events, collector]).on_retriever_start({}, QUERY)
@@ -268,7 +287,7 @@ async def test_L12_an_event_and_a_run():
     "clone", [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one)), lambda one: one.model_copy(deep=True)]
 )
 def test_L13_clones(clone: Any, bundled: Compressor):
-    """deepcopy, pickle and model_copy(deep=True) give an equal one; the clone shares the weights or loads them."""
+    """deepcopy, pickle and `model_copy(deep=True)` give an equal adapter, its weights shared or loaded anew."""
     compressor = SecateursCompressor(threshold=0.5, device="cpu")
     expected = compressor.compress_documents(documents(), QUERY)
     cloned = clone(compressor)
@@ -283,9 +302,10 @@ def test_L13_clones(clone: Any, bundled: Compressor):
 
 
 async def test_L20_the_retriever_tool():
-    """The tool finds, compresses and returns text, or text and Documents, sync and async.
+    """`create_compressing_retriever_tool` makes a tool that finds, compresses and returns text, sync and async.
 
-    `TestL20Unit`, `TestL20Integration` and `TestL20IntegrationWithArtifact` run langchain-tests' suites for tools.
+    On demand it returns the Documents beside the text. `TestL20Unit`, `TestL20Integration` and
+    `TestL20IntegrationWithArtifact` run LangChain's own tests for tools on it.
     """
     found = Found(documents=documents())
     tool = create_compressing_retriever_tool(

@@ -1,4 +1,4 @@
-"""The requirements of those who build agents, each sentence by its number: L14 to L19."""
+"""What those who build LangChain agents may count on, L14 to L19: each docstring says its requirement."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from secateurs.result.savings import TokenCounter
 
 
 async def test_L14_a_string_is_cut_in_every_way_of_running():
-    """invoke, ainvoke, stream and astream give the same cut result, with id, name and tool_call_id kept."""
+    """A tool's text is cut for the agent in every way of running, and the message keeps id, name and call id."""
     message = await run(returning(LONG, id="kept"), expand=None)
     assert message.content == DEER
     assert (message.id, message.name, message.tool_call_id, message.status) == ("kept", "look", "call_1", "success")
 
 
 async def test_L15_only_text_blocks_change():
-    """Of content blocks the text is cut; images and annotated text stay as they are, other keys of a block too."""
+    """Of a tool's content blocks only plain text is cut: images and annotated text stay, and a block's other keys."""
     image = {"type": "image", "base64": "QUJD", "mime_type": "image/png"}
     cited = {"type": "text", "text": LONG, "annotations": [{"start_index": 3}]}
     text = {"type": "text", "text": LONG, "cache_control": {"type": "ephemeral"}}
@@ -48,7 +48,7 @@ async def test_L15_only_text_blocks_change():
 
 
 async def test_L15_json_stays_valid():
-    """Of JSON the long strings are cut; keys, numbers, short strings and layout stay to the letter."""
+    """A tool's JSON stays valid: long strings in it are cut, all else stays to the letter."""
     source = f'{{ "id": 1.50, "big": 1e400,\n "text": {json.dumps(LONG)}, "url": "https://{"a" * 90}", "é": "é" }}'
     message = await run(returning(source), expand=None)
     assert message.content == source.replace(LONG, DEER)
@@ -57,14 +57,14 @@ async def test_L15_json_stays_valid():
 
 
 async def test_L15_errors_are_untouched():
-    """A result with status error is not touched."""
+    """A tool's error reaches the agent whole."""
     message = await run(returning(LONG, status="error"))
     assert message.content == LONG
     assert not message.response_metadata
 
 
 async def test_L15_command_results():
-    """The tool message inside a Command is cut; its other updates and the Command itself stay."""
+    """Of a tool that returns a Command the tool message is cut; its other updates stay."""
 
     @tool
     def look(query: str, tool_call_id: Annotated[str, InjectedToolCallId]) -> Command[Any]:
@@ -76,7 +76,7 @@ async def test_L15_command_results():
 
 @pytest.mark.parametrize("form", ["dict", "list", "several"])
 async def test_L15_nothing_around_a_tool_message_changes(form: str):
-    """Of a Command, or of several results, only tool messages are cut, and what came in stays as it was."""
+    """Of a Command, or of several results, only tool messages are cut, and the objects that came in do not change."""
     said, human = ToolMessage(LONG, tool_call_id="1"), HumanMessage(LONG)
     came: Any = Command(update={"messages": [said, human], "extra": 1}, goto="there")
     if form == "list":
@@ -104,7 +104,7 @@ async def test_L15_nothing_around_a_tool_message_changes(form: str):
 
 
 async def test_L16_documents_in_the_artifact_are_cut_one_by_one():
-    """Each Document in the content is cut by itself, with what stands around them kept and the artifact untouched."""
+    """A tool that returns Documents has each of them scored and cut by itself; its artifact keeps the originals."""
     found = [Document(LONG, id="a"), Document(RAIN * 4, id="b"), Document(DEER + RAIN, id="c")]
     fake = FakeCompressor()
     content = "Found:\n" + "\n\n".join(one.page_content for one in found)
@@ -121,7 +121,7 @@ async def test_L16_documents_in_the_artifact_are_cut_one_by_one():
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke"])
 async def test_L16_the_agent_gets_the_original_back(way: str):
-    """The handle at the end of a cut result brings all of it back, which is not cut again."""
+    """An agent can read what was cut: the handle at a result's end brings all of it back, which is not cut again."""
     handle = Originals().put(LONG)
     model = script(call("look", query=QUERY), call("expand_tool_result", 2, handle=handle))
     agent = create_agent(
@@ -137,7 +137,7 @@ async def test_L16_the_agent_gets_the_original_back(way: str):
 
 @pytest.mark.parametrize("settings", [{"exclude": ["look"]}, {"include": ["other"]}, {"min_tokens": 5000}])
 async def test_L17_include_exclude_and_minimum(settings: dict[str, Any]):
-    """Results of tools left out, and those below the minimum size, stay as they are without asking the model."""
+    """The user says which tools are cut, and from which size on; what is left out costs no forward pass."""
     fake = FakeCompressor()
     assert (await run(returning(LONG), fake=fake, **settings)).content == LONG
     assert not fake.calls
@@ -152,14 +152,14 @@ async def test_L17_include_exclude_and_minimum(settings: dict[str, Any]):
     ],
 )
 async def test_L17_where_the_query_comes_from(settings: dict[str, Any], query: str):
-    """The query is a tool argument, else the last human message, or what a callable says."""
+    """The query is an argument of the tool call, else the last human message, or what the user's function says."""
     reports: list[Any] = []
     await run(returning(LONG), on_report=reports.append, **settings)
     assert {report.query for report in reports} == {query}
 
 
 def test_L17_two_in_one_agent():
-    """Two of them with different names live in one agent, each for its own tools; LangChain refuses equal names."""
+    """Two middlewares with different names can serve one agent, each for its own tools."""
     with pytest.raises(AssertionError, match="duplicate middleware"):
         create_agent(script(), [], middleware=[middleware(), middleware()])
     stack = [middleware(name="a", include=["look"]), middleware(name="b", exclude=["look"], expand="expand_b")]
@@ -170,7 +170,7 @@ def test_L17_two_in_one_agent():
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke"])
 async def test_L18_what_was_written_stays(way: str):
-    """A later turn never rewrites an earlier tool message: each prompt begins with the very bytes of the last."""
+    """Prompt caches hold: a later turn never rewrites an earlier tool message, each prompt begins with the last."""
     model = script(call("look", query=QUERY), AIMessage("Ann."), call("look", 2, query="wind"))
     agent = create_agent(model, [returning(LONG)], middleware=[middleware()], checkpointer=InMemorySaver())
     config = {"configurable": {"thread_id": "1"}}
@@ -203,7 +203,7 @@ class Watching(AgentMiddleware):
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke"])
 async def test_L18_ephemeral(way: str):
-    """In ephemeral mode the model sees the same short view at every turn; state and request keep the original."""
+    """With `ephemeral=True` only the model's view is cut, the same at every turn; the state keeps the original."""
     fake, watching = FakeCompressor(), Watching()
     model = script(call("look", query=""), AIMessage("Ann."))
     stack = [watching, middleware(fake, ephemeral=True)]
@@ -225,7 +225,7 @@ async def test_L18_ephemeral(way: str):
 
 
 async def test_L19_savings_in_the_metadata_and_on_the_stream():
-    """The savings, exact and of the very text the model sees, stand in response_metadata and go to the stream."""
+    """What a cut result saves, counted on what the model sees, stands in response_metadata and goes to the stream."""
     agent = create_agent(script(call("look", query=QUERY)), [returning(LONG)], middleware=[middleware()])
     events = list(agent.stream({"messages": [HumanMessage("Who?")]}, stream_mode=["custom", "values"]))
     [told] = [data["secateurs"] for mode, data in events if mode == "custom"]
@@ -244,7 +244,7 @@ async def test_L19_savings_in_the_metadata_and_on_the_stream():
 @pytest.mark.parametrize("first", [True, False])
 @pytest.mark.parametrize("ephemeral", [True, False])
 async def test_L19_next_to_langchains_own(first: bool, ephemeral: bool, way: str):
-    """Before or behind SummarizationMiddleware and ContextEditingMiddleware, all of them do their work."""
+    """Before or behind LangChain's SummarizationMiddleware and ContextEditingMiddleware all do their work."""
     summary = SummarizationMiddleware(script(), trigger=("messages", 6), keep=("messages", 2))
     editing = ContextEditingMiddleware(edits=[ClearToolUsesEdit(trigger=1, keep=1)])
     own = middleware(ephemeral=ephemeral)

@@ -1,4 +1,8 @@
-"""The requirements on a LlamaIndex postprocessor, I3 to I9: what becomes of nodes. The others are next door."""
+"""What LlamaIndex's users may count on, I3 to I9: what becomes of nodes.
+
+Each docstring says its requirement, the number only orders them. I1, I2 and I10 to I16 are in the other files of this
+folder.
+"""
 
 from __future__ import annotations
 
@@ -31,9 +35,9 @@ from secateurs.llama_index.nodes import source_spans
 
 
 async def test_I3_inputs_are_untouched():
-    """What a retriever found stays deeply equal, hashes and the query's embedding too; copies share nothing mutable.
+    """The nodes and the query that came in stay deeply equal, hashes too; what comes out shares nothing mutable.
 
-    But for the embedding, a vector nobody changes in place: copying it would cost more than the rest.
+    But for a node's embedding, a vector nobody changes in place: copying it would cost more than the rest.
     """
     index = vector_index()
     query = QueryBundle(QUERY, embedding=index._embed_model.get_query_embedding(QUERY))
@@ -58,7 +62,10 @@ async def test_I3_inputs_are_untouched():
 
 
 async def test_I4_the_node_keeps_its_place():
-    """Everything that says what a node is and where it stood is kept, and kept spans count from chunk and source."""
+    """A cut node keeps all that says what it is and where it stood: id, relationships, offsets, templates, embedding.
+
+    Its kept spans are given both in the chunk and in the source it was cut from.
+    """
     documents = corpus()
     sources = {document.id_: document.text for document in documents}
     found = vector_index(documents, size=48).as_retriever(similarity_top_k=9).retrieve("mill film rain")
@@ -81,7 +88,7 @@ async def test_I4_the_node_keeps_its_place():
 
 
 async def test_I4_compressed_twice():
-    """Of a node that is compressed twice the source spans are still those of the source."""
+    """A node that is compressed twice still says where in the source its text stands."""
     source = "It rained. A deer runs. The deer sleeps. It snowed. No deer. "
     node = TextNode(text=source[11:], start_char_idx=11, end_char_idx=len(source))
     [once] = await both(fake(), [NodeWithScore(node=node)], "deer runs sleeps")
@@ -105,7 +112,7 @@ async def test_I4_compressed_twice():
     ],
 )
 async def test_I4_no_place_is_invented(node: Any, spans: list[list[int]] | None):
-    """A node that does not know its place, or whose text is no longer what stands there, has no source spans."""
+    """A node that does not know its place, or whose text no longer stands there, has no spans in the source."""
     assert source_spans(node, [[0, 8]]) == spans
     [kept] = await both(fake(), [NodeWithScore(node=node)], "deer")
     assert kept.metadata["secateurs"].get("source_spans") == spans
@@ -135,7 +142,7 @@ def kinds() -> list[NodeWithScore]:
 
 @pytest.mark.parametrize("mode", [MetadataMode.LLM, MetadataMode.EMBED])
 async def test_I5_our_data_is_in_no_rendering(mode: MetadataMode):
-    """What the LLM and the embedding model read is the user's metadata and the kept text, for every kind of node."""
+    """Our data is in no prompt and no embedding: both read the user's metadata and the kept text, for every node."""
     for new, old in zip(await both(fake(), kinds(), "deer"), kinds(), strict=True):
         shown = new.node.get_content(mode)
         assert "secateurs" not in shown
@@ -149,7 +156,7 @@ async def test_I5_our_data_is_in_no_rendering(mode: MetadataMode):
 
 
 async def test_I6_metadata_is_neither_scored_nor_repeated(bundled: Compressor):
-    """The model reads a node's own text; the LLM reads the metadata once and the kept sentences."""
+    """A node's own text is scored, not its metadata; an LLM reads the metadata once and then the kept sentences."""
     found = vector_index().as_retriever(similarity_top_k=9).retrieve(QUERY)
     compressor = FakeCompressor()
     await both(SecateursPostprocessor(compressor=compressor), found, QUERY)
@@ -164,7 +171,7 @@ async def test_I6_metadata_is_neither_scored_nor_repeated(bundled: Compressor):
 
 
 async def test_I7_every_kind_of_node():
-    """Text, index and document nodes are cut; images, multimodal and blank nodes pass as they are, in their place."""
+    """Nodes of text are cut; those with an image, and blank ones, pass as they are, each in its place."""
     found = kinds()
     before = copy.deepcopy(found)
     kept = await both(fake(), found, "deer")
@@ -180,7 +187,7 @@ async def test_I7_every_kind_of_node():
 
 
 async def test_I8_scores_are_floats():
-    """The retrieval score is kept by default; rerank=True replaces it and stores both; none is ever numpy's."""
+    """The retrieval score stays; `rerank=True` replaces it and stores both; a score is a float, never numpy's."""
     found = [NodeWithScore(node=TextNode(text=text, id_=text)) for text in ("a deer", "b deer", "c deer")]
     for one, score in zip(found, (np.float32(0.25), np.float64(0.5), None), strict=True):
         one.score = score  # type: ignore[assignment]  # as rerankers do
@@ -198,7 +205,7 @@ async def test_I8_scores_are_floats():
 
 @pytest.mark.parametrize("query", [None, "", " \n\t"])
 async def test_I9_without_a_query(query: str | None):
-    """Without a query, or with a blank one, the very nodes come back, unread by a model; two queries are an error."""
+    """Without a query, or with a blank one, the very nodes come back and no model runs; two queries are an error."""
     found = vector_index().as_retriever(similarity_top_k=9).retrieve(QUERY)
     reports: list[Report] = []
     compressor = FakeCompressor(failure=RuntimeError("called"))
@@ -216,7 +223,7 @@ async def test_I9_without_a_query(query: str | None):
 
 
 def test_relationships_are_not_shared():
-    """A copy's relationships are its own dictionary."""
+    """A cut node's relationships are its own: to change them changes nothing of the node that came in."""
     node = TextNode(text="A deer. It", relationships={NodeRelationship.SOURCE: RelatedNodeInfo(node_id="source")})
     [kept] = fake().postprocess_nodes([NodeWithScore(node=node)], query_str="deer")
     assert kept.node.relationships == node.relationships

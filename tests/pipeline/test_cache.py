@@ -7,7 +7,8 @@ import pickle
 import pytest
 
 from secateurs import ScoreCache, Threshold
-from secateurs.pipeline.drafts import Scored
+from secateurs.pipeline.documents import Scored
+from secateurs.pipeline.join import Parts
 
 QUERY = "who wrote the book ?"
 DOCUMENTS = ["the book . it rained .", "who wrote it . the end ."]
@@ -66,14 +67,14 @@ def test_the_least_recently_used_goes_first():
     """Never more characters than allowed; what was used last stays."""
     cache = ScoreCache(max_characters=10)
     for name in ("aaaa", "bbbb"):
-        cache.put("owner", "q", Scored(name, (), None, ()))
+        cache.put("owner", "q", Scored(Parts(name, ()), (), None, ()))
     assert cache.get("owner", "q", "aaaa") is not None
-    cache.put("owner", "q", Scored("cccc", (), None, ()))
+    cache.put("owner", "q", Scored(Parts("cccc", ()), (), None, ()))
     assert cache.get("owner", "q", "bbbb") is None
     assert cache.get("owner", "q", "aaaa") is not None
-    cache.put("owner", "q", Scored("x" * 11, (), None, ()))
+    cache.put("owner", "q", Scored(Parts("x" * 11, ()), (), None, ()))
     assert len(cache) == 2
-    cache.put("owner", "q", Scored("aaaa", (), None, ()))
+    cache.put("owner", "q", Scored(Parts("aaaa", ()), (), None, ()))
     assert len(cache) == 2
     cache.clear()
     assert len(cache) == 0
@@ -82,7 +83,7 @@ def test_the_least_recently_used_goes_first():
 def test_no_two_pairs_are_one():
     """Query and document cannot run together, and a lone surrogate is as good a text as any."""
     cache = ScoreCache()
-    cache.put("owner", "ab", Scored("c\ud800", (), None, ()))
+    cache.put("owner", "ab", Scored(Parts("c\ud800", ()), (), None, ()))
     assert cache.get("owner", "a", "bc\ud800") is None
     assert cache.get("owner", "ab", "c\ud800") is not None
 
@@ -90,7 +91,7 @@ def test_no_two_pairs_are_one():
 def test_a_pickled_cache_is_empty(tiny):
     """Only its bound travels, also inside a compressor."""
     cache = ScoreCache(max_characters=77)
-    cache.put("owner", "q", Scored("text", (), None, ()))
+    cache.put("owner", "q", Scored(Parts("text", ()), (), None, ()))
     copy = pickle.loads(pickle.dumps(cache))
     assert (len(copy), copy.max_characters) == (0, 77)
 

@@ -20,10 +20,10 @@ from secateurs.langchain import SecateursCompressor
 from secateurs.llama_index import SecateursPostprocessor
 from secateurs.model.encoders import Batch
 from secateurs.model.pruner import Scores
-from secateurs.pipeline.drafts import Scored
-from secateurs.result.compression import Sentence
+from secateurs.pipeline.documents import Scored
+from secateurs.result.span import Sentence
 from secateurs.serve import ServiceSettings, create_app
-from secateurs.windows.packing import Tokenizer, Tokens
+from secateurs.windows.tokenizer import Tokenizer, Tokens
 
 BAD = (1, 4, 9)
 DOCUMENTS = mixed_documents(12, bad=BAD)

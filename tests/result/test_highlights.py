@@ -21,10 +21,9 @@ from test_compressor import any_text, some_query
 
 from secateurs import Compression, Compressor, Policy, Threshold, TokenBudget, TopK
 from secateurs.pipeline.cache import ScoreCache
-from secateurs.result.compression import Highlight
-from secateurs.result.token_scores import TokenScores
+from secateurs.result.span import Highlight
+from secateurs.result.token_scores import Offsets, TokenScores
 from secateurs.windows.aggregate import mean_scores
-from secateurs.windows.packing import Offsets
 
 DOCUMENT = "The mill was built in 1842 by Ann Lee. It burned down twice, and nobody knows why. 水车建于1842年。 "
 relaxed = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)

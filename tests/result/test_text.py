@@ -9,8 +9,8 @@ from dataclasses import FrozenInstanceError, replace
 import pytest
 
 from secateurs import Compression, MissingExtraError, Report, Savings, Sentence, Span
-from secateurs.result.compression import merge_spans
 from secateurs.result.html import describe
+from secateurs.result.span import merge_spans
 from secateurs.serve.page import to_page
 
 SENTENCES = (

@@ -11,7 +11,7 @@ from growth import LINEAR, grows, seconds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from secateurs.result.compression import Span
+from secateurs.result.span import Span
 from secateurs.segment import check_tiling, get_segmenter, segment
 from secateurs.segment.blocks import is_heading
 from secateurs.segment.prose import detect_language

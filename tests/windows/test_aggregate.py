@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secateurs.windows.aggregate import fill_missing, head_scores, mean_scores, probability, vote_scores
+from secateurs.result.token_scores import probability
+from secateurs.windows.aggregate import fill_missing, head_scores, mean_scores, vote_scores
 
 RULES = [mean_scores, vote_scores, head_scores]
 log_odds = st.floats(-40, 40, width=32)

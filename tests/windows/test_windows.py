@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer as Pipeline
 from tokenizers import models, normalizers, pre_tokenizers
 
-from secateurs.windows.packing import Layout, Template, Tokenizer, Tokens, Window, fill, split_parts
+from secateurs.windows.packing import Layout, Template, Window, fill, split_parts
+from secateurs.windows.tokenizer import Tokenizer, Tokens
 
 TEMPLATES = [
     Template((0,), (2,), (2,)),

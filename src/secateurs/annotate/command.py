@@ -18,7 +18,6 @@ from rich.progress import Progress
 
 from secateurs.annotate.endpoint import Endpoint, EndpointConfig, ModelConfig
 from secateurs.annotate.labels import Labeller
-from secateurs.annotate.lines import write_whole
 from secateurs.annotate.output import Annotator, Output, Paths, open_output
 from secateurs.annotate.prompts import PROMPT_VERSION
 from secateurs.annotate.records import BadRecordError, survey
@@ -26,6 +25,7 @@ from secateurs.annotate.report import make_report, show
 from secateurs.annotate.run import Tick, run
 from secateurs.result.savings import TokenCounter
 from secateurs.support.arguments import check_count
+from secateurs.support.files import write_text
 
 _OURS = frozenset(("messages", "model", "temperature", "max_tokens", "n", "stream"))
 
@@ -143,7 +143,7 @@ def annotate_file(
         with _progress(len(wanted), len(wanted) - left) as tick:
             traffic = asyncio.run(_label(source, files, server, annotator, limits, tick))
         report = make_report(paths, annotator, records=len(wanted), traffic=traffic)
-        write_whole(paths.report, json.dumps(report.to_dict(), ensure_ascii=False, indent=1) + "\n")
+        write_text(paths.report, json.dumps(report.to_dict(), ensure_ascii=False, indent=1) + "\n")
     finally:
         files.close()
     show(report, Console(highlight=False, width=None if sys.stdout.isatty() else 100))

@@ -125,9 +125,9 @@ class Endpoint:
             try:
                 return await self._send(messages)
             except _PassingError as failure:
-                self.counts[f"retry: {failure.cause}"] += attempt < self._config.retries
                 last = failure
             if attempt < self._config.retries:
+                self.counts[f"retry: {last.cause}"] += 1
                 await asyncio.sleep(self._wait(attempt, last.retry_after))
         raise UnusableError(Reason.gave_up, self._discreet(f"{last.cause}: {last}"))
 

@@ -12,7 +12,7 @@ from secateurs.annotate.endpoint import PromptTooLongError
 from secateurs.annotate.parts import Count, Part, Piece, split
 from secateurs.annotate.prompts import make_messages
 from secateurs.annotate.records import Unlabelled
-from secateurs.result.compression import Span
+from secateurs.result.span import Span
 from secateurs.segment import segment
 
 Ask = Callable[[Sequence[Mapping[str, str]]], Awaitable[Reply]]

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from secateurs.errors import Error
+from secateurs.support.files import replace_file, sync_folder
 
 Row = Mapping[str, Any]
 
@@ -41,7 +42,7 @@ class Lines:
         try:
             _lock(self._file, path)
             self._size = _mend(path, self._file)
-            _sync_folder(path)
+            sync_folder(path.parent)
         except BaseException:
             os.close(self._file)
             raise
@@ -96,38 +97,13 @@ def rows(path: Path) -> Iterator[dict[str, Any]]:
 
 def keep(path: Path, stays: Callable[[Row], bool]) -> None:
     """Drop the lines that do not stay; a kill leaves the file as it was or as it shall be."""
-    if all(stays(row) for row in rows(path)):
-        return
-    part = path.with_name(path.name + ".part")
-    with suppress(FileNotFoundError):
-        part.unlink()
-    kept = Lines(part)
-    try:
-        for row in rows(path):
-            if stays(row):
-                kept.append(row)
-    finally:
-        kept.close()
-    part.replace(path)
-    _sync_folder(path)
 
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that nobody ever sees half of it."""
-    part = path.with_name(path.name + ".part")
-    try:
+    def write(part: Path) -> None:
         with part.open("wb") as file:
-            file.write(text.encode("utf-8", "replace"))
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-        _sync_folder(path)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink()
-        raise OutputError(
-            f"cannot write {path}: {error.strerror}. Make room, then run the same command again."
-        ) from None
+            file.writelines(_encode(row) for row in rows(path) if stays(row))
+
+    if not all(stays(row) for row in rows(path)):
+        replace_file(path, write)
 
 
 def _encode(row: Row) -> bytes:
@@ -177,14 +153,3 @@ def _lock(file: int, path: Path) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         raise OutputError(f"{path} is being written by another process: wait for it, or name another file.") from None
-
-
-def _sync_folder(path: Path) -> None:
-    """Make a new name in a folder last."""
-    if sys.platform == "win32":  # it opens no folders
-        return
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

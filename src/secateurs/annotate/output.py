@@ -16,7 +16,8 @@ from secateurs.annotate.answers import Reason
 from secateurs.annotate.labels import Labelled
 from secateurs.annotate.lines import Lines, OutputError, Row, keep, rows
 from secateurs.annotate.records import Unlabelled, digest
-from secateurs.result.compression import merge_spans
+from secateurs.result.span import merge_spans
+from secateurs.support.files import remove_unfinished
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,8 @@ def open_output(paths: Paths, annotator: Annotator, *, retry_rejected: bool = Fa
         raise OutputError(f"{paths.labelled} is not a file: name a file to append to.")
     labelled = Lines(paths.labelled)  # its lock guards all of them
     try:
+        for path in (paths.rejected, paths.report):
+            remove_unfinished(path.parent, path.name)
         done = _done(paths.labelled, annotator)
         rejected = _rejected(paths.rejected, done, retry_rejected)
         return Output(labelled, Lines(paths.rejected), annotator, done | rejected)
@@ -128,8 +131,9 @@ def _done(path: Path, annotator: Annotator) -> dict[str, str]:
     done: dict[str, str] = {}
     for number, row in enumerate(rows(path), start=1):
         if row.get("annotator") != annotator.to_dict() or ("orders" in row) is not annotator.two_orders:
+            orders = ", in two orders" if "orders" in row else ""
             raise OutputError(
-                f"{path}:{number} was labelled by {row.get('annotator')}{', in two orders' * ('orders' in row)};"
+                f"{path}:{number} was labelled by {row.get('annotator')}{orders};"
                 f" now it is {annotator}. Expected one annotator a file: name another output file."
             )
         if row["id"] in done:

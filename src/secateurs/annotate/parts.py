@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from secateurs.annotate.prompts import make_messages
 from secateurs.annotate.records import Unlabelled
-from secateurs.result.compression import Span
+from secateurs.result.span import Span
 
 Count = Callable[[str], int]
 

@@ -93,7 +93,8 @@ def make_report(paths: Paths, annotator: Annotator, *, records: int, traffic: Ma
         labels = row["labels"]
         report.labelled += 1
         report.langs[row["lang"]] += 1
-        report.without_evidence += not any(label != 0 for label in labels)
+        if all(label == 0 for label in labels):
+            report.without_evidence += 1
         report.kept += labels.count(1)
         report.dropped += labels.count(0)
         report.unknown += labels.count(None)
@@ -101,11 +102,13 @@ def make_report(paths: Paths, annotator: Annotator, *, records: int, traffic: Ma
             report.agreement += compare(*row["orders"])
     for row in rows(paths.rejected):
         reasons = [Reason(failure["reason"]) for failure in row["failures"]]
-        rejected = row["outcome"] != "partial"
         report.reasons.update(str(reason) for reason in reasons)
-        report.partial += not rejected
-        report.rejected += rejected
-        report.unanswered += rejected and not any(reason.answered for reason in reasons)
+        if row["outcome"] == "partial":
+            report.partial += 1
+            continue
+        report.rejected += 1
+        if not any(reason.answered for reason in reasons):
+            report.unanswered += 1
     return report
 
 

@@ -1,4 +1,4 @@
-"""The steps around the forward pass one by one, as the compressor takes them."""
+"""The steps around the forward pass, timed one by one: the pipeline's own functions."""
 
 from __future__ import annotations
 
@@ -13,11 +13,16 @@ from secateurs.bench.clock import timed
 from secateurs.bench.corpus import Corpus
 from secateurs.bench.variants import Floats
 from secateurs.checkpoints import Checkpoint
-from secateurs.result.compression import Span
+from secateurs.pipeline.cut import cut
+from secateurs.pipeline.documents import Draft, Scored
+from secateurs.pipeline.draft import plan
+from secateurs.pipeline.join import Parts
+from secateurs.pipeline.score import unit_scores
 from secateurs.result.savings import TokenCounter
-from secateurs.segment import check_tiling, get_segmenter
+from secateurs.result.span import Sentence
+from secateurs.segment import get_cutter
 from secateurs.windows.aggregate import Rule, fill_missing, mean_scores
-from secateurs.windows.packing import Window, WindowPlan
+from secateurs.windows.packing import Window
 
 POOLED_TOKENS, POOLED_SENTENCES = 100_000, 4_000
 
@@ -30,42 +35,37 @@ class Prepared:
     """Documents that are ready for the encoder.
 
     Attributes:
-        plans: The windows of each document.
-        sentences: Sentences of each document.
+        drafts: The documents, with their windows.
         split: Seconds that splitting took.
         tokenize: Seconds that tokenizing and laying out windows took.
     """
 
-    plans: tuple[WindowPlan, ...]
-    sentences: tuple[int, ...]
+    drafts: tuple[Draft, ...]
     split: float
     tokenize: float
 
     @property
     def windows(self) -> list[Window]:
         """The windows of all documents, in document order."""
-        return [window for plan in self.plans for window in plan.windows]
+        return [window for draft in self.drafts for window in windows_of(draft)]
+
+
+def windows_of(draft: Draft) -> tuple[Window, ...]:
+    """Return the windows of a document; a blank one has none."""
+    return draft.plan.windows if draft.plan else ()
 
 
 def prepare(checkpoint: Checkpoint, corpus: Corpus) -> Prepared:
     """Split and tokenize; the query once."""
-    spans = timed(lambda: _split(corpus.documents), _CPU)
-    plans = timed(lambda: _plan(checkpoint, corpus, spans.result), _CPU)
-    return Prepared(tuple(plans.result), tuple(map(len, spans.result)), spans.seconds, plans.seconds)
+    cutter = get_cutter()
+    parts = timed(lambda: [Parts(document, tuple(cutter(document))) for document in corpus.documents], _CPU)
 
+    def plan_all() -> list[Draft]:
+        query = checkpoint.encode_query(corpus.query)
+        return [Draft(own, plan(own.original, own.units, query, checkpoint)) for own in parts.result]
 
-def _split(documents: Sequence[str]) -> list[list[Span]]:
-    segment = get_segmenter()
-    return [check_tiling(segment(document), document) for document in documents]
-
-
-def _plan(checkpoint: Checkpoint, corpus: Corpus, spans: Sequence[Sequence[Span]]) -> list[WindowPlan]:
-    query = checkpoint.encode_query(corpus.query)
-    plans = []
-    for document, own in zip(corpus.documents, spans, strict=True):
-        sentences = checkpoint.encode_sentences([document[start:end] for start, end in own])
-        plans.append(checkpoint.layout.plan(query, sentences))
-    return plans
+    drafts = timed(plan_all, _CPU)
+    return Prepared(tuple(drafts.result), parts.seconds, drafts.seconds)
 
 
 def pool(rule: Rule, prepared: Prepared, log_odds: Sequence[Floats]) -> list[Scores]:
@@ -81,16 +81,25 @@ def pool(rule: Rule, prepared: Prepared, log_odds: Sequence[Floats]) -> list[Sco
     """
     waiting = iter(log_odds)
     scores = []
-    for plan, sentences in zip(prepared.plans, prepared.sentences, strict=True):
-        tokens = np.concatenate([np.zeros(0, np.float32), *(next(waiting) for _ in plan.windows)])
-        scores.append(fill_missing(rule(tokens, plan.part_lengths, plan.part_sentences, sentences)))
+    for draft in prepared.drafts:
+        tokens = np.concatenate([np.zeros(0, np.float32), *(next(waiting) for _ in windows_of(draft))])
+        scores.append(np.array(unit_scores(draft, tokens, rule)))
     return scores
 
 
-def count_seconds(documents: Sequence[str], count: TokenCounter) -> float:
-    """Return the seconds that counting LLM tokens takes: of each document, and of half of it, as if cut."""
-    texts = [text for document in documents for text in (document, document[: len(document) // 2])]
-    return timed(lambda: [count(text) for text in texts], _CPU).seconds
+def cut_seconds(drafts: Sequence[Draft], count: TokenCounter) -> float:
+    """Return the seconds that cutting and counting takes, if every other sentence stays."""
+    documents = [_halved(draft) for draft in drafts]
+    return timed(lambda: [cut(document, count) for document in documents], _CPU).seconds
+
+
+def _halved(draft: Draft) -> Scored:
+    sentences = tuple(
+        Sentence(unit.start, unit.end, draft.original[unit.start : unit.end], 0.5, kept=True)
+        for unit in draft.parts.units
+    )
+    document = Scored(draft.parts, sentences, None, ())
+    return document.choose([place % 2 == 0 for place in range(len(document.choices))])
 
 
 def pooling_seconds() -> float:

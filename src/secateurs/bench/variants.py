@@ -18,7 +18,8 @@ from secateurs.model.attention import Attend, Look
 from secateurs.model.encoders import Batch
 from secateurs.model.pruner import Pruner
 from secateurs.model.scorer import Scorer
-from secateurs.windows.packing import Ids, Window
+from secateurs.windows.packing import Window
+from secateurs.windows.tokenizer import Ids
 
 OURS = "packed, token budget (ours)"
 ALONE = "one at a time"

@@ -16,7 +16,7 @@ from secateurs.bench.callers import COMPRESS, Caller
 from secateurs.bench.clock import Timed, timed
 from secateurs.bench.corpus import Corpus, histogram
 from secateurs.bench.memory import Peak, PeakMemory, least
-from secateurs.bench.pipeline import Prepared, count_seconds, pool, prepare
+from secateurs.bench.pipeline import Prepared, cut_seconds, pool, prepare, windows_of
 from secateurs.bench.results import CallResult, CorpusFacts, VariantResult, WorkloadResult
 from secateurs.bench.variants import ALONE, OURS, Floats, Variant
 from secateurs.bench.watch import ForwardWatch
@@ -119,7 +119,7 @@ class Workload:
         at = index % len(tasks)
         for task in [*tasks[at:], *tasks[:at]]:
             task()
-        steps["count"] = count_seconds(material.corpus.documents, TokenCounter())
+        steps["count"] = cut_seconds(prepared.drafts, TokenCounter())
         self._steps.append(steps)
 
     def result(self, matrix_rate: float) -> WorkloadResult:
@@ -162,9 +162,9 @@ class Workload:
         return done
 
     def _facts(self) -> CorpusFacts:
-        material, plans = self._material, self._prepared.plans
-        windows = [len(window) for plan in plans for window in plan.windows]
-        documents = [sum(map(len, plan.windows)) for plan in plans]
+        material, drafts = self._material, self._prepared.drafts
+        windows = [len(window) for draft in drafts for window in windows_of(draft)]
+        documents = [sum(map(len, windows_of(draft))) for draft in drafts]
         return CorpusFacts(
             made=material.made,
             seed=material.seed,
@@ -184,7 +184,7 @@ class Workload:
         return VariantResult(
             name=way.name,
             tokens_per_second=sum(lengths) / seconds,
-            documents_per_second=len(self._prepared.plans) / seconds,
+            documents_per_second=len(self._prepared.drafts) / seconds,
             seconds=seconds,
             cpu_seconds=median(run.cpu_seconds for run in runs),
             times_ours=_times(runs, self._runs[OURS]),
@@ -212,7 +212,7 @@ class Workload:
         peak = least([run.peak for run in runs])
         return CallResult(
             name=caller.name,
-            documents_per_second=len(self._prepared.plans) / seconds,
+            documents_per_second=len(self._prepared.drafts) / seconds,
             seconds=seconds,
             cpu_seconds=median(run.cpu_seconds for run in runs),
             times_ours=_times(runs, self._runs[COMPRESS]),

@@ -10,14 +10,14 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from secateurs.errors import Error
+from secateurs.support.files import remove_unfinished, replace_file
 
 Facts = Mapping[str, Any]
 _TEMPORARY = ".writing"
@@ -98,48 +98,23 @@ class Output:
         return f"{number:0{max(5, len(str(self.shards - 1)))}d}"
 
 
-def write_whole(path: Path, write: Callable[[Path], None]) -> None:
-    """Write a file so that nobody, not even after a power cut, ever sees half of it.
-
-    Args:
-        path: The file.
-        write: Writes what it shall hold to the path it is given.
-
-    Raises:
-        OutputError: It cannot be written.
-    """
-    part = path.with_name(f".{path.name}.{uuid4().hex}{_TEMPORARY}")
-    try:
-        write(part)
-        with part.open("rb+") as file:
-            os.fsync(file.fileno())
-        part.replace(path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink()
-        raise OutputError(
-            f"cannot write {path}: {error.strerror or error}. What is finished is safe: make room, or mend what is "
-            "wrong, then run the same command again."
-        ) from None
-
-
 def write_json(path: Path, facts: Facts) -> None:
     """Write facts as JSON, whole."""
     data = json.dumps(facts, indent=1).encode() + b"\n"
-    write_whole(path, lambda part: _put(part, data))
+    replace_file(path, lambda part: part.write_bytes(data))
 
 
 def write_lines(path: Path, lines: Iterator[str]) -> None:
     """Write lines of JSON, whole; a lone surrogate, which UTF-8 cannot hold, as the escape that JSON has for it."""
-    write_whole(path, lambda part: _put(part, b"".join(_encode(line) for line in lines)))
+    replace_file(path, lambda part: part.write_bytes(b"".join(_encode(line) for line in lines)))
 
 
 def clear_temporary(folder: Path) -> None:
     """Remove what a killed run had half written."""
-    for path in (*folder.glob(f".*{_TEMPORARY}"), *(folder / "_shards").glob(f".*{_TEMPORARY}")):
-        with suppress(FileNotFoundError):
-            path.unlink()
+    for where in (folder, folder / "_shards"):
+        remove_unfinished(where)
+        for path in where.glob(f".*{_TEMPORARY}"):
+            path.unlink(missing_ok=True)
 
 
 def check_folder(output: Output) -> None:
@@ -205,18 +180,3 @@ def _lock(lock: int, folder: Path) -> None:
 
 def _encode(line: str) -> bytes:
     return line.encode("utf-8", "backslashreplace") + b"\n"
-
-
-def _put(path: Path, data: bytes) -> None:
-    path.write_bytes(data)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new name in a folder last."""
-    if sys.platform == "win32":  # it opens no folders
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]  # it ships no type
 
 from secateurs.bulk.files import File, Format
 from secateurs.bulk.job import Job
-from secateurs.bulk.output import Facts, Output, write_lines, write_whole
+from secateurs.bulk.output import Facts, Output, write_lines
 from secateurs.bulk.records import (
     Bad,
     ChangedError,
@@ -34,6 +34,7 @@ from secateurs.ray import CompressBatch
 from secateurs.ray.rows import COLUMNS, Cells
 from secateurs.ray.table import add_columns, read_documents, read_queries
 from secateurs.result.savings import Savings
+from secateurs.support.files import replace_file
 
 _ROWS_AT_ONCE = 256  # bounds memory; a fixed number, so that a row always meets the same batch mates
 _ATTEMPTS = 4  # Ray would start a worker again for ever
@@ -100,7 +101,7 @@ class CompressShard:
         part = self._output.part(number)
         if self._job.format is Format.parquet:
             table = self._table(found, cells)
-            write_whole(part, lambda path: pq.write_table(table, path, compression="zstd"))
+            replace_file(part, lambda path: pq.write_table(table, path, compression="zstd"))
         else:
             write_lines(part, self._lines(found, cells))
         receipt = self._receipt(number, shard, part, found.bad, cells)

@@ -21,7 +21,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from secateurs.checkpoints import openprovence, opensearch, provence, xprovence
 from secateurs.checkpoints.backbones import IGNORED, rename, rename_back
@@ -32,7 +34,9 @@ from secateurs.checkpoints.tokenizer import make_tokenizer, pair_template, read_
 from secateurs.errors import CheckpointError, in_short, shorten
 from secateurs.model.pruner import Pruner
 from secateurs.policy import Policy
-from secateurs.windows.packing import Ids, Layout, Template, Tokenizer, Tokens
+from secateurs.result.token_scores import OffsetSource
+from secateurs.windows.packing import Layout, Template
+from secateurs.windows.tokenizer import Ids, Tokenizer, TokenizerOffsets, Tokens
 
 __all__ = ["BUNDLED", "FAMILIES", "Checkpoint", "Family", "Published", "check_family", "load", "locate"]
 
@@ -68,6 +72,20 @@ class Checkpoint:
     tokenizer: Tokenizer
     layout: Layout
     default_policy: Policy
+
+    def offsets(self, read: NDArray[np.bool_]) -> OffsetSource | None:
+        """Return what tells where tokens stand, which knows no weights.
+
+        Args:
+            read: Which units of a document were tokenized.
+
+        Returns:
+            It; None where the family scores no single token.
+
+        Shape:
+            read: (units,).
+        """
+        return TokenizerOffsets(self.tokenizer, self.family.sentences, read) if self.family.reads_tokens else None
 
     def encode_query(self, query: str) -> Ids:
         """Tokenize a query the way the family wants it."""
@@ -223,10 +241,11 @@ def _check(
     missing = [rename_back(name, table) for name in expected if name not in sources]
     extra = [theirs for ours, theirs in sources.items() if ours not in expected]
     if missing or extra:
-        parts = [f"lacks {_list(missing)}"] * bool(missing) + [f"has no use for {_list(extra)}"] * bool(extra)
+        lacks = f"lacks {_list(missing)}" if missing else ""
+        unused = f"has no use for {_list(extra)}" if extra else ""
+        both = " and ".join(filter(None, (lacks, unused)))
         raise CheckpointError(
-            f"{path}: the file {' and '.join(parts)}. It is incomplete or not what config.json says: download the "
-            "checkpoint again."
+            f"{path}: the file {both}. It is incomplete or not what config.json says: download the checkpoint again."
         )
     wrong = [
         f"{sources[name]} is {tensors.shapes[sources[name]]}, expected {shape}"

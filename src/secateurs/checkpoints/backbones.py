@@ -48,7 +48,7 @@ XLM_ROBERTA_NAMES = {
 
 DEBERTA_NAMES = {
     **{
-        f"deberta.{theirs}" + "_proj" * (".self." in theirs): ours
+        f"deberta.{theirs}_proj" if ".self." in theirs else f"deberta.{theirs}": ours
         for theirs, ours in BERT_LAYERS.items()
         if "position" not in theirs and "type" not in theirs
     },

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -84,7 +84,7 @@ def explain(model: str | Path, family: str | None = None) -> Explanation:
     try:
         path = locate(model)
         facts["folder"] = str(path)
-        facts.update(_of_files(path, family))
+        _tell_files(facts, path, family)
         checkpoint = load(path, family=family, device=torch.device("cpu"), dtype=torch.float32)
     except (Error, ValueError) as error:
         return Explanation(facts, str(error))
@@ -97,18 +97,19 @@ def explain(model: str | Path, family: str | None = None) -> Explanation:
     return Explanation(facts, None)
 
 
-def _of_files(path: Path, family: str | None) -> Iterator[tuple[str, str]]:
+def _tell_files(facts: dict[str, str], path: Path, family: str | None) -> None:
+    """Add what the files say, one fact after another: what was read before a file fails is told, too."""
     config = read_config(path)
-    yield "model_type", shorten(printable(str(config.get("model_type"))), 80)
+    facts["model_type"] = shorten(printable(str(config.get("model_type"))), 80)
     found = detect(config, family, path)
-    yield "family", found.name
-    yield "licence", "MIT" if path == locate() else f"{found.licence} (of the family's published weights)"
+    facts["family"] = found.name
+    facts["licence"] = "MIT" if path == locate() else f"{found.licence} (of the family's published weights)"
     with open_tensors(path) as tensors:
         sizes = [prod(shape) for shape in tensors.shapes.values()]
-    yield "parameters", f"{sum(sizes):,} in {len(sizes)} tensors"
+    facts["parameters"] = f"{sum(sizes):,} in {len(sizes)} tensors"
     code = sorted(file.name for file in path.glob("*.py"))
     if code or "auto_map" in config:
-        yield "code beside it", f"{', '.join(map(printable, code)) or 'named in config.json'}: ignored"
+        facts["code beside it"] = f"{', '.join(map(printable, code)) or 'named in config.json'}: ignored"
 
 
 def _bundled() -> Listed:

@@ -64,7 +64,7 @@ def spaced(sentences: Sequence[str]) -> list[str]:
         >>> spaced(["It rains. ", "It pours.\n"])
         ['It rains.', ' It pours.']
     """
-    return [" " * (index > 0) + sentence.strip() for index, sentence in enumerate(sentences)]
+    return [f" {sentence.strip()}" if index else sentence.strip() for index, sentence in enumerate(sentences)]
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,8 @@ class Family:
         licence: Licence of the published weights.
         read: Reads a checkpoint's raw config, its place for messages, and the shapes of the tensors in its file.
         rule: From token scores to sentence scores.
+        reads_tokens: Whether log-odds mean something for a single token; a head that reads sentences only adds them
+            up.
         published: Checkpoints on the hub.
         detected: Whether `model_type` is enough to know the family; otherwise the caller must name it.
         ranked: Whether a checkpoint must have a ranking head.
@@ -92,6 +94,7 @@ class Family:
     licence: str
     read: Callable[[RawConfig, str, Shapes], Blueprint]
     rule: Rule
+    reads_tokens: bool = True
     published: tuple[Published, ...] = ()
     detected: bool = True
     ranked: bool = True

@@ -40,6 +40,7 @@ FAMILY = Family(
     licence="Apache-2.0",
     read=_read,
     rule=head_scores,
+    reads_tokens=False,
     detected=False,
     ranked=False,
     ignored=re.compile(r"bert\.pooler\..*"),  # trained for another task, never read

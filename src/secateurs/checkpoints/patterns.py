@@ -135,7 +135,7 @@ def _without_sets(pattern: str) -> str:
             parts.append("x")
             place = end
         else:
-            size = 1 + (pattern[place] == "\\")
+            size = _size(pattern, place)
             parts.append(pattern[place : place + size])
             place += size
     return "".join(parts)
@@ -145,8 +145,16 @@ def _end_of_set(pattern: str, place: int) -> int:
     """Return where a set of characters ends; 0 if it does not."""
     depth = 0
     while place < len(pattern):
-        depth += (pattern[place] == "[") - (pattern[place] == "]")
-        place += 1 + (pattern[place] == "\\")
+        if pattern[place] == "[":
+            depth += 1
+        elif pattern[place] == "]":
+            depth -= 1
+        place += _size(pattern, place)
         if depth == 0:
             return place
     return 0
+
+
+def _size(pattern: str, place: int) -> int:
+    """Return the length of what stands at a place: a character, or an escape with what it escapes."""
+    return 2 if pattern[place] == "\\" else 1

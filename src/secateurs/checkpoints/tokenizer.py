@@ -9,7 +9,8 @@ import tokenizers
 from secateurs.checkpoints.folder import find, read_bytes, read_json
 from secateurs.checkpoints.screen import find_fault
 from secateurs.errors import CheckpointError, own_failure
-from secateurs.windows.packing import Template, Tokenizer
+from secateurs.windows.packing import Template
+from secateurs.windows.tokenizer import Tokenizer
 
 _BYTES = 128 * 2**20  # four times the largest that is published
 _UNKNOWN = ("<unk>", "[UNK]", "<|unk|>", "unk")

@@ -257,11 +257,3 @@ def _html(query: str, model: str, items: Sequence[tuple[str, Compression]], tota
     from secateurs.serve.page import to_page
 
     return to_page(query, items, total, model=model)
-
-
-if __name__ == "__main__":
-    run()
-
-
-if __name__ == "__main__":
-    run()

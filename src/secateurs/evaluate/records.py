@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from secateurs.errors import MissingExtraError
-from secateurs.result.compression import Span
+from secateurs.result.span import Span
 
 _ROWS_AT_ONCE = 256
 

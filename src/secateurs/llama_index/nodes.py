@@ -9,7 +9,7 @@ from typing import Any, TypeGuard
 from llama_index.core.schema import BaseNode, ImageNode, MetadataMode, Node, TextNode
 
 from secateurs.adapters.metadata import METADATA_KEY, copy_metadata
-from secateurs.result.compression import merge_spans
+from secateurs.result.span import merge_spans
 
 SOURCE_SPANS = "source_spans"
 

@@ -10,7 +10,7 @@ from typing import Any
 from cachetools import LRUCache
 
 from secateurs.errors import describe, own_failure
-from secateurs.pipeline.drafts import Scored
+from secateurs.pipeline.documents import Scored
 from secateurs.support.arguments import check_count
 from secateurs.support.fork import ForkLock
 

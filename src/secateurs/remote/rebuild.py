@@ -6,8 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from secateurs.result.compression import Compression, Sentence, Status
+from secateurs.result.compression import Compression, Status
 from secateurs.result.savings import Savings
+from secateurs.result.span import Sentence
 
 
 def rebuild(document: str, entry: Mapping[str, Any], encoding: str) -> Compression:

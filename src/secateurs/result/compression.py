@@ -1,16 +1,13 @@
-"""What goes in and comes out, as plain data: spans, sentences and one document's result.
-
-Frozen dataclasses that know neither torch nor a framework. Every offset counts code points of the original
-document, half-open.
-"""
+"""One document's result, and what one call of an adapter did."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from secateurs.result.savings import Savings
+from secateurs.result.span import Highlight, Sentence, Span, merge_spans
 from secateurs.support.arguments import check_threshold
 
 if TYPE_CHECKING:
@@ -18,76 +15,6 @@ if TYPE_CHECKING:
     from secateurs.result.token_scores import TokenScores
 
 Status = Literal["compressed", "unchanged", "dropped", "error"]
-
-
-class Span(NamedTuple):
-    """A half-open range of code points in one document.
-
-    Example:
-        >>> "never lose an answer"[slice(*Span(6, 10))]
-        'lose'
-    """
-
-    start: int
-    end: int
-
-
-def merge_spans(spans: Iterable[tuple[int, int]]) -> tuple[Span, ...]:
-    """Join sorted spans that touch.
-
-    Args:
-        spans: Disjoint spans in source order, in code points.
-
-    Returns:
-        The fewest spans that cover the same characters.
-
-    Example:
-        >>> merge_spans([(0, 4), (4, 9), (12, 15)])
-        (Span(start=0, end=9), Span(start=12, end=15))
-    """
-    merged: list[Span] = []
-    for start, end in spans:
-        if merged and merged[-1].end == start:
-            merged[-1] = Span(merged[-1].start, end)
-        else:
-            merged.append(Span(start, end))
-    return tuple(merged)
-
-
-@dataclass(frozen=True, slots=True)
-class Sentence:
-    """One sentence of a document, what the model thought of it, and whether it stayed.
-
-    Attributes:
-        start: First code point in the original document.
-        end: One past the last code point.
-        text: `original[start:end]`, white space included.
-        score: Relevance to the query, a probability in [0, 1].
-        kept: Whether the sentence is part of the compressed text.
-    """
-
-    start: int
-    end: int
-    text: str
-    score: float
-    kept: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Highlight:
-    """A part of a sentence that the model's tokens point at.
-
-    Attributes:
-        start: First code point in the original document.
-        end: One past the last code point.
-        text: `original[start:end]`, whole words, without white space around them.
-        score: Relevance to the query, a probability in [0, 1]: the mean of the tokens that were asked for.
-    """
-
-    start: int
-    end: int
-    text: str
-    score: float
 
 
 class _Carrier:
@@ -220,10 +147,7 @@ class Compression(_Carrier):
             "ranking_score": self.ranking_score,
             "text": self.text,
             "spans": [[start, end] for start, end in self.spans],
-            "sentences": [
-                {"start": s.start, "end": s.end, "text": s.text, "score": s.score, "kept": s.kept}
-                for s in self.sentences
-            ],
+            "sentences": [sentence.to_dict() for sentence in self.sentences],
             "savings": self.savings.to_dict(),
         }
 

@@ -7,50 +7,66 @@ compression about half as much again as its tokenizing, and few look. Until then
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from secateurs.result.compression import Highlight
-from secateurs.windows.aggregate import Floats, Ints, probability
-from secateurs.windows.packing import Offsets, Tokenizer
+from secateurs.result.span import Highlight
 
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 
-class Locate(Protocol):
-    """Finds where the tokens of a document stand in it."""
+@dataclass(frozen=True)
+class Offsets:
+    """Where encoder tokens stand.
+
+    Attributes:
+        starts: First code point of each token.
+        ends: One past its last; some tokens have no character of their own.
+
+    Shape:
+        starts, ends: (tokens,).
+    """
+
+    starts: NDArray[np.int32]
+    ends: NDArray[np.int32]
+
+
+class OffsetSource(Protocol):
+    """Tells where the tokens of a document stand in it, when it is asked."""
 
     def __call__(self, original: str, ends: Ints, lengths: Ints) -> Offsets:
         """Return the place of each token in `original`; `ends` and `lengths` are those of its sentences."""
 
 
-class Locator:
-    """Finds where tokens stand, through the tokenizer that made them; knows no weights.
+class KnownOffsets:
+    """An offset source that has been asked: it needs no tokenizer, so it is what a pickle holds."""
 
-    Args:
-        tokenizer: The checkpoint's tokenizer.
-        sentences: How its family changes sentences before they are tokenized.
-    """
-
-    def __init__(self, tokenizer: Tokenizer, sentences: Callable[[Sequence[str]], list[str]]) -> None:
-        self._tokenizer = tokenizer
-        self._sentences = sentences
+    def __init__(self, offsets: Offsets) -> None:
+        self._offsets = offsets
 
     def __call__(self, original: str, ends: Ints, lengths: Ints) -> Offsets:
-        """Return the place of each token in `original`, never outside its sentence."""
-        texts = [original[start:end] for start, end in pairwise([0, *ends.tolist()])]
-        read = self._sentences(texts)
-        starts = np.concatenate((np.zeros(1, dtype=np.int64), ends[:-1]))
-        shifts = starts + np.array([_shift(text, one) for text, one in zip(texts, read, strict=True)], dtype=np.int64)
-        found = self._tokenizer.locate(read)
-        each, first, last = (np.repeat(values, lengths) for values in (shifts, starts, ends))
-        return Offsets(*(np.clip(at + each, first, last).astype(np.int32) for at in (found.starts, found.ends)))
+        """Return what is known."""
+        return self._offsets
+
+
+def probability(log_odds: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Turn log-odds into probabilities, without overflow.
+
+    Shape:
+        Any, and the same back.
+
+    Example:
+        >>> probability(np.array([-1000.0, 0.0, 1000.0])).tolist()
+        [0.0, 0.5, 1.0]
+    """
+    small = np.exp(-np.abs(log_odds.astype(np.float64)))
+    return np.where(log_odds >= 0, 1.0, small) / (1.0 + small)
 
 
 class TokenScores:
@@ -61,13 +77,13 @@ class TokenScores:
         ends: One past the last code point of each sentence; the sentences tile the document.
         lengths: Encoder tokens of each sentence; may be 0.
         log_odds: Log-odds of each token to be relevant, sentence after sentence.
-        locate: Finds where the tokens stand; asked once, if at all.
+        locate: Tells where the tokens stand; asked once, if at all.
 
     Shape:
         ends and lengths: (sentences,), log_odds: (tokens,).
     """
 
-    def __init__(self, original: str, ends: Ints, lengths: Ints, log_odds: Floats, locate: Locate) -> None:
+    def __init__(self, original: str, ends: Ints, lengths: Ints, log_odds: Floats, locate: OffsetSource) -> None:
         self._original = original
         self._ends = ends
         self._lengths = lengths
@@ -131,18 +147,7 @@ class TokenScores:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle where the tokens stand, never the tokenizer."""
-        return type(self), (self._original, self._ends, self._lengths, self._log_odds, Located(self.offsets))
-
-
-class Located:
-    """Where the tokens of one document stand, once that is known; needs no tokenizer."""
-
-    def __init__(self, offsets: Offsets) -> None:
-        self._offsets = offsets
-
-    def __call__(self, original: str, ends: Ints, lengths: Ints) -> Offsets:
-        """Return what is known."""
-        return self._offsets
+        return type(self), (self._original, self._ends, self._lengths, self._log_odds, KnownOffsets(self.offsets))
 
 
 @dataclass(frozen=True)
@@ -198,11 +203,6 @@ class _Spans:
             np.add.reduceat(self.totals[order], firsts),
             np.add.reduceat(self.tokens[order], firsts),
         )
-
-
-def _shift(text: str, read: str) -> int:
-    """Return how far a position in the text as it was read is from the same position in the text."""
-    return 0 if text == read else text.find(text.strip()) - read.find(text.strip())
 
 
 def _first_of_run(chosen: NDArray[np.intp], owners: NDArray[np.intp]) -> Flags:

@@ -15,13 +15,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
-from secateurs.result.compression import Span
+from secateurs.result.span import Span
 from secateurs.segment.clauses import clauses
 from secateurs.segment.prose import cuts, offsets, tile
+from secateurs.segment.units import Unit
 
-__all__ = ["Segmenter", "check_tiling", "get_segmenter", "segment"]
+__all__ = ["Cutter", "Segmenter", "check_tiling", "get_cutter", "get_segmenter", "segment"]
 
 Segmenter = Callable[[str], Sequence[tuple[int, int]]]
+Cutter = Callable[[str], Sequence[Unit]]
 
 # sentencex has rules for these, or `detect_language` names them; it would take any other name for English.
 _CODES = """am ar be bg bn ca cs da de el en es fa fi fr gl gu he hi hu hy id it ja ka kk km kn ko lo ml
@@ -75,6 +77,22 @@ def get_segmenter(segmenter: Segmenter | str | None = None) -> Segmenter:
             " or a function from a text to (start, end) pairs; pass one of these"
         )
     return segmenter
+
+
+def get_cutter(segmenter: Segmenter | str | None = None) -> Cutter:
+    """Return what cuts documents into units with their frames; those of a segmenter of the user's own have none.
+
+    Args:
+        segmenter: As for `get_segmenter`.
+
+    Raises:
+        ValueError, TypeError: As `get_segmenter` does.
+    """
+    return partial(_units_of, get_segmenter(segmenter))
+
+
+def _units_of(segmenter: Segmenter, text: str) -> list[Unit]:
+    return [Unit(start, end) for start, end in check_tiling(segmenter(text), text)]
 
 
 def check_tiling(spans: Iterable[tuple[int, int]], text: str) -> list[Span]:

@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from secateurs.result.compression import Span
+from secateurs.result.span import Span
 from secateurs.segment.blocks import WORD
 from secateurs.segment.prose import DENSE, SHORT, cuts, tile
 

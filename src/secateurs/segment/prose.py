@@ -24,7 +24,7 @@ from itertools import chain
 
 import sentencex  # type: ignore[import-untyped]  # it ships no types
 
-from secateurs.result.compression import Span
+from secateurs.result.span import Span
 from secateurs.segment.blocks import WORD, block_end, paragraph_end, runs
 from secateurs.support.surrogates import replace_surrogates
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Literal
 
-from secateurs.result.compression import Sentence
+from secateurs.result.span import Sentence
 
 Escape = Literal["html", "none"]
 

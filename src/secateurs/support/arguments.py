@@ -44,6 +44,15 @@ def check_pairs(pairs: object) -> list[tuple[str, str]]:
     return [(pair[0], pair[1]) for pair in pairs]
 
 
+def check_elision(elision: str | None) -> str | None:
+    """Return what stands where something was cut, or say what is wrong with it."""
+    if elision is None or (isinstance(elision, str) and elision.strip() and "\n" not in elision):
+        return elision
+    if not isinstance(elision, str):
+        raise TypeError(f"elision must be a string such as '[…]', or None, got {type(elision).__name__}")
+    raise ValueError(f"elision must be a mark in one line such as '[…]', got {in_short(elision)}: None for none.")
+
+
 def check_seconds(value: object, name: str) -> None:
     """Refuse anything but a positive number of seconds."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):

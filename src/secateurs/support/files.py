@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import glob
 import os
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -18,14 +21,17 @@ class WriteError(Error):
 
 
 def replace_file(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file so that nobody ever sees half of it; what is no plain file (a pipe, a device) is written into.
+    """Write a file so that nobody, not even after a power cut, ever sees half of it.
+
+    What is no plain file (a pipe, a device) is written into.
 
     Args:
         path: The file; where it is a link, what it points to is replaced.
-        write: Writes what it shall hold to the path it is given, whose name ends as the file's does.
+        write: Writes what it shall hold to the path it is given, whose name ends as the file's does. A kill leaves
+            that one behind: `remove_unfinished`.
 
     Raises:
-        WriteError: It cannot be written.
+        WriteError: It cannot be written. An `Error` that `write` raises passes as it is.
     """
     direct = path.parent in _DEVICES or (path.exists() and not path.is_file())
     target = path if direct else path.resolve()
@@ -37,13 +43,46 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
             with part.open("rb+") as file:
                 os.fsync(file.fileno())
             part.replace(target)
+            sync_folder(target.parent)
     except BaseException as error:
         if not direct:
             with suppress(OSError):
                 part.unlink(missing_ok=True)
-        if not isinstance(error, Exception):
+        if isinstance(error, Error) or not isinstance(error, Exception):
             raise
         raise explained(path, error) from None
+
+
+def remove_unfinished(folder: Path, name: str | None = None) -> None:
+    """Remove what `replace_file` leaves half written where it is killed.
+
+    Args:
+        folder: Where; nobody else may be writing there.
+        name: Of the file that was to be written; None for any.
+    """
+    for path in folder.glob(f".{'[0-9a-f]' * 32}.{'*' if name is None else glob.escape(name)}"):
+        path.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a new name in a folder last, where system and file system can.
+
+    Raises:
+        OSError: The disk cannot.
+    """
+    if sys.platform == "win32":  # it opens no folders
+        return
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # it may be written to, not read
+        return
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(handle)
 
 
 def mend_lines(path: Path) -> None:

@@ -15,12 +15,12 @@ import numpy as np
 import tokenizers
 from numpy.typing import NDArray
 
-from secateurs.result.compression import Span
+from secateurs.result.span import Span
 from secateurs.segment import segment
 from secateurs.support.surrogates import replace_surrogates
 from secateurs.train.config import ConfigError, SourceConfig
 from secateurs.train.records import MASKED, Record, read_records
-from secateurs.windows.packing import Tokenizer
+from secateurs.windows.tokenizer import Tokenizer
 
 Ids = NDArray[np.int32]
 Ints = NDArray[np.int64]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from secateurs.result.compression import Span
+from secateurs.result.span import Span
 from secateurs.train.config import ConfigError
 
 MASKED = -1  # the label of a sentence that nobody could label

@@ -23,7 +23,8 @@ from secateurs.errors import CheckpointError, in_short, shorten
 from secateurs.model.pruner import Pruner
 from secateurs.train.config import ConfigError, StartConfig
 from secateurs.train.vocabulary import trim
-from secateurs.windows.packing import Layout, Tokenizer
+from secateurs.windows.packing import Layout
+from secateurs.windows.tokenizer import Tokenizer
 
 KINDS = ("bert", "xlm-roberta", "modernbert")
 _BODY = {"bert": "bert.", "xlm-roberta": "roberta.", "modernbert": "model."}

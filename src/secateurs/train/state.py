@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from secateurs.errors import describe, shorten
-from secateurs.support.files import replace_file
+from secateurs.support.files import remove_unfinished, replace_file
 from secateurs.train.config import ConfigError, TrainConfig
 
 STATE = "state.pt"
@@ -45,8 +45,7 @@ def resume_from(
     Raises:
         ConfigError: It is damaged, does not fit the model, or belongs to a run with other settings.
     """
-    for stale in folder.glob(f".*.{STATE}"):  # half written when a run was killed
-        stale.unlink(missing_ok=True)
+    remove_unfinished(folder, STATE)
     path = folder / STATE
     if not path.is_file():
         return

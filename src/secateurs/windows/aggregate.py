@@ -12,24 +12,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int64]
+from secateurs.result.token_scores import Floats, Ints, probability
+
 Scores = NDArray[np.float64]
 Rule = Callable[[Floats, Ints, Ints, int], Scores]
-
-
-def probability(log_odds: NDArray[np.floating]) -> Scores:
-    """Turn log-odds into probabilities, without overflow.
-
-    Shape:
-        Any, and the same back.
-
-    Example:
-        >>> probability(np.array([-1000.0, 0.0, 1000.0])).tolist()
-        [0.0, 0.5, 1.0]
-    """
-    small = np.exp(-np.abs(log_odds.astype(np.float64)))
-    return np.where(log_odds >= 0, 1.0, small) / (1.0 + small)
 
 
 def mean_scores(log_odds: Floats, part_lengths: Ints, part_sentences: Ints, sentences: int) -> Scores:
@@ -136,16 +122,6 @@ def head_scores(log_odds: Floats, part_lengths: Ints, part_sentences: Ints, sent
         means = np.add.reduceat(log_odds.astype(np.float64), _starts(part_lengths)) / part_lengths
         np.fmax.at(scores, part_sentences, probability(means))
     return scores
-
-
-def reads_tokens(rule: Rule) -> bool:
-    """Tell whether log-odds mean something for a single token; a head that reads sentences only adds them up.
-
-    Example:
-        >>> reads_tokens(mean_scores), reads_tokens(head_scores)
-        (True, False)
-    """
-    return rule is not head_scores
 
 
 def fill_missing(scores: Scores) -> Scores:

@@ -1,27 +1,17 @@
-"""From (query, sentences) to token windows that know which tokens belong to which sentence.
+"""From (query, sentences) as tokens to windows that know which tokens belong to which sentence.
 
-Each sentence is tokenized once, on its own, as it stands. Windows are filled with sentences greedily in document
-order, without overlap, and the query is repeated in each. A text never turns into a control token: special tokens
-typed in a query or document become the unknown id.
+Windows are filled with sentences greedily in document order, without overlap, and the query is repeated in each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
-import tokenizers
-from numpy.typing import NDArray
 
-from secateurs.support.fork import forked
-from secateurs.support.surrogates import replace_surrogates
-
-Ids = NDArray[np.int32]
-Ints = NDArray[np.int64]
-
-_TEXTS_AT_ONCE = 4096  # bounds the memory of the tokenizer's own result objects on a huge document
+from secateurs.result.token_scores import Ints
+from secateurs.windows.tokenizer import Ids, Tokens
 
 
 @dataclass(frozen=True)
@@ -44,38 +34,6 @@ class Template:
     def size(self) -> int:
         """Number of control tokens in a window."""
         return len(self.before) + len(self.between) + len(self.after)
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """Encoder tokens of consecutive texts.
-
-    Attributes:
-        ids: All token ids, text after text.
-        lengths: Tokens of each text; may be 0.
-
-    Shape:
-        ids: (tokens,), lengths: (texts,).
-    """
-
-    ids: Ids
-    lengths: Ints
-
-
-@dataclass(frozen=True)
-class Offsets:
-    """Where encoder tokens stand.
-
-    Attributes:
-        starts: First code point of each token.
-        ends: One past its last; some tokens have no character of their own.
-
-    Shape:
-        starts, ends: (tokens,).
-    """
-
-    starts: Ids
-    ends: Ids
 
 
 @dataclass(frozen=True)
@@ -116,72 +74,6 @@ class WindowPlan:
     part_lengths: Ints
     part_sentences: Ints
     warnings: tuple[str, ...]
-
-
-class Tokenizer:
-    """Text to ids for one checkpoint; holds no state that a call changes, so threads may share it.
-
-    Args:
-        tokenizer: The checkpoint's own pipeline (`tokenizer.json`).
-        unknown_id: The id that stands for special tokens typed in a text.
-        control_ids: Ids of control tokens that the pipeline itself may not mark as special.
-    """
-
-    def __init__(self, tokenizer: tokenizers.Tokenizer, unknown_id: int, control_ids: Sequence[int] = ()) -> None:
-        tokenizer.no_truncation()
-        tokenizer.no_padding()
-        self._tokenizer = tokenizer
-        self._unknown_id = unknown_id
-        added = tokenizer.get_added_tokens_decoder()
-        special = {index for index, token in added.items() if token.special} | set(control_ids)
-        self._special = np.array(sorted(special - {unknown_id}), dtype=np.int32)
-
-    def encode(self, texts: Sequence[str]) -> Tokens:
-        """Tokenize each text on its own, without control tokens.
-
-        Args:
-            texts: Any strings; lone surrogates count as U+FFFD.
-
-        Returns:
-            Their tokens.
-        """
-        ids: list[Ids] = []
-        lengths: list[int] = []
-        for some in _batches(texts):
-            encoded = [encoding.ids for encoding in self._encodings(some, self._tokenizer.encode_batch_fast)]
-            lengths.extend(map(len, encoded))
-            ids.append(np.fromiter(chain.from_iterable(encoded), dtype=np.int32))
-        flat = np.concatenate(ids) if ids else np.zeros(0, dtype=np.int32)
-        flat[np.isin(flat, self._special)] = self._unknown_id
-        return Tokens(flat, np.array(lengths, dtype=np.int64))
-
-    def locate(self, texts: Sequence[str]) -> Offsets:
-        """Find where the tokens that `encode` gives for the same texts stand, each in its own text.
-
-        Args:
-            texts: Any strings.
-
-        Returns:
-            One place a token, text after text, in code points. It takes about twice as long as `encode`.
-        """
-        places: list[Ids] = []
-        for some in _batches(texts):
-            encoded = [encoding.offsets for encoding in self._encodings(some, self._tokenizer.encode_batch)]
-            places.append(np.fromiter(chain.from_iterable(chain.from_iterable(encoded)), dtype=np.int32))
-        flat = np.concatenate(places) if places else np.zeros(0, dtype=np.int32)
-        return Offsets(flat[0::2], flat[1::2])
-
-    def _encodings(
-        self, texts: Sequence[str], batch: Callable[..., list[tokenizers.Encoding]]
-    ) -> list[tokenizers.Encoding]:
-        if forked():  # the library's threads may be the parent's, and a batch would wait for them for ever
-            return [self._tokenizer.encode(text, add_special_tokens=False) for text in texts]
-        return batch(texts, add_special_tokens=False)
-
-
-def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
-    for first in range(0, len(texts), _TEXTS_AT_ONCE):
-        yield list(map(replace_surrogates, texts[first : first + _TEXTS_AT_ONCE]))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,30 @@
+"""First step: a document is cut into units, and those are tokenized and packed into windows behind the query."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from secateurs.checkpoints import Checkpoint
+from secateurs.segment.units import Unit
+from secateurs.windows.packing import WindowPlan
+from secateurs.windows.tokenizer import Ids, Tokens
+
+
+def plan(document: str, units: Sequence[Unit], query: Ids, checkpoint: Checkpoint) -> WindowPlan:
+    """Tokenize the units of a document, each once and by itself, and lay them out in windows.
+
+    What is frame and nothing else is not read: it has no tokens.
+
+    Args:
+        document: The document.
+        units: Its units.
+        query: Token ids of the query.
+        checkpoint: Whose tokens and windows.
+    """
+    read = np.array([not unit.pure for unit in units], dtype=np.bool_)
+    tokens = checkpoint.encode_sentences([document[unit.start : unit.end] for unit in units if not unit.pure])
+    lengths = np.zeros(len(units), dtype=np.int64)
+    lengths[read] = tokens.lengths
+    return checkpoint.layout.plan(query, Tokens(tokens.ids, lengths))
