@@ -212,6 +212,8 @@ class Parts:
 
     def _may_stand_alone(self, before: int, index: int | None) -> bool:
         """Return whether the elision mark may be a line of its own: not in a list or a quote, which it would end."""
+        if self.units[before].kind == "heading":
+            return True
         around = [self.units[before]] + ([self.units[index]] if index is not None else [])
         if any(unit.kind in ("item", "mark") for unit in around):
             return False
