@@ -106,6 +106,8 @@ TAKEN = {
     "grid": "+----+------+\n| id | name |\n+====+======+\n|  1 | Ann  |\n|    | Lee  |\n+----+------+\n"
     "|  2 | Bob  |\n+----+------+\n",
     "csv": 'id,region,note\n0,us,"A, b\nc ""x"" d"\n1,eu,Fine then.\n2,eu,Why, not?\n3,us,OK\n',
+    "text": "id,name,note\n1,The mill.,It was built in 1842 and burned down twice.\n"
+    "2,The road.,It was paved long after that by Ann Lee.\n3,The river.,It is long and slow and full of fish.\n",
     "years": "country,2019,2020\nA,1,2\nB,3,4\n",
     "spaced": "name, age, city\nAnn, 30, Oslo\nBob, 25, Rome\n",
     "tsv": "a\tb\n1\t2\n3\t4\n",
@@ -127,12 +129,20 @@ def test_a_row_alone_brings_its_header_and_rules(text: str) -> None:
     assert set(closure(units, header)) == {*kept} - {rows[-1]}
 
 
+@pytest.mark.parametrize("behind", ["```\n", "$ kubectl get pods\n", "root@host:~# du -sh\n"])
+def test_a_fence_or_a_prompt_ends_it(behind: str) -> None:
+    """What a shell prints behind a table is no row of it."""
+    for table in (TAKEN["kubectl"], TAKEN["pip list"]):
+        lines = table.splitlines(keepends=True)
+        assert table_end([*lines, behind], 0) == len(lines)
+
+
 @pytest.mark.parametrize(
     "text",
     [
         "Ann Lee,Finance,40000,2010-01-10\nBob Ray,Sales,40001,2010-01-11\nEve Orr,Sales,40002,2010-01-12\n",
         "total 640\n-rw-r--r-- 1 ann staff   1000 Nov  1 09:10 a.py\ndrwxr-xr-x 1 ann staff   1037 Nov  2 09:11 b\n",
-        "12:00:00 | INFO | started\n12:00:01 | INFO | done\n12:00:02 | WARN | odd\n",
+        "7 | INFO | started\n8 | INFO | done\n9 | WARN | odd\n",
     ],
 )
 def test_rows_without_a_header(text: str) -> None:
@@ -161,6 +171,9 @@ def test_rows_without_a_header(text: str) -> None:
         "- one, two\n- three, four\n- five, six\n",
         "\tmodified:   src/app.py\n\tmodified:   tests/test_app.py\n\tmodified:   setup.cfg\n",
         "Dear Ann,\n\nthank you.\n",
+        "* [a](a.md)\t - Set up\n* [b](b.md)\t - Take down\n* [c](c.md)\t - Show\n",
+        "a.bz2   becomes   a\nb.bz    becomes   b\nc.tbz   becomes   c.tar\n",
+        "groupadd ann  // makes a group\ngroupdel ann  // takes it away\n",
     ],
 )
 def test_what_is_no_table(text: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from secateurs.segment.linebreaks import line_end
+from secateurs.segment.linebreaks import begins_line, line_end
 from secateurs.segment.table_boxes import Row
 
 _DELIMITERS = "\t,;|"
@@ -52,7 +52,7 @@ def read_cells(lines: Sequence[str], i: int) -> list[Row] | None:
         lines: Of the document, each with its line break.
         i: Where to look.
     """
-    if _ITEM.match(lines[i]) or _DATED.match(lines[i]):
+    if not begins_line(lines, i) or _ITEM.match(lines[i]) or _DATED.match(lines[i]):
         return None
     for delimiter in _DELIMITERS:
         if delimiter not in lines[i]:
@@ -131,7 +131,7 @@ def _is_table(records: Sequence[tuple[str, ...]], delimiter: str) -> bool:
     """Tell whether records are data and not prose or code that happens to have as many delimiters a line."""
     count = len(records[0])
     cells = [cell for record in records for cell in record]
-    if any(text.count(low) != text.count(high) for text in cells for low, high in _PAIRS):
+    if any(text.count(pair[0]) != text.count(pair[1]) for text in cells for pair in _PAIRS):
         return False  # code
     if all(not record[-1].strip() for record in records) and delimiter != "|":
         return False
@@ -147,7 +147,7 @@ def _is_table(records: Sequence[tuple[str, ...]], delimiter: str) -> bool:
         return numbers and brief == count and _names_columns(records)
     if count == 2:
         return brief == count and (numbers or _names_columns(records))
-    return 2 * brief >= count
+    return 2 * brief >= count or (brief > 0 and _names_columns(records))
 
 
 def _is_brief(cell: str) -> bool:

@@ -71,7 +71,7 @@ def _words(line: str) -> _Words:
 
 def _paragraph(lines: Sequence[str], i: int, most: int) -> list[str]:
     """Return the lines from `i` on, up to a blank one, a fence or a prompt."""
-    found = []
+    found: list[str] = []
     while i < len(lines) and lines[i].strip() and not OTHER.match(lines[i]) and len(found) < most:
         found.append(lines[i])
         i += 1
