@@ -1,10 +1,10 @@
 """Cut a text into clauses: finer than sentences, under the same laws.
 
 A comma or a semicolon ends a clause (`,` `;` and their full-width, ideographic and Arabic forms; a colon does not),
-and so does whatever ends a sentence. Fenced code, tables, list items, headings, links, emphasis, `inline code` and short
-quotations and brackets stay whole, as do numbers (`1,000`) and the day and year of a date; outside Chinese and Japanese a mark
-needs white space behind it. White space belongs to the clause before it. What holds no letter or digit stays with a
-neighbour.
+and so does whatever ends a sentence. Fenced code, tables, list items, headings, links, emphasis, `inline code` and
+short quotations and brackets stay whole, as do numbers (`1,000`) and the day and year of a date; outside Chinese and
+Japanese a mark needs white space behind it. White space belongs to the clause before it. What holds no letter or
+digit stays with a neighbour.
 
 Example:
     >>> from secateurs.segment.clauses import clauses
