@@ -407,9 +407,9 @@ def test_tags_are_in_order(text):
 
 HOSTILE = [
     "<", "<a ", "<a b='", "<!--", "<!-- >", "<![CDATA[", "<?", "</", "<div>", "</div>", "<b>", "<b>A b. C d. ",
-    "<b><i>A. B</b></i>", "<i>. A", "<li>x", "<ul><li>x", "<table><tr><td>x", "<tr><th>x", "<h1>a", "<dt>a<dd>b",
-    "<br>", "<x>a ", "a <x>", "<r><name>a</name></r>", "<user id=1 />", "<pre>a\n\n", "<!-- a --> b ", "&amp;", "<script>",
-    "`<b>`", "```\n<b>\n",
+    "<b><i>A. B</b></i>", "<i>. A", "<li>x", "<ul><li>x", "<table><tr><td>x", "<tr><th>x", "<h1>a",
+    "<dt>a<dd>b", "<br>", "<x>a ", "a <x>", "<r><name>a</name></r>", "<user id=1 />", "<pre>a\n\n",
+    "<!-- a --> b ", "&amp;", "<script>", "`<b>`", "```\n<b>\n",
 ]  # fmt: skip
 
 

@@ -82,3 +82,16 @@ def test_rows_keep_cells_and_header(text):
             assert row is not None
             assert len(re.findall("<t[dh]>", row[0])) == 2
             assert "<th>" in left or "<th>" not in text
+
+
+@_SLOW
+@given(pages(), st.data())
+def test_pieces_of_a_page_get_no_worse(text, data):
+    """Of a chunk that begins and ends anywhere nothing is left that is less balanced than the chunk itself."""
+    borders = [0, *(match.end() for match in re.finditer(r">|\s", text)), len(text)]
+    start, end = sorted(data.draw(st.tuples(st.sampled_from(borders), st.sampled_from(borders))))
+    chunk = text[start:end]
+    cut = units(chunk)
+    assert "".join(chunk[unit.start : unit.end] for unit in cut) == chunk
+    out = text_of(chunk, cut, data.draw(_some(cut)))
+    assert len(Reader(out).faults) <= len(Reader(chunk).faults), out

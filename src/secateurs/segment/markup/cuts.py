@@ -12,9 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from secateurs.segment.blocks import WORD
 from secateurs.segment.markup.ends import Mode, starts
-from secateurs.segment.markup.flow import Flow, Place
+from secateurs.segment.markup.flow import WORD, Flow, Place
 from secateurs.segment.markup.tree import Element
 from secateurs.segment.units import LONGEST
 

@@ -11,10 +11,10 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from html import unescape
 
-from secateurs.segment.blocks import WORD
 from secateurs.segment.markup.names import BREAKS, MUTE
 from secateurs.segment.markup.tree import Element, Token, Tree
 
+WORD = re.compile(r"[^\W_]")
 _ENTITY = re.compile(r"&(?:#\d{1,8}|#[xX][0-9a-fA-F]{1,7}|[A-Za-z][A-Za-z0-9]{1,31});")
 
 

@@ -30,7 +30,7 @@ _SPECIAL = re.compile(
 )
 _BEGINS = re.compile(rf"<(?:!--|![A-Za-z\[]|\?|{_TAG})")
 _NAME = re.compile(r"[\w.:-]+")
-_FOREIGN = re.compile(r"(?<=<)[^\Wa-zA-Z]|(?<=</)[^\Wa-zA-Z]")  # html.parser wants an ASCII letter there
+_INITIAL = re.compile(r"(?<=<)[^\W\d]|(?<=</)[^\W\d]")
 _HIDING = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
 
 
@@ -79,9 +79,6 @@ def begins_tag(text: str) -> bool:
 
 class _Parser(HTMLParser):
     """Collects tags; what it is fed has one line, so that the column is the offset."""
-
-    CDATA_CONTENT_ELEMENTS = ()  # scripts are blanked out already
-    RCDATA_CONTENT_ELEMENTS = ()
 
     def __init__(self, text: str, blanked: str, start: int) -> None:
         super().__init__(convert_charrefs=True)
@@ -135,7 +132,8 @@ class _Blanks:
     """A text with everything blanked out that is no tag and could be taken for one.
 
     Attributes:
-        text: `text[start:end]`, as long as it was, without line breaks.
+        text: `text[start:end]`, as long as it was, without line breaks; all names begin with q: html.parser wants an
+            ASCII letter there, and reads the content of elements with some names in another way.
         found: The asides, and the marks of CDATA sections as tags.
     """
 
@@ -152,7 +150,7 @@ class _Blanks:
             parts.append("." * (after - match.start()))
             at = after
         parts.append(text[at:end])
-        self.text = _FOREIGN.sub("x", re.sub(r"[\n\x00]", " ", "".join(parts)))
+        self.text = _INITIAL.sub("q", re.sub(r"[\n\x00]", " ", "".join(parts)))
 
     def _take(self, match: re.Match[str]) -> int:
         """Take what stands at a match; return where it ends."""
