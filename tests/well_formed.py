@@ -1,9 +1,10 @@
-"""What well-formed means of Markdown that was cut, checked with a CommonMark parser of its own reading of the output."""
+"""What well-formed means of Markdown that was cut, as a CommonMark parser reads source and output."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -72,7 +73,7 @@ def fenced_lines(text: str) -> set[int]:
 def heading_above(tokens: Sequence[Token], line: int, known: set[str]) -> str | None:
     """The text of the nearest heading above a line; None if there is none. Only known ones count."""
     above = None
-    for token, following in zip(tokens, tokens[1:], strict=False):
+    for token, following in pairwise(tokens):
         if token.type == "heading_open" and token.map and token.level == 0 and token.map[0] < line:
             above = _folded(following.content) if _folded(following.content) in known else above
     return above

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from secateurs.result.compression import Span
+from secateurs.result.span import Span
 
 DENSE = r"[\u3040-\u9fff\uf900-\ufaff]"
 SHORT = re.compile(  # quotations and brackets so short that they stay whole

@@ -8,8 +8,7 @@ from itertools import chain, pairwise
 from typing import Literal
 
 from secateurs.segment.markup.flow import Flow
-from secateurs.segment.prose import sentence_ends
-from secateurs.segment.prose import cuts, tile
+from secateurs.segment.prose import cuts, sentence_ends, tile
 from secateurs.segment.units import LONGEST, pieces
 
 Mode = Literal["sentences", "lines", "code", "whole"]
