@@ -26,6 +26,7 @@ from secateurs.segment.walk import Walker
 _MATTER = 400  # lines of front matter
 _PROGRAM = 4  # lines of code that a document has which is nothing else
 _FIELD = re.compile(r"[\w.-]+\s*[:=](?:\s|$)|\s+\S|- |#|\[|\s*$")
+_LISTED = re.compile(r"\ufeff?\s*(?:[-*+]|\d{1,9}[.)])[ \t]")
 _KEY = re.compile(r"[a-z_][\w-]*:(?:\s|$)")
 
 
@@ -63,6 +64,8 @@ def _add_whole(page: Page) -> bool:
     lo, hi = _extent(page)
     lines = page.lines[:hi]
     for find, add in ((table_end, add_table), (yaml_end, add_yaml), (ini_end, add_ini), (records_end, add_records)):
+        if find is records_end and _LISTED.match(lines[lo]):
+            continue  # a list in Markdown, whose items have ancestors
         if hi - lo > 1 and find(lines, lo) == hi:
             page.skip(lo)
             add(build, page.lines[lo:], ())
