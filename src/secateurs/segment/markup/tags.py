@@ -25,7 +25,7 @@ _TAG = r"/?[^\W\d][\w.:-]*+(?=[\s/>])(?<!:)"  # what follows the < of a tag
 _SPECIAL = re.compile(
     rf"(?P<comment><!--)|(?P<marked><!\[CDATA\[)|(?P<marked_end>\]\]>)|(?P<declaration><![A-Za-z\[])|(?P<pi><\?)"
     rf"|<(?P<raw>{_RAW})(?=[\s/>])|^[ \t]*(?P<fence>```|~~~)[^`\n]*$|(?P<span>`<[^`\n]{{0,200}}>`)"
-    rf"|(?P<stray><(?!{_TAG}))",
+    rf"|(?P<stray>(?:<(?!{_TAG}|[!?]))+|<(?=[!?]))",
     re.I | re.M,
 )
 _BEGINS = re.compile(rf"<(?:!--|![A-Za-z\[]|\?|{_TAG})")
@@ -64,6 +64,8 @@ def find_tags(text: str, start: int, end: int) -> list[Tag]:
         >>> [(tag.kind, tag.start, tag.name) for tag in find_tags("<p>1 < 2<br/><!-- c --></p>", 0, 27)]
         [('open', 0, 'p'), ('empty', 8, 'br'), ('aside', 13, ''), ('close', 23, 'p')]
     """
+    if text.find(">", start, end) < 0:
+        return []
     blanks = _Blanks(text, start, end)
     last = blanks.text.rfind(">") + 1
     parser = _Parser(text, blanks.text, start)
@@ -165,10 +167,8 @@ class _Blanks:
             return match.end()
         if kind == "fence":
             return self._fence(match)
-        if kind == "span":
+        if kind in ("span", "stray"):
             return match.end()
-        if kind == "stray":
-            return start + 1
         if kind == "raw":
             after = self._raw(match)
         elif kind == "comment":
