@@ -21,10 +21,10 @@ _NEVER_GERMAN = _set("gem lt geb betr verh bez zzgl abzgl mind max hrsg st sen j
 # figure or a sign.
 _SOFT = _set(
     "fig figs eq eqs eqn tab tabs vol vols iss nos nr nrn sec secs sect art arts ch chap app appx ed eds p pp par"
-    " para pts ref refs ver vers ext tel fax abb abs bd jg jh kap ziff s.a zit hrsg aufl anm str lit"
+    " para pts ref refs ver vers ext tel fax abb abs bd jg jh kap ziff s.a zit std hrsg aufl anm str lit"
     " etc usw u.a u.v.m o.ä u.s.w u.ä ecc enz osv m.m itd itp atd apod bl jr sra p.m a.m"
     " ft in lb lbs oz hr hrs min mins sec msec yr yrs mo mos wk wks gal qt pt tsp tbsp tbs mi yd yds sq cu deg dia"
-    " dim wt std tgl jährl mind max avg est temp misc qty amt bal acct orig pop alt elev var spec specs config info intro"
+    " dim wt tgl jährl mind max avg est temp misc qty amt bal acct orig pop alt elev var spec specs config info intro"
     " cont mio mrd tsd stk stck zzgl abzgl ggü gem lt wg betr best geb gest verh v.chr n.chr"
     " jan feb mar apr jun jul aug sep sept oct okt nov dec dez mon tue tues wed thu thur thurs fri sat sun"
     " dept univ inst assn assoc mfg mfr intl natl govt bros com comm adm div bldg blvd ave rd hwy pkwy ste apt rm"

@@ -20,7 +20,9 @@ from secateurs.segment.inline import DENSE, Walk, inline
 from secateurs.segment.records import alike
 
 _PAUSE = re.compile(r"[.!?:;。！？：；…][\"'”’»」』)）\]】》*_`]*(?:\[\w{1,4}\])*\s*$")
-_KEY = re.compile(r"[\w.\- :]{1,40}(?:[:=：](?=\s|$)|(?<!\d)[:=：])|\*\*[^*]{1,40}\*\*\s*$|【|\[[^\]]{1,80}\]:")
+_KEY = re.compile(
+    r"[\w.\- :\[\]()@/]{1,40}(?:[:=：](?=\s|$)|(?<!\d)[:=：])|\*\*[^*]{1,40}\*\*\s*$|【|\[[^\]]{1,80}\]:"
+)
 _ALERT = re.compile(r"\[![A-Z]{3,12}\]$|:::\s?\w|:\w+_tab:")  # a line of its own in some Markdown
 _ATOM, _INDEX = re.compile(r"(?:\b[A-Z]{1,3}[a-z]?|\d\))$"), re.compile(r"\s*\d{1,2}(?![.\d])")  # a formula: O, 2
 _HAN = re.compile(DENSE)
@@ -32,12 +34,18 @@ _HANGS = re.compile(  # no line but one in mid-sentence ends like this
 )
 _HANGS_DENSE = re.compile(r"[和与與或及并並在对對为為是以从從于於由被把将將使向比但]$")
 _CARRIES_DENSE = re.compile(r"[的和与與或及等了着過过们們之]|中的|所")
+_STARTS_DENSE = re.compile(  # no rest of a sentence begins like this
+    r"如果|但是|因此|所以|此外|另外|同时|最后|首先|其次|其中|然而|通过|由于|为了|根据|按照|对于|关于|违反|任何"
+    r"|[在当這这那该該本我你您他她它请請注每各凡]"
+)
+_STOPS_DENSE = re.compile(r"[。！？；][”」』）》]*$")
 _TORN = re.compile(r"(?![是好对對嗯哦不行有没沒啊哈喂])[\u4e00-\u9fff][，。、；]")  # 方|式，
 _ENDS = re.compile(r"[，。；：！？、,.;:!?]$")
 _NO_CARRY = re.compile(  # a title, an article, an item of a list
     r"第[一二三四五六七八九十百千零〇\d]{1,6}[章节節条條款项項部编編回]"
     r"|[（(]?[一二三四五六七八九十\d]{1,3}(?:[)）、．]|\.(?!\d))|[①-⑳【•·|]|[*\-–—>+#]{1,6}\s"
 )
+_COLUMNS = re.compile(r"\S(?:\t|\s{3})\s*\S")
 _INNER = re.compile(r"[，。；！？]")
 _BRACKETED = re.compile(r"\[[^\]]*\](?![(\[])")  # [deleted], and no link
 _SENTENCE = re.compile(r"[.!?]['\"”’)]*\s+['\"“‘(]*[A-ZÀ-ÞА-Я]")
@@ -56,7 +64,7 @@ def runs(lines: Sequence[str], *, wrapped: bool) -> Iterator[str]:
     bodies = [line.strip() for line in lines]
     look = _Look(
         lower=_is_lower(bodies),
-        flowing=any(body.endswith(("，", "、")) for body in bodies[:-1]),
+        flowing=_is_flowing(bodies),
         torn=Walk(inline("".join(lines)).sure),
     )
     at, run = 0, [lines[0]]
@@ -80,7 +88,7 @@ class _Look:
 
     Attributes:
         lower: It is written in small letters, so that they tell nothing.
-        flowing: Lines of it end with a comma, as sentences do not.
+        flowing: Its lines break in mid-sentence.
         torn: What no cut may tear.
     """
 
@@ -94,6 +102,19 @@ def _is_lower(bodies: Sequence[str]) -> bool:
     begins = [bodies[0], *(body for before, body in pairwise(bodies) if _PAUSE.search(before[-20:]))]
     small = sum(_first(body).islower() for body in begins)
     return small > len(begins) - small + sum(_SENTENCE.search(body) is not None for body in bodies)
+
+
+def _is_flowing(bodies: Sequence[str]) -> bool:
+    """Tell whether a line ends with a comma of Chinese, or half of the lines that do not end a sentence break one."""
+    if any(body.endswith(("，", "、")) for body in bodies[:-1]):
+        return True
+    if not (_PAUSE.search(bodies[-1][-20:]) or any(map(_SENTENCE.search, bodies))):
+        return False
+    lengths = [len(body) for body in bodies if body]
+    if min(lengths[:-1], default=0) < max(lengths) / 2:
+        return False
+    broken = [body for before, body in pairwise(bodies) if before and body and not _PAUSE.search(before[-20:])]
+    return 0 < len(broken) <= 2 * sum(body[0].islower() for body in broken)
 
 
 def _first(body: str) -> str:
@@ -167,25 +188,32 @@ def _is_list(bodies: Sequence[str], *, prose: bool) -> bool:
         return True
     if 2 * sum(_NO_CARRY.match(body) is not None for body in bodies[1:]) >= len(bodies):
         return True
-    return alike(bodies) if not prose else sum(map(is_pair, bodies)) >= 0.8 * len(bodies)
+    if prose:  # one look is enough
+        pairs, columns = sum(map(is_pair, bodies)), sum(_COLUMNS.search(body) is not None for body in bodies)
+        return pairs >= 0.8 * len(bodies) or columns >= 0.3 * len(bodies)
+    return alike(bodies)
 
 
 def goes_on(before: str, line: str) -> bool:
-    """Tell whether a paragraph goes on in the next one, as where a page of a law or a PDF ended in mid-sentence.
+    """Tell whether a paragraph of Chinese or Japanese goes on behind a blank line, as laws and PDFs are often set.
+
+    Only its last physical line tells: one that ends in mid-sentence, and the shorter rest of it that ends a sentence.
+    Texts of other scripts are torn like this as well, but there two passages that were put together look the same.
 
     Args:
         before: The last line of the paragraph.
         line: The first line of the next.
     """
     before, line = before.strip(), line.strip()
-    if not before or not line or _NO_CARRY.match(line) or is_record(line) or _PAUSE.search(before[-20:]):
+    if not 12 <= len(before) <= 130 or not line or len(line) >= len(before):
         return False
-    if len(before) < 12 or is_record(before) or not (before[-1].isalpha() or before[-1] in ",，、-"):
+    if not _HAN.match(line) or not (_HAN.match(before[-1]) or before[-1] in "，、"):
         return False
-    if _HAN.match(line):
-        inner = _TORN.match(line) or _INNER.search(before) or (len(before) >= 25 and "、" in before)
-        return _HAN.search(before) is not None and bool(inner) and _PAUSE.search(line[-20:]) is not None
-    return line[0].islower() and len(before) >= 40
+    if _NO_CARRY.match(line) or _STARTS_DENSE.match(line) or is_record(line) or is_record(before):
+        return False
+    if not _STOPS_DENSE.search(line):
+        return False
+    return bool(_TORN.match(line) or _INNER.search(before) or (len(before) >= 25 and "、" in before))
 
 
 def _joins(before: str, body: str, look: _Look, at: int, *, hard: bool) -> bool:
@@ -218,7 +246,7 @@ def _joins(before: str, body: str, look: _Look, at: int, *, hard: bool) -> bool:
         return False
     if _HAN.match(before[-1]) or _HAN.match(body[0]):
         return _joins_dense(before, body, look)
-    return small
+    return small or (look.flowing and not look.lower and not _NO_CARRY.match(body) and not is_record(before))
 
 
 def _joins_dense(before: str, body: str, look: _Look) -> bool:

@@ -93,17 +93,22 @@ def add_records(build: Builder, lines: Sequence[str], frame: Sequence[int]) -> N
         at = at if blank is None else blank.end()
     above: list[tuple[int, int]] = []  # of the lines that end with a colon: how far they are indented, their index
     while i < len(lines):
-        if _HUNK.match(lines[i]) or _FILE.match(lines[i]):
+        line, j = lines[i], i + 1
+        if not line.strip():
+            at += len(line)
+            if len(build):
+                build.add(at, "record")  # it joins the unit before
+        elif _HUNK.match(line) or _FILE.match(line):
             j = _add_diff(build, lines, i, at, frame)
             at += sum(map(len, lines[i:j]))
         else:
             j = _unit_end(lines, i)
             at += sum(map(len, lines[i:j]))
-            indent = _indent(lines[i])
+            indent = _indent(line)
             while above and above[-1][0] >= indent:
                 above.pop()
             index = _add_record(build, at, (*frame, *(parent for _, parent in above[-1:])))
-            if lines[i].rstrip().endswith((":", "：")):
+            if line.rstrip().endswith((":", "：")):
                 above.append((indent, index))
         i = j
 
@@ -123,19 +128,19 @@ def _add_record(build: Builder, end: int, frame: Sequence[int]) -> int:
 
 def _add_diff(build: Builder, lines: Sequence[str], i: int, at: int, frame: Sequence[int]) -> int:
     """Add the lines of a diff: each needs its hunk's line, and that the lines which name the file."""
-    files: list[int] = []
+    file: int | None = None  # the last line that names the file; it needs those before it
     hunk: int | None = None
     for number in range(i, len(lines)):
         line = lines[number]
         at += len(line)
         if _HUNK.match(line):
-            hunk = build.add_whole(at, "record", (*frame, *files))
-        elif hunk is not None and line[:1] in "+- \\":
+            hunk = build.add_whole(at, "record", frame if file is None else (*frame, file))
+        elif hunk is not None and line[:1] in "+- \\" and line.strip():
             build.add_whole(at, "record", (*frame, hunk))
         elif _FILE.match(line):
-            files = [] if hunk is not None else files
+            fresh = file is None or hunk is not None or line.startswith("diff")
+            file = build.add_whole(at, "record", frame if fresh or file is None else (*frame, file))
             hunk = None
-            files.append(build.add_whole(at, "record", (*frame, *files)))
         else:
             return number
     return len(lines)
