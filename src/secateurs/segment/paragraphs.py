@@ -90,6 +90,7 @@ class Paragraphs:
             The line after the last one that was added.
         """
         start = k = lo
+        self._page.skip(lo)
         self._items.clear()
         while k < hi:
             region = self._region(k, lo, hi, stop)
@@ -122,7 +123,9 @@ class Paragraphs:
             page.skip(lo)
             add_code(page, lo, hi, page.outline.frame)
         else:
+            first = len(build)
             add_prose(build, page.starts[hi], page.outline.frame, page.language)
+            page.bind(first)
 
     def _region(self, k: int, lo: int, hi: int, stop: int) -> _Region | None:
         """Return what begins at line `k` of the paragraph from `lo` to `hi`."""
