@@ -251,7 +251,9 @@ def add_prose(build: Builder, end: int, frame: Sequence[int], language: str | No
     """Add the sentences of a paragraph up to `end`."""
     at = build.at
     for run in runs(build.text[at:end].splitlines(keepends=True)):
-        for stop in _sentences(build.text, at, at + len(run), language):
-            build.add(stop, kind, frame)
+        for stop in (*_sentences(build.text, at, at + len(run), language), at + len(run)):
+            if WORD.search(build.text, build.at, stop) or not len(build):
+                build.add(stop, kind, frame)
+            else:
+                build.extend(stop)
         at += len(run)
-        build.add(at, kind, frame)

@@ -47,7 +47,7 @@ def _add_whole(page: Page) -> bool:
     """Add the units of a document that is one thing; tell whether it is."""
     build, text = page.build, page.build.text
     start = len(text) - len(text.lstrip("\ufeff \t\r\n"))
-    if text[start] in "{[":
+    if text[start : start + 1] in ("{", "["):
         end = json_end(text, start)
         if end is not None and not text[end:].strip():
             build.extend(start)
