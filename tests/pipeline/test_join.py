@@ -111,7 +111,9 @@ def markdown(draw: st.DrawFn) -> str:
         elif kind == "ordered":
             blocks.append("\n".join(f"{i + 1}. {text()} {text()}" for i in range(draw(st.integers(1, 4)))))
         elif kind == "fence":
-            blocks.append("```\n" + "\n".join(f"x = {next(number)}" for _ in range(draw(st.integers(1, 20)))) + "\n```")
+            blocks.append(
+                "```\n" + "\n".join(f"x = {next(number)}" for _ in range(draw(st.integers(1, 20)))) + "\n```"
+            )
         elif kind == "table":
             rows = [f"| {text()} | {next(number)} |" for _ in range(draw(st.integers(1, 4)))]
             blocks.append("\n".join([f"| a{next(number)} | b |", "|---|---|", *rows]))
