@@ -6,8 +6,10 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import accumulate
 
+from secateurs.segment.markup import markup_ends
 from secateurs.segment.units import Builder, Kind
 
 Frame = tuple[int, ...]
@@ -107,6 +109,14 @@ class Page:
         self.starts = [0, *accumulate(map(len, self.lines))]
         self.language = language
         self.outline = Outline()
+
+    @cached_property
+    def _markup_ends(self) -> dict[int, int]:
+        return markup_ends(self.lines) if "<" in self.build.text else {}
+
+    def markup_end(self, i: int) -> int:
+        """Return the line after the block of HTML that begins at line `i`, or `i` if none does."""
+        return self._markup_ends.get(i, i)
 
     def blank(self, i: int) -> bool:
         """Tell whether nothing stands in line `i`."""

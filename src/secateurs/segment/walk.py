@@ -12,7 +12,7 @@ from markdown_it.token import Token
 from secateurs.segment.fences import add_code, add_code_lines, add_fence, add_whole_fence
 from secateurs.segment.looks import is_code, is_prose
 from secateurs.segment.markdown import Parser
-from secateurs.segment.markup import add_markup, markup_end
+from secateurs.segment.markup import add_markup
 from secateurs.segment.page import Frame, Page
 from secateurs.segment.prose import add_prose
 from secateurs.segment.quotes import add_quoted
@@ -258,7 +258,7 @@ class Walker:
         page = self.page
         i = lo
         while i < hi:
-            end = i if self._quotes else min(hi, markup_end(page.lines, i))
+            end = i if self._quotes else min(hi, page.markup_end(i))
             if end > i:
                 add_markup(page.build, page.starts[end], frame, page.language)
             else:
