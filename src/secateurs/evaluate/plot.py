@@ -47,7 +47,7 @@ def draw(systems: Sequence[Assessment], path: Path, *, records: str) -> None:
 def draw_reliability(item: Assessment, path: Path, *, records: str) -> None:
     """Draw a reliability diagram, one line a language, into a PNG or SVG file.
 
-    Both axes are logarithmic: most sentences score close to 0, and thresholds lie there.
+    Both axes are logarithmic: most units score close to 0, and thresholds lie there.
 
     Args:
         item: The results of one system.
@@ -59,7 +59,7 @@ def draw_reliability(item: Assessment, path: Path, *, records: str) -> None:
     """
     figure, axes = _sheet(6.0)
     axes.plot([_SMALLEST, 1], [_SMALLEST, 1], color="0.6", linewidth=1, label="as probable as it says")
-    ordered = sorted(item.reliability.items())  # all sentences, under the empty name, come first
+    ordered = sorted(item.reliability.items())  # all units, under the empty name, come first
     for index, (name, bins) in enumerate(ordered):
         count = sum(one.sentences for one in bins)
         axes.plot(
@@ -70,13 +70,13 @@ def draw_reliability(item: Assessment, path: Path, *, records: str) -> None:
             linewidth=2.4 if not name else 1.6,
             marker="osD^vP"[index % 6],
             markersize=5,
-            label=f"{name or 'all'} ({count:,} sentences)",
+            label=f"{name or 'all'} ({count:,} units)",
         )
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlim(_SMALLEST, 1)
     axes.set_ylim(_SMALLEST, 1.1)
-    axes.set_xlabel("mean score of the sentences of a bin")
+    axes.set_xlabel("mean score of the units of a bin")
     axes.set_ylabel("share of them that overlaps evidence")
     axes.set_title(f"{item.name}: scores against the share that is right\n{records}", loc="left", fontsize=11)
     axes.legend(loc="upper left", frameon=False, title="language", alignment="left")

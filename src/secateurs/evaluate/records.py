@@ -30,6 +30,7 @@ class Record:
         evidence: Spans that answer, in code points of `context`, sorted and disjoint; `()` for a document
             without an answer.
         ambiguous: The labels may be wrong or are not complete; left out of strict scoring.
+        group: What records of the same document have in common; `""` for a record of its own.
     """
 
     id: str
@@ -38,6 +39,7 @@ class Record:
     context: str
     evidence: tuple[Span, ...]
     ambiguous: bool = False
+    group: str = ""
 
 
 class BadRecordError(ValueError):
@@ -103,7 +105,7 @@ def _parquet(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
         raise MissingExtraError("reading Parquet", "evaluate") from None
     number = 0
     with parquet.ParquetFile(path) as file:
-        known = {"id", "lang", "query", "context", "evidence", "ambiguous", "labels"}
+        known = {"id", "lang", "query", "context", "evidence", "ambiguous", "labels", "group"}
         known |= {"texts", "context_spans", "context_spans_relevance"}
         columns = [name for name in file.schema_arrow.names if name in known]
         for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=columns):
@@ -155,7 +157,8 @@ def _record(
     lang = _or(row.get("lang"), "?")
     if not isinstance(lang, str):
         raise BadRecordError(f"{where}: 'lang' is {lang!r}, expected a language code.")
-    return Record(name, lang, query, context, tuple(spans), unsure or bool(row.get("ambiguous")))
+    group = str(_or(row.get("group"), ""))
+    return Record(name, lang, query, context, tuple(spans), unsure or bool(row.get("ambiguous")), group)
 
 
 def _text(row: Mapping[str, Any], key: str, where: str) -> str:
