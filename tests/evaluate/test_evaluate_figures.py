@@ -46,7 +46,10 @@ def naive(ladders: list[Ladder], t: float) -> dict[str, float]:
     positives = sum(y for _, y in kept)
     p, r = right / all_kept if all_kept else 0.0, right / positives
     saved = [(sum(3 for s in ladder.scores if s < t), 3 * len(ladder.scores)) for ladder in ladders]
-    empty = [3 * sum(s >= t for s in ladder.scores) / ladder.characters for ladder in ladders if not ladder.spans]
+    left = [3 * sum(s >= t for s in ladder.scores) for ladder in ladders]
+    empty = [(kept, ladder.characters) for kept, ladder in zip(left, ladders, strict=True) if not ladder.spans]
+    chosen = [k for ladder in ladders if ladder.spans for k in ladder.scores >= t]
+    pa = right / sum(chosen) if any(chosen) else 0.0
     return {
         "precision": p,
         "recall": r,
@@ -54,7 +57,10 @@ def naive(ladders: list[Ladder], t: float) -> dict[str, float]:
         "f2": 5 * p * r / (4 * p + r) if p + r else 0.0,
         "tokens_saved": sum(a for a, _ in saved) / sum(b for _, b in saved),
         "document_tokens_saved": float(np.mean([a / b for a, b in saved])),
-        **({"false_keep": float(np.mean(empty))} if empty else {}),
+        "answered_f1": 2 * pa * r / (pa + r) if pa + r else 0.0,
+        "text_saved": 1 - sum(left) / sum(ladder.characters for ladder in ladders),
+        **({"false_keep": float(np.mean([kept / size for kept, size in empty]))} if empty else {}),
+        **({"false_text": sum(kept for kept, _ in empty) / sum(size for _, size in empty)} if empty else {}),
     }
 
 

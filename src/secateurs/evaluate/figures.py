@@ -39,8 +39,11 @@ class Figures:
         recall: Micro: the share of the units that overlap evidence that is in the output.
         f1: Of the micro precision and recall.
         f2: Of the micro precision and recall.
+        answered_f1: F1 of the micro precision and recall over the records with an answer alone.
         evidence_kept: Share of all evidence spans that survive whole.
         tokens_saved: Share of all LLM tokens that is saved.
+        text_saved: Share of all characters that is saved.
+        false_text: Share of the characters of all documents without an answer that is kept.
         query_precision: Macro: mean over the records with an answer.
         query_recall: Macro.
         query_f1: Macro.
@@ -48,7 +51,8 @@ class Figures:
         query_evidence_kept: Macro.
         document_tokens_saved: Mean over all records.
         kept_share: Mean over all records of the share of characters kept.
-        false_keep: The same over the records without an answer.
+        false_keep: The same over the records without an answer; where most documents are short, `false_text` says
+            more.
         average_precision: Mean over the records with an answer; does not depend on the threshold.
         top_one: Share of the records with an answer whose best unit is right; does not depend on it either.
     """
@@ -57,8 +61,11 @@ class Figures:
     recall: float | None
     f1: float | None
     f2: float | None
+    answered_f1: float | None
     evidence_kept: float | None
     tokens_saved: float | None
+    text_saved: float | None
+    false_text: float | None
     query_precision: float | None
     query_recall: float | None
     query_f1: float | None
@@ -74,6 +81,7 @@ class Figures:
 NAMES = tuple(field.name for field in fields(Figures))
 COLUMNS = (
     *("records", "answered", "empty", "kept", "right", "positives", "spans", "evidence", "before", "after"),
+    *("answered_kept", "characters", "length", "empty_characters", "empty_length"),
     *("query_precision", "query_recall", "query_f1", "query_f2", "query_evidence", "document_saved"),
     *("share", "false_share", "average_precision", "top_one"),
 )
@@ -86,6 +94,8 @@ def columns(ladder: Ladder, outcome: Outcome) -> list[float]:
     kept = kept_share(outcome.characters, ladder.characters)
     row: list[float] = [1, answered, empty, outcome.kept, outcome.right, ladder.positives]
     row += [ladder.spans, outcome.evidence, ladder.tokens, outcome.tokens]
+    row += [outcome.kept if answered else 0, outcome.characters, ladder.characters]
+    row += [outcome.characters, ladder.characters] if empty else [0, 0]
     if answered:
         p, r = precision(outcome.right, outcome.kept), recall(outcome.right, ladder.positives)
         row += [p, r, f_score(p, r), f_score(p, r, beta=2), evidence_kept(outcome.evidence, ladder.spans)]
@@ -126,11 +136,14 @@ def figures(sums: Sequence[float]) -> Figures:
         r,
         f_score(p, r),
         f_score(p, r, beta=2),
+        f_score(precision(s["right"], s["answered_kept"]), r),
         evidence_kept(s["evidence"], s["spans"]),
     ]
     if not answered:
         values = [None] * len(values)
     values.append(tokens_saved(s["before"], s["after"]) if records else None)
+    values.append(1.0 - kept_share(s["characters"], s["length"]) if s["length"] else None)
+    values.append(kept_share(s["empty_characters"], s["empty_length"]) if s["empty_length"] else None)
     macro = ("query_precision", "query_recall", "query_f1", "query_f2", "query_evidence")
     values += [_mean(s[name], answered) for name in macro]
     values += [_mean(s["document_saved"], records), _mean(s["share"], records)]

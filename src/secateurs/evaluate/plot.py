@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Okabe and Ito's colours, safe for colour-blind readers; the line style tells systems apart in grey, too.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _SMALLEST = 5e-4  # where the logarithmic axes begin
 _STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 
@@ -31,7 +31,7 @@ def draw(systems: Sequence[Assessment], path: Path, *, records: str) -> None:
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    figure, axes = _sheet(5.4)
+    figure, axes = sheet(5.4)
     for index, item in enumerate(systems):
         _curve(axes, item, index)
     defaults = [mark.tokens_saved for mark in map(_default, systems) if mark is not None]
@@ -57,7 +57,7 @@ def draw_reliability(item: Assessment, path: Path, *, records: str) -> None:
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    figure, axes = _sheet(6.0)
+    figure, axes = sheet(6.0)
     axes.plot([_SMALLEST, 1], [_SMALLEST, 1], color="0.6", linewidth=1, label="as probable as it says")
     ordered = sorted(item.reliability.items())  # all units, under the empty name, come first
     for index, (name, bins) in enumerate(ordered):
@@ -65,7 +65,7 @@ def draw_reliability(item: Assessment, path: Path, *, records: str) -> None:
         axes.plot(
             [max(one.score, _SMALLEST) for one in bins],
             [max(one.right, _SMALLEST) for one in bins],
-            color=_COLOURS[index % len(_COLOURS)],
+            color=COLOURS[index % len(COLOURS)],
             linestyle=_STYLES[index % len(_STYLES)],
             linewidth=2.4 if not name else 1.6,
             marker="osD^vP"[index % 6],
@@ -83,7 +83,7 @@ def draw_reliability(item: Assessment, path: Path, *, records: str) -> None:
     replace_file(path, figure.savefig)
 
 
-def _sheet(height: float) -> tuple[Figure, Axes]:
+def sheet(height: float) -> tuple[Figure, Axes]:
     """Return an empty sheet with its axes."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -112,7 +112,7 @@ def _default(item: Assessment) -> Point | None:
 
 def _curve(axes: Axes, item: Assessment, index: int) -> None:
     """Draw one system: its curve, its name beside it, and a dot at its default."""
-    colour = _COLOURS[index % len(_COLOURS)]
+    colour = COLOURS[index % len(COLOURS)]
     style: Any = _STYLES[index % len(_STYLES)]
     front = _front(item.curve)
     x = [100 * point.tokens_saved for point in front]

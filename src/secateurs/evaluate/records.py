@@ -64,7 +64,7 @@ def read_records(path: Path) -> Iterator[Record]:
     Source:
         The column names of OpenProvence's data sets (hotchpotch/open_provence).
     """
-    rows = _parquet(path) if path.suffix == ".parquet" else _jsonl(path)
+    rows = _parquet(path) if path.suffix == ".parquet" else json_lines(path)
     for number, row in rows:
         where = f"{path}, {'row' if path.suffix == '.parquet' else 'line'} {number}"
         if "texts" in row:
@@ -73,7 +73,15 @@ def read_records(path: Path) -> Iterator[Record]:
             yield _evidence(row, where, f"{path.name}:{number}")
 
 
-def _jsonl(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def json_lines(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Read a file of one JSON object a line, compressed if its name ends in `.gz`; blank lines are skipped.
+
+    Yields:
+        tuple: Number of the line, counted from 1, and its object.
+
+    Raises:
+        BadRecordError: The file is not as described; the message says where.
+    """
     opener = gzip.open if path.suffix == ".gz" else open
     with cast("IO[str]", opener(path, "rt", encoding="utf-8")) as lines:
         number = 0
