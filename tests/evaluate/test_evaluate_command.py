@@ -67,8 +67,8 @@ def test_the_command_measures_and_writes(data: Path, tiny_folder: Path, tiny: Co
     report = json.loads((out / "evaluation.json").read_text())
     assert report["records"] == "report halves of the dev sample"
     ours, first = report["systems"]
-    assert list(ours["settings"]) == ["default", "fixed", "calibrated", "oracle"]
-    assert list(first["settings"]) == ["fixed", "calibrated", "oracle"]
+    assert list(ours["settings"]) == ["default", "fixed", "calibrated", "units", "oracle"]
+    assert list(first["settings"]) == ["fixed", "calibrated", "units", "oracle"]
     assert first["calibration_error"]["all"] is None and ours["calibration_error"]["all"] is not None
     assert set(ours["settings"]["fixed"]["languages"]) == {"en", "zh"}
     assert len(first["settings"]["fixed"]["difference_from_first"]["f1"]) == 2

@@ -14,7 +14,14 @@ from secateurs.evaluate.figures import figures, mean_figures, sweep, swept_evide
 from secateurs.evaluate.ladder import Cut, Ladder, Scored, build
 from secateurs.evaluate.measure import FileRun, SystemRun
 from secateurs.evaluate.records import Record
+from secateurs.pipeline.join import Parts
 from secateurs.result.span import Span
+from secateurs.segment import Unit
+
+
+def parts(count: int) -> Parts:
+    """Units of three characters each."""
+    return Parts("abc" * count, tuple(Unit(3 * place, 3 * place + 3) for place in range(count)))
 
 
 def make(seed: int, *, answered: bool = True) -> Ladder:
@@ -24,8 +31,8 @@ def make(seed: int, *, answered: bool = True) -> Ladder:
     spans = [Span(3 * index, 3 * index + rng.randint(1, 3)) for index in range(count) if rng.random() < 0.4]
     spans = (spans or [Span(0, 2)]) if answered else []
     scores = np.array([round(rng.random() * (1 if answered else 0.6), 2) for _ in range(count)])
-    record = Record(str(seed), "en", "q", "ab " * count, tuple(spans))
-    scored = Scored(np.arange(1, count + 1) * 3, scores, Cut(0.0, scores >= 0.5))
+    record = Record(str(seed), "en", "q", "abc" * count, tuple(spans))
+    scored = Scored(parts(count), scores, Cut(0.0, scores >= 0.5))
     return build(record, scored, len)
 
 
@@ -39,7 +46,10 @@ def naive(ladders: list[Ladder], t: float) -> dict[str, float]:
     positives = sum(y for _, y in kept)
     p, r = right / all_kept if all_kept else 0.0, right / positives
     saved = [(sum(3 for s in ladder.scores if s < t), 3 * len(ladder.scores)) for ladder in ladders]
-    empty = [3 * sum(s >= t for s in ladder.scores) / ladder.characters for ladder in ladders if not ladder.spans]
+    left = [3 * sum(s >= t for s in ladder.scores) for ladder in ladders]
+    empty = [(kept, ladder.characters) for kept, ladder in zip(left, ladders, strict=True) if not ladder.spans]
+    chosen = [k for ladder in ladders if ladder.spans for k in ladder.scores >= t]
+    pa = right / sum(chosen) if any(chosen) else 0.0
     return {
         "precision": p,
         "recall": r,
@@ -47,7 +57,10 @@ def naive(ladders: list[Ladder], t: float) -> dict[str, float]:
         "f2": 5 * p * r / (4 * p + r) if p + r else 0.0,
         "tokens_saved": sum(a for a, _ in saved) / sum(b for _, b in saved),
         "document_tokens_saved": float(np.mean([a / b for a, b in saved])),
-        **({"false_keep": float(np.mean(empty))} if empty else {}),
+        "answered_f1": 2 * pa * r / (pa + r) if pa + r else 0.0,
+        "text_saved": 1 - sum(left) / sum(ladder.characters for ladder in ladders),
+        **({"false_keep": float(np.mean([kept / size for kept, size in empty]))} if empty else {}),
+        **({"false_text": sum(kept for kept, _ in empty) / sum(size for _, size in empty)} if empty else {}),
     }
 
 
@@ -106,6 +119,16 @@ def test_the_calibrated_threshold_is_the_highest_that_keeps_enough():
         assert thresholds.calibrated(FILES, evidence=share) == step / 1000
 
 
+def test_the_threshold_by_units_is_the_highest_that_keeps_enough_of_them():
+    """Found by trying every thousandth, from the top, over the units of all records together."""
+    flat = [ladder for ladders in FILES for ladder in ladders]
+    for share in (0.95, 0.5):
+        found = thresholds.units_kept(FILES, evidence=share)
+        scores = [s for ladder in flat for s, y in zip(ladder.scores, ladder.labels, strict=True) if y]
+        enough = [step / 1000 for step in range(1001) if np.mean([s >= step / 1000 for s in scores]) >= share]
+        assert found == enough[-1]
+
+
 def test_the_fixed_threshold_has_the_best_mean_f1():
     """Found by trying every thousandth; of equal ones the lowest."""
     values = [np.mean([naive(ladders, step / 1000)["f1"] for ladders in FILES]) for step in range(1001)]
@@ -114,8 +137,8 @@ def test_the_fixed_threshold_has_the_best_mean_f1():
 
 def test_thresholds_of_scores_that_are_no_probabilities():
     """Other scores are cut at scores that occur."""
-    record = Record("a", "en", "q", "ab cd ef ", (Span(3, 5),))
-    ladder = build(record, Scored(np.array([3, 6, 9]), np.array([-2.0, 7.5, 3.0])), len)
+    record = Record("a", "en", "q", "abcabcabc", (Span(3, 5),))
+    ladder = build(record, Scored(parts(3), np.array([-2.0, 7.5, 3.0])), len)
     assert thresholds.best_f1([[ladder]]) == 7.5
     assert thresholds.calibrated([[ladder]]) == 7.5
 
@@ -153,7 +176,8 @@ def test_thresholds_are_chosen_on_one_half_and_reported_on_the_other():
     )
     result = assess(run, Plan(resamples=0, calibrate=True))
     assert result.fixed == thresholds.best_f1([ladders[0::2] for ladders in FILES])
-    assert set(result.settings) == {"default", "fixed", "calibrated", "oracle"}
+    assert set(result.settings) == {"default", "fixed", "calibrated", "units", "oracle"}
+    assert result.units == thresholds.units_kept([ladders[0::2] for ladders in FILES])
     for name, ladders in zip("012", FILES, strict=True):
         fixed, oracle = result.settings["fixed"].files[name], result.settings["oracle"].files[name]
         assert fixed.figures.f1 == pytest.approx(naive(ladders[1::2], result.fixed)["f1"])

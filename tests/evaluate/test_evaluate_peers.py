@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,13 @@ import pytest
 from tiny import tiny_tokenizer
 from tokenizers import processors
 
+from secateurs import Compressor, Threshold
 from secateurs.errors import CheckpointError
 from secateurs.evaluate.embeddings import Encoder, LlamaIndexSystem, SimilaritySystem, Vectors
-from secateurs.evaluate.ladder import build
+from secateurs.evaluate.ladder import Floats, build
 from secateurs.evaluate.peers import keep_first, keyword_overlap, words
 from secateurs.evaluate.records import Record
-from secateurs.evaluate.systems import ScoreSystem
+from secateurs.evaluate.systems import ScoreSystem, texts
 from secateurs.result.savings import TokenCounter
 from secateurs.result.span import Span
 
@@ -78,7 +80,23 @@ def test_keep_first_keeps_the_first():
     item = record()
     ladder = build(item, ScoreSystem("first", keep_first).score([item])[0], TokenCounter())
     assert [ladder.at(1 / k).kept for k in (1, 2, 3)] == [1, 2, 3]
-    assert ladder.at(1.0).characters == TEXT.index("It burned")
+    assert ladder.at(1.0).characters == TEXT.index(" It burned")  # no white space is left at the end
+
+
+def test_peers_rank_the_compressors_units_and_are_joined_like_it(tiny: Compressor):
+    """A peer scores what can be chosen, headings too and marks not, and what it keeps brings its frame along."""
+    text = "# Mills\n\n- By Ann Lee\n  - in 1842\n- Burned twice\n\n---\n\nNobody knows.\n"
+    seen: list[str] = []
+
+    def second_item(query: str, units: Sequence[str]) -> Floats:
+        seen.extend(units)
+        return np.array([float("1842" in unit) for unit in units])
+
+    item = record(text)
+    scored = ScoreSystem("one", second_item).score([item])[0]
+    units = [one for one in tiny.compress(QUERY, [text], policy=Threshold(0.0))[0].sentences if not one.frame]
+    assert seen == [one.text for one in units] and "---" not in "".join(seen)
+    assert build(item, scored, len).at(1.0).characters == len("# Mills\n\n- By Ann Lee\n  - in 1842")
 
 
 def test_similarity_is_the_cosine_with_the_query():
@@ -88,7 +106,7 @@ def test_similarity_is_the_cosine_with_the_query():
     alone = system.score([record()])[0]
     among = system.score([record("A short one."), record(), record("")])
     query = encoder.queries([QUERY])[0]
-    expected = [float(encoder.sentences([TEXT[a:b]])[0] @ query) for a, b in zip([0, *alone.ends], alone.ends)]  # noqa: B905 - one start too many
+    expected = [float(encoder.sentences([text])[0] @ query) for text in texts(alone.parts)]
     assert alone.scores == pytest.approx(expected) == among[1].scores
     assert len(among[2].scores) == 0
 

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
-from secateurs.evaluate.measure import file_names, find_files
+from secateurs.evaluate.measure import file_names, find_files, measure, whole
+from secateurs.evaluate.peers import keep_first
 from secateurs.evaluate.records import BadRecordError, Record, read_records
-from secateurs.evaluate.sample import encoder_length, strict, take_sample
+from secateurs.evaluate.sample import digest, encoder_length, strict, take_sample
+from secateurs.evaluate.systems import ScoreSystem
 
 GOOD: dict[str, Any] = {"id": "a", "lang": "en", "query": "q", "context": "One. Two.", "evidence": [[0, 3], [5, 9]]}
 PROVENCE: dict[str, Any] = {
@@ -41,6 +43,18 @@ def test_evidence_records_are_read(tmp_path: Path, name: str):
     first, second = read_records(write(tmp_path / name, rows))
     assert first == Record("a", "en", "q", "One. Two.", ((0, 3), (5, 9)))
     assert second == Record(f"{name}:3", "?", "q", "x", (), ambiguous=True)
+
+
+def test_records_of_one_document_are_in_one_half(tmp_path: Path):
+    """Halves go by the order of groups, and of ids where a record names no group."""
+    rows = [{**GOOD, "id": str(place), "group": f"g{place // 3}"} for place in range(30)]
+    rows += [{**GOOD, "id": f"alone{place}"} for place in range(30)]
+    path = write(tmp_path / "data.jsonl", rows)
+    run = measure(ScoreSystem("first", keep_first), [path], load=whole, count=len).files[0]
+    names = sorted({row.get("group", row["id"]) for row in rows}, key=digest)
+    assert run.places.tolist() == [names.index(row.get("group", row["id"])) for row in rows]
+    halves = [set(run.half(which).places.tolist()) for which in ("calibration", "report")]
+    assert not halves[0] & halves[1] and sum(map(len, halves)) == len(names)
 
 
 def test_a_record_with_an_undecided_sentence_is_ambiguous(tmp_path: Path):

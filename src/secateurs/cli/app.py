@@ -38,7 +38,7 @@ _ROOMS = {
     "serve": "Serve compression over HTTP, with a page to try it on.",
     "mcp": "Serve compression to agents over the Model Context Protocol.",
     "bulk": "Compress a corpus with Ray; resumable.",
-    "evaluate": "Measure checkpoints and peers on labelled data.",
+    "evaluate": "Measure on labelled data, and on tool output.",
     "train": "Train a pruner.",
     "annotate": "Label records with an LLM that reasons first.",
     "bench": "Time the parts of a compression on this machine.",
@@ -158,12 +158,16 @@ def run() -> None:
 def _register(words: Sequence[str]) -> None:
     """Make the rooms' commands known: the one that is called in full, the others by name only."""
     called = next((word for word in words if not word.startswith("-")), None)
-    known = {command.name for command in app.registered_commands}
+    known = {command.name for command in [*app.registered_commands, *app.registered_groups]}
     for name, says in _ROOMS.items():
         if name == called:
             room = import_module(f"secateurs.{name}.command")
             app.registered_commands = [command for command in app.registered_commands if command.name != name]
-            app.command(name)(getattr(room, name))
+            app.registered_groups = [group for group in app.registered_groups if group.name != name]
+            if hasattr(room, "app"):  # a room with several commands
+                app.add_typer(room.app, name=name, help=says)
+            else:
+                app.command(name)(getattr(room, name))
         elif name not in known:
             app.command(name, help=says)(_not_imported)
 

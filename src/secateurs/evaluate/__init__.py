@@ -11,5 +11,6 @@ thresholds.py   where thresholds are chosen, and how
 bootstrap.py    intervals, paired by record
 assess.py       runs -> results
 report.py       JSON, Markdown, tables; plot.py: the picture
-command.py      the command line's entry
+command.py      the command line's entry; options.py: what its options mean
+tool_output/    what survives in the output of tools: `secateurs evaluate tool-output`
 """

@@ -30,6 +30,7 @@ LABELS = {
     "given": "given: a threshold named beforehand",
     "fixed": "fixed: best mean F1 on the calibration halves, one threshold for all files",
     "calibrated": "calibrated: the highest threshold that keeps 95 % of the evidence whole on the calibration halves",
+    "units": "units: the highest threshold that keeps 95 % of evidence units, pooled over the calibration halves",
     "oracle": "oracle: best F1 on the very records it is reported on; an upper bound, not a figure a user can have",
 }
 _POINTS = 100
@@ -42,7 +43,7 @@ class Plan:
     Attributes:
         records: `"report"` for the report halves, `"all"` for both.
         threshold: A threshold fixed beforehand; None to choose one on the calibration halves.
-        calibrate: Report the calibrated threshold, too.
+        calibrate: Report the calibrated thresholds, too: by whole evidence, and by its units.
         resamples: Bootstrap resamples; 0 for no intervals.
         seed: Of the bootstrap.
     """
@@ -111,10 +112,11 @@ class Assessment:
         failed: Documents that could not be scored; they count as kept whole.
         fixed: The threshold with the best mean F1 on the calibration halves.
         calibrated: The highest one that keeps 95 % of the evidence there.
-        calibration_error: By file, and under `""` over all sentences; None where scores are no probabilities.
+        units: The highest one that keeps 95 % of the units there that overlap evidence, all files pooled.
+        calibration_error: By file, and under `""` over all units; None where scores are no probabilities.
         settings: By label.
         curve: Points by rising threshold.
-        reliability: Reliability diagram by language, and under `""` of all sentences; empty where scores are no
+        reliability: Reliability diagram by language, and under `""` of all units; empty where scores are no
             probabilities.
         misses: By file, the evidence that scored lowest.
     """
@@ -123,6 +125,7 @@ class Assessment:
     failed: int
     fixed: float
     calibrated: float
+    units: float
     calibration_error: dict[str, float | None]
     settings: dict[str, Setting]
     curve: tuple[Point, ...]
@@ -141,9 +144,10 @@ def assess(run: SystemRun, plan: Plan, reference: Assessment | None = None) -> A
     chosen_on = [file.ladders for file in run.half("calibration").files]
     reported = run.half(plan.records)
     fixed, calibrated = thresholds.best_f1(chosen_on), thresholds.calibrated(chosen_on)
+    units = thresholds.units_kept(chosen_on)
     wanted: dict[str, float | None] = {"default": None} if _has_default(reported) else {}
     wanted |= {"fixed": fixed} if plan.threshold is None else {"given": plan.threshold}
-    wanted |= {"calibrated": calibrated} if plan.calibrate else {}
+    wanted |= {"calibrated": calibrated, "units": units} if plan.calibrate else {}
     wanted |= {"oracle": None}
     settings = {}
     for label, threshold in wanted.items():
@@ -155,6 +159,7 @@ def assess(run: SystemRun, plan: Plan, reference: Assessment | None = None) -> A
         run.failed,
         fixed,
         calibrated,
+        units,
         _errors(reported),
         settings,
         curve(reported),
@@ -164,7 +169,7 @@ def assess(run: SystemRun, plan: Plan, reference: Assessment | None = None) -> A
 
 
 def _reliability(run: SystemRun) -> dict[str, tuple[Bin, ...]]:
-    """Return the reliability diagram by language, and of all sentences under the empty name."""
+    """Return the reliability diagram by language, and of all units under the empty name."""
     if not run.probabilities:
         return {}
     langs = sorted({lang for file in run.files for lang in file.langs})
@@ -174,7 +179,7 @@ def _reliability(run: SystemRun) -> dict[str, tuple[Bin, ...]]:
 
 
 def _errors(run: SystemRun) -> dict[str, float | None]:
-    """Return the calibration error by file, and over all sentences under the empty name."""
+    """Return the calibration error by file, and over all units under the empty name."""
     groups = {file.name: list(file.ladders) for file in run.files}
     groups[""] = [ladder for ladders in groups.values() for ladder in ladders]
     return {name: calibration(ladders) if run.probabilities else None for name, ladders in groups.items()}

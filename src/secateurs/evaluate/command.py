@@ -1,4 +1,4 @@
-"""`secateurs evaluate`: measure checkpoints and peers on labelled data."""
+"""`secateurs evaluate`: measure checkpoints and peers on labelled data, and what survives in tool output."""
 
 from __future__ import annotations
 
@@ -7,22 +7,23 @@ import sys
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import Progress
+from typer.core import TyperGroup
 
 from secateurs import __version__
 from secateurs.checkpoints import BUNDLED
-from secateurs.errors import MissingExtraError
 from secateurs.evaluate.assess import Assessment, Plan, assess
 from secateurs.evaluate.measure import Load, SystemRun, file_hash, file_names, find_files, measure, sampled, whole
+from secateurs.evaluate.options import check_folder, need, short_name
 from secateurs.evaluate.report import Report, show, to_json, to_markdown
 from secateurs.evaluate.sample import encoder_length
 from secateurs.evaluate.systems import CheckpointSystem, ScoreSystem, System
+from secateurs.evaluate.tool_output.command import tool_output
 from secateurs.result.savings import TokenCounter
 from secateurs.support.arguments import check_count, check_threshold
 from secateurs.support.files import write_text
@@ -65,21 +66,25 @@ def evaluate(  # noqa: PLR0913 - a command's options are its interface
         float | None, typer.Option(help="A threshold fixed beforehand; else one is chosen on the calibration halves.")
     ] = None,
     calibrate: Annotated[
-        bool, typer.Option(help="Report the threshold that keeps 95 % of the evidence, too.")
+        bool, typer.Option(help="Report the thresholds that keep 95 % of the evidence, too.")
     ] = False,
     resamples: Annotated[int, typer.Option(help="Bootstrap resamples; 0 for no intervals.")] = 1000,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
     encoding: Annotated[str, typer.Option(help="tiktoken encoding that counts the tokens.")] = "o200k_base",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
 ) -> None:
-    """Measure how much evidence survives, and how many tokens that saves, on labelled DATA."""
+    """Measure how much evidence survives, and how many tokens that saves, on labelled DATA.
+
+    Beside it: `secateurs evaluate tool-output FILE...`, which facts survive in the output of tools. Data whose name
+    is that of a command is given as a path: ./tool-output
+    """
     if threshold is not None:
         check_threshold(threshold)
     check_count(resamples, "--resamples", least=0)
     plan = Plan(str(records), threshold, calibrate, resamples, seed)
     paths = find_files(data)
     if output is not None:
-        _check_output(output)
+        check_folder(output)
     count = TokenCounter(encoding)
     makers = [*_models(model, encoding, device), *_peers(peers, count, device)]
     load: Load = whole if all_records else sampled(encoder_length())
@@ -120,20 +125,8 @@ def write(report: Report, output: Path) -> None:
         draw_reliability(first, output / diagram, records=report.records)
 
 
-def _check_output(output: Path) -> None:
-    """Find out what is wrong before an hour of measuring, not after it."""
-    if output.exists() and not output.is_dir():
-        raise ValueError(f"--output {output} is a file: name a folder")
-    _need("matplotlib", "the picture", "evaluate")
-
-
-def _need(module: str, feature: str, extra: str) -> None:
-    if find_spec(module) is None:
-        raise MissingExtraError(feature, extra)
-
-
 def _models(models: Sequence[str] | None, encoding: str, device: str) -> list[tuple[str, Make]]:
-    return [(_short(model), _checkpoint(model, encoding, device)) for model in models or [BUNDLED]]
+    return [(short_name(model), _checkpoint(model, encoding, device)) for model in models or [BUNDLED]]
 
 
 def _checkpoint(model: str, encoding: str, device: str) -> Make:
@@ -141,14 +134,9 @@ def _checkpoint(model: str, encoding: str, device: str) -> Make:
         from secateurs.compressor import Compressor
 
         compressor = Compressor.from_pretrained(model, device=device, encoding=encoding)
-        return CheckpointSystem(_short(model), compressor)
+        return CheckpointSystem(short_name(model), compressor)
 
     return make
-
-
-def _short(model: str) -> str:
-    """Name a folder by its last part, so that reports do not depend on the machine."""
-    return Path(model).resolve().name if Path(model).is_dir() else model
 
 
 def _peers(peers: str, count: TokenCounter, device: str) -> list[tuple[str, Make]]:
@@ -167,7 +155,7 @@ def _peers(peers: str, count: TokenCounter, device: str) -> list[tuple[str, Make
 
 def _label(peer: str) -> str:
     kind, _, encoder = peer.partition("=")
-    return f"{kind} ({_short(encoder)})" if encoder else kind
+    return f"{kind} ({short_name(encoder)})" if encoder else kind
 
 
 def _peer(peer: str, count: TokenCounter, encoder: Callable[[str], Encoder]) -> Make:
@@ -176,14 +164,14 @@ def _peer(peer: str, count: TokenCounter, encoder: Callable[[str], Encoder]) -> 
     kind, _, model = peer.partition("=")
     name = _label(peer)
     if peer == "bm25":
-        _need("bm25s", "the peer bm25", "evaluate")
+        need("bm25s", "the peer bm25", "evaluate")
         return lambda: ScoreSystem(name, keyword_overlap)
     if peer == "first":
         return lambda: ScoreSystem(name, keep_first)
     if kind not in ("embedding", "llama-index"):
         raise ValueError(f"unknown peer {peer!r}: --peers takes {PEERS}, comma-separated.")
     if kind == "llama-index":
-        _need("llama_index", "the peer llama-index", "llama-index")
+        need("llama_index", "the peer llama-index", "llama-index")
 
     def make() -> System:
         from secateurs.evaluate.embeddings import LlamaIndexSystem, SimilaritySystem
@@ -199,3 +187,17 @@ def _measure(name: str, make: Make, paths: Sequence[Path], load: Load, count: To
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(name, total=None)
         return measure(make(), paths, load=load, count=count, tick=lambda done: progress.advance(task, done))
+
+
+class _Commands(TyperGroup):
+    """Takes what names no command for the arguments of the first one, so that `evaluate DATA` needs no other word."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments."""
+        named = bool(args) and args[0] in self.commands
+        return super().parse_args(ctx, args if named else [next(iter(self.commands)), *args])
+
+
+app = typer.Typer(cls=_Commands, add_completion=False, rich_markup_mode=None)
+app.command("labelled")(evaluate)
+app.command("tool-output")(tool_output)

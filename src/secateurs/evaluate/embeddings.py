@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from secateurs.errors import CheckpointError, MissingExtraError
 from secateurs.evaluate.ladder import Cut, Scored
 from secateurs.evaluate.records import Record
-from secateurs.evaluate.systems import slices, tile
+from secateurs.evaluate.systems import parts_of, texts
 from secateurs.result.savings import TokenCounter
 
 if TYPE_CHECKING:
     import torch
 
 Vectors = NDArray[np.float32]
-_SHARES = tuple(step / 20 for step in range(1, 21))  # of the sentences that LlamaIndex's class keeps
+_SHARES = tuple(step / 20 for step in range(1, 21))  # of the units that LlamaIndex's class keeps
 _DEFAULT_SHARE = 0.5  # the value of its documentation
 _TEXTS_AT_ONCE = 64
 _MOST_KNOWN = 100_000  # vectors held; a few hundred MB at most
@@ -76,24 +76,25 @@ class SimilaritySystem:
 
     def score(self, records: Sequence[Record]) -> list[Scored]:
         """Score records, one result each, in order."""
-        ends = [tile(record.context) for record in records]
-        texts = [slices(record.context, cuts) for record, cuts in zip(records, ends, strict=True)]
+        documents = [parts_of(record.context) for record in records]
+        units = [texts(parts) for parts in documents]
         queries = self._encoder.queries([record.query for record in records])
-        vectors = self._encoder.sentences([text for some in texts for text in some] or [""])
+        vectors = self._encoder.sentences([text for some in units for text in some] or [""])
         results, at = [], 0
-        for query, cuts in zip(queries, ends, strict=True):
-            mine = vectors[at : at + len(cuts)]
-            at += len(cuts)
-            results.append(Scored(cuts, (mine @ query).astype(np.float64)))
+        for query, parts, some in zip(queries, documents, units, strict=True):
+            mine = vectors[at : at + len(some)]
+            at += len(some)
+            results.append(Scored(parts, (mine @ query).astype(np.float64)))
         return results
 
 
 class LlamaIndexSystem:
     """LlamaIndex's own SentenceEmbeddingOptimizer, once for each share of sentences it may keep.
 
-    It gets our sentences and is otherwise left as it comes: the neighbour on each side of a sentence is added, what
-    two windows share is written twice, and the best window comes first. Its LLM tokens are those of the text it
-    returns. A sentence counts as kept if its text stands in there.
+    It gets our units (not those that are pure frame) for sentences and is otherwise left as it comes: the neighbour
+    on each side of a sentence is added, what two windows share is written twice, the best window comes first, and no
+    frame comes along. Its LLM tokens are those of the text it returns. A unit counts as kept if its text stands in
+    there.
     """
 
     probabilities = False
@@ -109,29 +110,29 @@ class LlamaIndexSystem:
         return [self._one(record) for record in records]
 
     def _one(self, record: Record) -> Scored:
-        ends = tile(record.context)
-        texts = slices(record.context, ends)
-        if not record.context.strip():
-            return Scored(ends, np.zeros(len(ends)))
-        query, vectors = self._encoder.queries([record.query])[0], self._encoder.sentences(texts)
+        parts = parts_of(record.context)
+        units = texts(parts)
+        if not any(unit.strip() for unit in units):
+            return Scored(parts, np.zeros(len(units)))
+        query, vectors = self._encoder.queries([record.query])[0], self._encoder.sentences(units)
         outputs: dict[int, Cut] = {}
         cuts = []
         for part in _SHARES:
-            most = int(len(texts) * part)  # as the class counts; 0 makes it keep all
+            most = int(len(units) * part)  # as the class counts; 0 makes it keep all
             if most not in outputs:
-                text = self._run(record, texts, query, vectors, part)
-                outputs[most] = Cut(0.0, np.array([one.strip() in text for one in texts]), self._count(text))
+                text = self._run(record, units, query, vectors, part)
+                outputs[most] = Cut(0.0, np.array([one.strip() in text for one in units]), self._count(text))
             cuts.append(outputs[most]._replace(level=1.0 - part))
         default = cuts[_SHARES.index(_DEFAULT_SHARE)]
-        return Scored(ends, (vectors @ query).astype(np.float64), default, tuple(cuts))
+        return Scored(parts, (vectors @ query).astype(np.float64), default, tuple(cuts))
 
-    def _run(self, record: Record, texts: Sequence[str], query: Vectors, vectors: Vectors, part: float) -> str:
+    def _run(self, record: Record, units: Sequence[str], query: Vectors, vectors: Vectors, part: float) -> str:
         """Return the text that LlamaIndex's class makes of the document."""
         from llama_index.core.postprocessor import SentenceEmbeddingOptimizer
         from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 
         optimizer = SentenceEmbeddingOptimizer(
-            embed_model=self._given(vectors), percentile_cutoff=part, tokenizer_fn=lambda _: list(texts)
+            embed_model=self._given(vectors), percentile_cutoff=part, tokenizer_fn=lambda _: list(units)
         )
         node = NodeWithScore(node=TextNode(text=record.context))
         bundle = QueryBundle(record.query, embedding=query.tolist())

@@ -27,7 +27,7 @@ from secateurs.evaluate.metrics import (
     top_one,
 )
 
-_LEAST = 100  # sentences of a point of the reliability diagram
+_LEAST = 100  # units of a point of the reliability diagram
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +35,15 @@ class Figures:
     """The figures of a group of records at one threshold. Shares in [0, 1]; None where no record has one.
 
     Attributes:
-        precision: Micro: over the sentences of all records.
-        recall: Micro.
+        precision: Micro: over the units of all records.
+        recall: Micro: the share of the units that overlap evidence that is in the output.
         f1: Of the micro precision and recall.
         f2: Of the micro precision and recall.
+        answered_f1: F1 of the micro precision and recall over the records with an answer alone.
         evidence_kept: Share of all evidence spans that survive whole.
         tokens_saved: Share of all LLM tokens that is saved.
+        text_saved: Share of all characters that is saved.
+        false_text: Share of the characters of all documents without an answer that is kept.
         query_precision: Macro: mean over the records with an answer.
         query_recall: Macro.
         query_f1: Macro.
@@ -48,17 +51,21 @@ class Figures:
         query_evidence_kept: Macro.
         document_tokens_saved: Mean over all records.
         kept_share: Mean over all records of the share of characters kept.
-        false_keep: The same over the records without an answer.
+        false_keep: The same over the records without an answer; where most documents are short, `false_text` says
+            more.
         average_precision: Mean over the records with an answer; does not depend on the threshold.
-        top_one: Share of the records with an answer whose best sentence is right; does not depend on it either.
+        top_one: Share of the records with an answer whose best unit is right; does not depend on it either.
     """
 
     precision: float | None
     recall: float | None
     f1: float | None
     f2: float | None
+    answered_f1: float | None
     evidence_kept: float | None
     tokens_saved: float | None
+    text_saved: float | None
+    false_text: float | None
     query_precision: float | None
     query_recall: float | None
     query_f1: float | None
@@ -73,7 +80,8 @@ class Figures:
 
 NAMES = tuple(field.name for field in fields(Figures))
 COLUMNS = (
-    *("records", "answered", "kept", "right", "positives", "spans", "evidence", "before", "after"),
+    *("records", "answered", "empty", "kept", "right", "positives", "spans", "evidence", "before", "after"),
+    *("answered_kept", "characters", "length", "empty_characters", "empty_length"),
     *("query_precision", "query_recall", "query_f1", "query_f2", "query_evidence", "document_saved"),
     *("share", "false_share", "average_precision", "top_one"),
 )
@@ -81,16 +89,19 @@ COLUMNS = (
 
 def columns(ladder: Ladder, outcome: Outcome) -> list[float]:
     """Return one record's row of what is summed, in the order of COLUMNS."""
-    answered = ladder.spans > 0
+    answered = ladder.positives > 0  # evidence in nothing but pure frame can be neither found nor missed
+    empty = ladder.spans == 0
     kept = kept_share(outcome.characters, ladder.characters)
-    row: list[float] = [1, answered, outcome.kept, outcome.right, ladder.positives]
+    row: list[float] = [1, answered, empty, outcome.kept, outcome.right, ladder.positives]
     row += [ladder.spans, outcome.evidence, ladder.tokens, outcome.tokens]
+    row += [outcome.kept if answered else 0, outcome.characters, ladder.characters]
+    row += [outcome.characters, ladder.characters] if empty else [0, 0]
     if answered:
         p, r = precision(outcome.right, outcome.kept), recall(outcome.right, ladder.positives)
         row += [p, r, f_score(p, r), f_score(p, r, beta=2), evidence_kept(outcome.evidence, ladder.spans)]
     else:
         row += [0.0] * 5
-    row += [tokens_saved(ladder.tokens, outcome.tokens), kept, 0.0 if answered else kept]
+    row += [tokens_saved(ladder.tokens, outcome.tokens), kept, kept if empty else 0.0]
     if answered:
         row += [average_precision(ladder.scores, ladder.labels), top_one(ladder.scores, ladder.labels)]
     else:
@@ -125,15 +136,18 @@ def figures(sums: Sequence[float]) -> Figures:
         r,
         f_score(p, r),
         f_score(p, r, beta=2),
+        f_score(precision(s["right"], s["answered_kept"]), r),
         evidence_kept(s["evidence"], s["spans"]),
     ]
     if not answered:
         values = [None] * len(values)
     values.append(tokens_saved(s["before"], s["after"]) if records else None)
+    values.append(1.0 - kept_share(s["characters"], s["length"]) if s["length"] else None)
+    values.append(kept_share(s["empty_characters"], s["empty_length"]) if s["empty_length"] else None)
     macro = ("query_precision", "query_recall", "query_f1", "query_f2", "query_evidence")
     values += [_mean(s[name], answered) for name in macro]
     values += [_mean(s["document_saved"], records), _mean(s["share"], records)]
-    values += [_mean(s["false_share"], records - answered)]
+    values += [_mean(s["false_share"], s["empty"])]
     values += [_mean(s["average_precision"], answered), _mean(s["top_one"], answered)]
     return Figures(*values)
 
@@ -144,13 +158,13 @@ def mean_figures(some: Sequence[Figures]) -> Figures:
 
 
 def calibration(ladders: Sequence[Ladder]) -> float:
-    """Return the calibration error over the sentences of all records."""
-    return calibration_error(*_sentences(ladders))
+    """Return the calibration error over the units of all records."""
+    return calibration_error(*_units(ladders))
 
 
 def reliable(ladders: Sequence[Ladder]) -> tuple[Bin, ...]:
-    """Return the reliability diagram of the sentences of all records."""
-    return reliability(*_sentences(ladders), least=_LEAST)
+    """Return the reliability diagram of the units of all records."""
+    return reliability(*_units(ladders), least=_LEAST)
 
 
 def sweep(ladders: Sequence[Ladder], thresholds: Floats) -> Ints:
@@ -180,6 +194,12 @@ def swept_f1(ladders: Sequence[Ladder], thresholds: Floats) -> Floats:
     return np.array([f_score(p, r) for p, r in pairs])
 
 
+def swept_recall(ladders: Sequence[Ladder], thresholds: Floats) -> Floats:
+    """Return the micro recall of a group at many thresholds."""
+    positives = sum(ladder.positives for ladder in ladders)
+    return np.array([recall(right, positives) for right in sweep(ladders, thresholds)[:, 1]])
+
+
 def swept_evidence(ladders: Sequence[Ladder], thresholds: Floats) -> Floats:
     """Return the evidence kept of a group at many thresholds."""
     spans = sum(ladder.spans for ladder in ladders)
@@ -201,7 +221,7 @@ def _mean_of(values: Sequence[float | None]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def _sentences(ladders: Sequence[Ladder]) -> tuple[Floats, Bools]:
-    """Return scores and labels of the sentences of all records."""
+def _units(ladders: Sequence[Ladder]) -> tuple[Floats, Bools]:
+    """Return scores and labels of the units of all records."""
     scores = np.concatenate([ladder.scores for ladder in ladders] or [np.zeros(0)])
     return scores, np.concatenate([ladder.labels for ladder in ladders] or [np.zeros(0, dtype=np.bool_)])

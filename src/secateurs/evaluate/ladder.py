@@ -1,9 +1,12 @@
 """What one record looks like at every threshold: a ladder with one rung for each distinct score.
 
-A threshold only matters where it passes a score, so a document of n sentences has at most n + 1 outcomes. They are
-counted once, exactly (the LLM tokens on the compressed text itself, and documents that cutting would not shorten
-come back whole, as from `Compressor`), and every threshold is a look-up afterwards. Of the record itself only
-numbers stay.
+A threshold only matters where it passes a score, so a document of n units has at most n + 1 outcomes. They are
+counted once, exactly: the units that a threshold chooses bring their frames, the text is joined as the pipeline joins
+it, its LLM tokens are counted, and documents that cutting would not shorten come back whole, as from `Compressor`.
+Every threshold is a look-up afterwards. Of the record itself only numbers stay.
+
+What is chosen is what precision counts; what came along as frame was not chosen, so it is no mistake. A unit that
+overlaps evidence is found iff it is in the output, as frame or not.
 """
 
 from __future__ import annotations
@@ -16,6 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secateurs.evaluate.records import Record
+from secateurs.pipeline.join import Parts
+
+MOST = 400  # rungs of one document; each is joined and counted from scratch, so that time would grow with the square
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -27,11 +33,11 @@ class Outcome(NamedTuple):
     """What is left of one document.
 
     Attributes:
-        kept: Sentences.
-        right: Kept sentences that overlap evidence.
-        characters: Characters kept.
+        kept: Units that were chosen, and those that came along and overlap evidence.
+        right: Units in the output that overlap evidence.
+        characters: Characters of the compressed text, frames and white space between units included.
         tokens: LLM tokens of the compressed text.
-        evidence: Evidence spans that survive whole.
+        evidence: Evidence spans that survive whole: every unit they overlap is in the output, pure frame aside.
     """
 
     kept: int
@@ -42,12 +48,13 @@ class Outcome(NamedTuple):
 
 
 class Cut(NamedTuple):
-    """What a system keeps at and below a level of its score.
+    """What a system chooses at and below a level of its score.
 
     Attributes:
-        level: The highest threshold at which this is kept.
-        flags: One a sentence.
-        tokens: LLM tokens of what the system returns, where that is not the kept slices; else None.
+        level: The highest threshold at which this is chosen.
+        flags: One a unit that can be chosen.
+        tokens: LLM tokens of what the system returns, where it does not join units as we do but returns a text of
+            its own: then nothing comes along with what it chose. Else None.
     """
 
     level: float
@@ -60,17 +67,17 @@ class Scored:
     """What a system says about one document.
 
     Attributes:
-        ends: Ends of the sentences, which tile the document; the last is its length.
-        scores: One a sentence; a sentence is kept iff its score reaches the threshold.
-        default: What the system keeps by default (its level means nothing); None where it has no default.
-        cuts: What it keeps, by falling level, where that does not follow from `scores`; else None.
+        parts: The document's units; those can be chosen that are not pure frame.
+        scores: One a unit that can be chosen; it is chosen iff its score reaches the threshold.
+        default: What the system chooses by default (its level means nothing); None where it has no default.
+        cuts: What it chooses, by falling level, where that does not follow from `scores`; else None.
         failed: The system could not score this document, and it comes back whole.
 
     Shape:
-        ends, scores: (sentences,).
+        scores: (choices,).
     """
 
-    ends: Ints
+    parts: Parts
     scores: Floats
     default: Cut | None = None
     cuts: tuple[Cut, ...] | None = None
@@ -82,18 +89,18 @@ class Ladder:
     """One record under one system, at every threshold.
 
     Attributes:
-        scores: Sentence scores.
-        labels: Whether each sentence overlaps evidence.
+        scores: Scores of the units that can be chosen.
+        labels: Whether each of them overlaps evidence.
         characters: Characters of the document.
         tokens: LLM tokens of the document.
         spans: Evidence spans of the record.
-        levels: The distinct scores, falling.
+        levels: The distinct scores, falling; of more than `MOST` so many, evenly by rank.
         rungs: Outcomes: row 0 where the threshold is above every score, row i where it is at most `levels[i - 1]`.
         default: Outcome under the system's default, or None.
         failed: The document could not be scored and came back whole.
 
     Shape:
-        scores, labels: (sentences,); levels: (levels,); rungs: (levels + 1, 5), columns as in Outcome.
+        scores, labels: (choices,); levels: (levels,); rungs: (levels + 1, 5), columns as in Outcome.
     """
 
     scores: Floats
@@ -108,33 +115,33 @@ class Ladder:
 
     @property
     def positives(self) -> int:
-        """Sentences that overlap evidence."""
+        """Units that overlap evidence and can be chosen."""
         return int(self.labels.sum())
 
     def at(self, threshold: float) -> Outcome:
-        """Return the outcome at a threshold: sentences with `score >= threshold` are kept."""
+        """Return the outcome at a threshold: units with `score >= threshold` are chosen."""
         passed = int(np.searchsorted(-self.levels, -threshold, side="right"))
         return Outcome(*map(int, self.rungs[passed]))
 
 
-def sentence_labels(ends: Ints, evidence: Sequence[tuple[int, int]]) -> Bools:
-    """Label sentences: positive iff the sentence overlaps any evidence span.
+def unit_labels(ends: Ints, evidence: Sequence[tuple[int, int]]) -> Bools:
+    """Label units: positive iff the unit overlaps any evidence span.
 
     Args:
-        ends: Ends of the sentences, which tile the document.
+        ends: Ends of the units, which tile the document.
         evidence: Spans in code points.
 
     Returns:
-        One label a sentence.
+        One label a unit.
 
     Shape:
-        (sentences,) to (sentences,).
+        (units,) to (units,).
 
     Source:
         The label rule of the evidence data.
 
     Example:
-        >>> sentence_labels(np.array([10, 20, 30]), [(8, 12)]).tolist()
+        >>> unit_labels(np.array([10, 20, 30]), [(8, 12)]).tolist()
         [True, True, False]
     """
     labels = np.zeros(len(ends), dtype=np.bool_)
@@ -144,7 +151,7 @@ def sentence_labels(ends: Ints, evidence: Sequence[tuple[int, int]]) -> Bools:
 
 
 def covers(ends: Ints, evidence: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return the first and the last sentence that each evidence span overlaps."""
+    """Return the first and the last unit that each evidence span overlaps."""
     starts = np.array([start for start, _ in evidence], dtype=np.int64)
     lasts = np.array([end - 1 for _, end in evidence], dtype=np.int64)
     first = np.searchsorted(ends, starts, side="right")
@@ -163,59 +170,80 @@ def build(record: Record, scored: Scored, count: Count) -> Ladder:
     Returns:
         Its ladder.
     """
-    frame = _Frame(record, scored.ends, count)
+    document = _Document(record, scored.parts, count)
+    chosen: Outcome | None
     if scored.failed or not record.context.strip():
-        levels, rungs = np.zeros(0), [frame.whole]
+        levels, rungs, chosen = np.zeros(0), [document.whole], document.whole
     else:
         cuts = scored.cuts if scored.cuts is not None else threshold_cuts(scored.scores)
         levels = np.array([cut.level for cut in cuts], dtype=np.float64)
-        nothing = frame.outcome(np.zeros(len(scored.ends), dtype=np.bool_))
-        rungs = [nothing, *(frame.outcome(cut.flags, cut.tokens) for cut in cuts)]
-    if scored.default is None:
-        default = None
-    else:
-        default = frame.whole if not len(levels) else frame.outcome(scored.default.flags, scored.default.tokens)
+        nothing = Cut(0.0, np.zeros(len(scored.scores), dtype=np.bool_))
+        rungs = [document.outcome(cut) for cut in (nothing, *cuts)]
+        chosen = document.outcome(scored.default) if scored.default is not None else None
     return Ladder(
         scored.scores,
-        frame.labels,
+        document.labels,
         len(record.context),
-        frame.whole.tokens,
+        document.whole.tokens,
         len(record.evidence),
         levels,
         np.array(rungs, dtype=np.int64),
-        default,
+        chosen if scored.default is not None else None,
         scored.failed,
     )
 
 
 def threshold_cuts(scores: Floats) -> tuple[Cut, ...]:
-    """Return what a threshold keeps, for every distinct score, the highest first."""
-    return tuple(Cut(float(level), scores >= level) for level in np.unique(scores)[::-1])
+    """Return what a threshold chooses, for every distinct score (of more than `MOST` so many), the highest first."""
+    levels = np.unique(scores)[::-1]
+    if len(levels) > MOST:
+        levels = levels[np.linspace(0, len(levels) - 1, MOST).round().astype(np.int64)]
+    return tuple(Cut(float(level), scores >= level) for level in levels)
 
 
-class _Frame:
-    """One document: slices, labels and counts."""
+class _Document:
+    """One document: labels and counts."""
 
-    def __init__(self, record: Record, ends: Ints, count: Count) -> None:
-        self._count = count
-        starts = np.concatenate(([0], ends[:-1])) if len(ends) else ends
-        self._texts = [record.context[start:end] for start, end in zip(starts, ends, strict=True)]
-        self._lengths = ends - starts
-        self._covers = covers(ends, record.evidence)
-        self.labels = sentence_labels(ends, record.evidence)
-        spans = len(record.evidence)
-        right = int(self.labels.sum())
-        self.whole = Outcome(len(ends), right, len(record.context), count(record.context), spans)
+    def __init__(self, record: Record, parts: Parts, count: Count) -> None:
+        self._parts, self._count = parts, count
+        ends = np.array([unit.end for unit in parts.units], dtype=np.int64)
+        read = np.array([not unit.pure for unit in parts.units], dtype=np.bool_)
+        self._choices = np.flatnonzero(read)
+        self.labels = unit_labels(ends, record.evidence)[self._choices]
+        self._covers = [_read_or_all(read, first, last) for first, last in covers(ends, record.evidence)]
+        self._lengths = np.diff(ends, prepend=0)
+        self._counted: dict[bytes, tuple[int, int]] = {}
+        right, spans = int(self.labels.sum()), len(record.evidence)
+        size = len(record.context)
+        self.whole = Outcome(len(self._choices), right, size, count(record.context), spans)
 
-    def outcome(self, flags: Bools, tokens: int | None = None) -> Outcome:
+    def outcome(self, cut: Cut) -> Outcome:
         """Count what is left; a cut that does not lower the LLM tokens is not made."""
-        if tokens is None:
-            if flags.all():
+        if cut.tokens is None:
+            stays = np.array(self._parts.closure(self._choices[cut.flags].tolist()), dtype=np.bool_)
+            characters, tokens = self._left(stays)
+            if characters and tokens >= self.whole.tokens and not stays.all():
                 return self.whole
-            text = "".join(text for text, flag in zip(self._texts, flags, strict=True) if flag)
-            tokens = self._count(text)
-            if text and tokens >= self.whole.tokens:
-                return self.whole
-        evidence = sum(bool(flags[first : last + 1].all()) for first, last in self._covers)
-        right = int((flags & self.labels).sum())
-        return Outcome(int(flags.sum()), right, int(self._lengths[flags].sum()), tokens, evidence)
+        else:
+            stays = np.ones(len(self._lengths), dtype=np.bool_)
+            stays[self._choices] = cut.flags  # pure frame is no matter of its own in a text that is not ours
+            characters, tokens = int(self._lengths[self._choices][cut.flags].sum()), cut.tokens
+        found = stays[self._choices] & self.labels
+        evidence = sum(bool(stays[units].all()) for units in self._covers)
+        return Outcome(int((cut.flags | found).sum()), int(found.sum()), characters, tokens, evidence)
+
+    def _left(self, stays: Bools) -> tuple[int, int]:
+        """Return characters and LLM tokens of the text of the units that stay; counted once for each kept set."""
+        if stays.all():
+            return self.whole.characters, self.whole.tokens
+        key = stays.tobytes()
+        if key not in self._counted:
+            text = self._parts.text(stays.tolist())
+            self._counted[key] = len(text), self._count(text)
+        return self._counted[key]
+
+
+def _read_or_all(read: Bools, first: int, last: int) -> Ints:
+    """Return the units from `first` to `last` that are not pure frame; all where there is nothing else."""
+    units = np.arange(first, last + 1)
+    return units[read[units]] if read[units].any() else units

@@ -31,8 +31,8 @@ class FileRun:
         name: The file's name without its suffix.
         ladders: One a record.
         langs: Language of each record.
-        places: Place of each record in order of sha256(id), which decides its half.
-        misses: The right sentence of each record that scored lowest, None where there is none.
+        places: Place of each record's group in order of sha256, which decides its half.
+        misses: The right unit of each record that scored lowest, None where there is none.
 
     Shape:
         places: (records,).
@@ -111,11 +111,11 @@ def _file(system: System, name: str, records: Iterable[Record], count: Count, ti
         scored = system.score(some)
         ladders += [build(record, result, count) for record, result in zip(some, scored, strict=True)]
         langs += [record.lang for record in some]
-        digests += [digest(record.id) for record in some]
+        digests += [digest(record.group or record.id) for record in some]
         misses += [find_miss(record, result) for record, result in zip(some, scored, strict=True)]
         tick(len(some))
-    places = np.empty(len(digests), dtype=np.int64)
-    places[sorted(range(len(digests)), key=digests.__getitem__)] = np.arange(len(digests))
+    order = {name: place for place, name in enumerate(sorted(set(digests)))}
+    places = np.array([order[name] for name in digests], dtype=np.int64)
     return FileRun(name, tuple(ladders), tuple(langs), places, tuple(misses))
 
 

@@ -1,6 +1,7 @@
-"""The metrics: small functions of counts, or of sentence scores and labels. Each names its source.
+"""The metrics: small functions of counts, or of unit scores and labels. Each names its source.
 
-All counts are of sentences unless they say otherwise; every result is a share or a probability in [0, 1].
+All counts are of units (see `secateurs.segment`) unless they say otherwise; every result is a share or a probability
+in [0, 1].
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ def share(part: float, whole: float) -> float:
 
 
 def precision(right: float, kept: float) -> float:
-    """Return the share of the kept sentences that are right.
+    """Return the share of the kept units that are right.
 
     Args:
-        right: Kept sentences that overlap evidence.
-        kept: Kept sentences; where nothing is kept, precision is 0.0.
+        right: Kept units that overlap evidence.
+        kept: Kept units; where nothing is kept, precision is 0.0.
 
     Source:
         van Rijsbergen, Information Retrieval, 2nd ed. (1979), chapter 7.
@@ -37,11 +38,11 @@ def precision(right: float, kept: float) -> float:
 
 
 def recall(right: float, positives: float) -> float:
-    """Return the share of the right sentences that are kept.
+    """Return the share of the right units that are kept.
 
     Args:
-        right: Kept sentences that overlap evidence.
-        positives: All sentences that overlap evidence.
+        right: Kept units that overlap evidence.
+        positives: All units that overlap evidence.
 
     Source:
         van Rijsbergen (1979), chapter 7.
@@ -69,16 +70,16 @@ def f_score(precision: float, recall: float, *, beta: float = 1.0) -> float:
 
 
 def average_precision(scores: Floats, labels: Bools) -> float:
-    """Return the mean of the precisions at each right sentence, best score first.
+    """Return the mean of the precisions at each right unit, best score first.
 
-    Sentences of equal score enter together, so the result does not depend on their order.
+    Units of equal score enter together, so the result does not depend on their order.
 
     Args:
         scores: Any real numbers.
-        labels: Which sentences are right; at least one.
+        labels: Which units are right; at least one.
 
     Shape:
-        (sentences,).
+        (units,).
 
     Source:
         Sum over thresholds of (recall step) x precision; scikit-learn's `average_precision_score`.
@@ -95,7 +96,7 @@ def average_precision(scores: Floats, labels: Bools) -> float:
 
 
 def top_one(scores: Floats, labels: Bools) -> float:
-    """Return 1.0 if the best sentence (of equal scores the first) is a right one, else 0.0.
+    """Return 1.0 if the best unit (of equal scores the first) is a right one, else 0.0.
 
     Source:
         Precision at 1; the `top-1` of the first model's notes.
@@ -106,19 +107,19 @@ def top_one(scores: Floats, labels: Bools) -> float:
 def calibration_error(scores: Floats, labels: Bools, *, bins: int = 15) -> float:
     """Return the expected calibration error: how far scores are from being probabilities.
 
-    Sentences are put into bins of equal width by their score; the error is the mean over the sentences of
+    Units are put into bins of equal width by their score; the error is the mean over the units of
     |mean score - share that is right| of their bin.
 
     Args:
         scores: Probabilities in [0, 1].
-        labels: Which sentences are right.
+        labels: Which units are right.
         bins: Number of bins.
 
     Returns:
-        The error, in [0, 1]; 0.0 without a sentence.
+        The error, in [0, 1]; 0.0 without a unit.
 
     Shape:
-        (sentences,).
+        (units,).
 
     Source:
         Naeini et al. 2015 (AAAI); 15 bins after Guo et al. 2017 (ICML).
@@ -135,7 +136,7 @@ def calibration_error(scores: Floats, labels: Bools, *, bins: int = 15) -> float
 
 
 class Bin(NamedTuple):
-    """Sentences of like score.
+    """Units of like score.
 
     Attributes:
         score: Their mean score.
@@ -149,21 +150,21 @@ class Bin(NamedTuple):
 
 
 def reliability(scores: Floats, labels: Bools, *, bins: int = 12, least: int = 1) -> tuple[Bin, ...]:
-    """Return the points of a reliability diagram: sentences in bins of equal number, by rising score.
+    """Return the points of a reliability diagram: units in bins of equal number, by rising score.
 
-    Most sentences score close to 0, where thresholds are, so bins of equal width would show one point there.
+    Most units score close to 0, where thresholds are, so bins of equal width would show one point there.
 
     Args:
         scores: Probabilities in [0, 1].
-        labels: Which sentences are right.
+        labels: Which units are right.
         bins: Number of bins.
-        least: Sentences of a bin, below which there are fewer bins: a share of few sentences says little.
+        least: Units of a bin, below which there are fewer bins: a share of few units says little.
 
     Returns:
-        The bins; none without a sentence.
+        The bins; none without a unit.
 
     Shape:
-        (sentences,).
+        (units,).
 
     Source:
         Reliability diagrams (DeGroot and Fienberg 1983), adaptive bins after Nguyen and O'Connor 2015 (EMNLP).
@@ -178,7 +179,7 @@ def reliability(scores: Floats, labels: Bools, *, bins: int = 12, least: int = 1
 
 
 def evidence_kept(whole: float, spans: float) -> float:
-    """Return the share of the evidence spans that survive whole, inside one merged kept span.
+    """Return the share of the evidence spans that survive whole: every unit they overlap is in the output.
 
     Args:
         whole: Evidence spans that survive whole.

@@ -7,19 +7,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from secateurs.evaluate.ladder import Scored, sentence_labels
+from secateurs.evaluate.ladder import Scored, unit_labels
 from secateurs.evaluate.records import Record
 
 
 class Miss(NamedTuple):
-    """The right sentence of a record that scored lowest.
+    """The right unit of a record that scored lowest.
 
     Attributes:
         id: The record.
         query: Its query.
-        evidence: The sentence.
+        evidence: The unit.
         score: Its score.
-        best: The sentence that scored best.
+        best: The unit that scored best.
         best_score: Its score.
     """
 
@@ -32,22 +32,28 @@ class Miss(NamedTuple):
 
 
 def find_miss(record: Record, scored: Scored) -> Miss | None:
-    """Return a record's right sentence with the lowest score; None where nothing is right or was scored.
+    """Return a record's right unit with the lowest score; None where nothing is right or was scored.
 
     Example:
+        >>> from secateurs.pipeline.join import Parts
+        >>> from secateurs.segment import Unit
         >>> record = Record("1", "en", "Who?", "Rain. Ann did.", evidence=((6, 14),))
-        >>> find_miss(record, Scored(np.array([6, 14]), np.array([0.5, 0.25])))
+        >>> parts = Parts(record.context, (Unit(0, 6), Unit(6, 14)))
+        >>> find_miss(record, Scored(parts, np.array([0.5, 0.25])))
         Miss(id='1', query='Who?', evidence='Ann did.', score=0.25, best='Rain.', best_score=0.5)
     """
-    if scored.failed or len(scored.scores) != len(scored.ends):
+    units = scored.parts.units
+    choices = [index for index, unit in enumerate(units) if not unit.pure]
+    if scored.failed or not choices:
         return None
-    right = np.flatnonzero(sentence_labels(scored.ends, record.evidence))
+    ends = np.array([unit.end for unit in units], dtype=np.int64)
+    right = np.flatnonzero(unit_labels(ends, record.evidence)[choices])
     if not len(right):
         return None
 
     def text(place: int) -> str:
-        start = int(scored.ends[place - 1]) if place else 0
-        return record.context[start : int(scored.ends[place])].strip()
+        unit = units[choices[place]]
+        return record.context[unit.start : unit.end].strip()
 
     lowest = int(right[np.argmin(scored.scores[right])])
     best = int(np.argmax(scored.scores))

@@ -1,4 +1,4 @@
-"""The peers that need no model: keyword overlap, and keeping the first sentences."""
+"""The peers that need no model: keyword overlap, and keeping the first units."""
 
 from __future__ import annotations
 
@@ -36,24 +36,24 @@ def words(text: str) -> list[str]:
     return found
 
 
-def keyword_overlap(query: str, sentences: Sequence[str]) -> Floats:
-    """Score sentences by BM25, the sentences of one document being the collection.
+def keyword_overlap(query: str, units: Sequence[str]) -> Floats:
+    """Score units by BM25, the units of one document being the collection.
 
     Raw BM25 scores of different documents cannot be compared; divided by the document's best they can, and one
     threshold for all files does far better.
 
     Args:
         query: The query.
-        sentences: All sentences of the document.
+        units: The texts of all units of the document.
 
     Returns:
-        Scores in [0, 1], 1 for the best sentence; all 0 where no sentence shares a word with the query.
+        Scores in [0, 1], 1 for the best unit; all 0 where no unit shares a word with the query.
 
     Raises:
         MissingExtraError: bm25s is not installed.
 
     Shape:
-        (sentences,).
+        (units,).
 
     Source:
         Robertson et al. 1994 (TREC-3), Lucene's variant, as the library bm25s implements it; k1 1.5, b 0.75.
@@ -62,22 +62,22 @@ def keyword_overlap(query: str, sentences: Sequence[str]) -> Floats:
         import bm25s  # type: ignore[import-untyped]  # it ships no types
     except ModuleNotFoundError:
         raise MissingExtraError("the peer bm25", "evaluate") from None
-    asked, known = words(query), [words(sentence) for sentence in sentences]
+    asked, known = words(query), [words(unit) for unit in units]
     if not asked or not any(known):
-        return np.zeros(len(sentences))
+        return np.zeros(len(units))
     index = bm25s.BM25(method="lucene", k1=1.5, b=0.75)
     index.index(known, show_progress=False)
     scores = np.asarray(index.get_scores(asked), dtype=np.float64)
-    return scores / scores.max() if scores.max() > 0.0 else np.zeros(len(sentences))
+    return scores / scores.max() if scores.max() > 0.0 else np.zeros(len(units))
 
 
-def keep_first(query: str, sentences: Sequence[str]) -> Floats:
-    """Score sentences by their place: 1, 1/2, 1/3 ...; a threshold of 1/k keeps the first k.
+def keep_first(query: str, units: Sequence[str]) -> Floats:
+    """Score units by their place: 1, 1/2, 1/3 ...; a threshold of 1/k keeps the first k.
 
     Shape:
-        (sentences,).
+        (units,).
 
     Source:
         The lead baseline of summarization (Nenkova 2005, AAAI).
     """
-    return 1.0 / np.arange(1, len(sentences) + 1)
+    return 1.0 / np.arange(1, len(units) + 1)

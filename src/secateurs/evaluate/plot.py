@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Okabe and Ito's colours, safe for colour-blind readers; the line style tells systems apart in grey, too.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _SMALLEST = 5e-4  # where the logarithmic axes begin
 _STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 
@@ -31,7 +31,7 @@ def draw(systems: Sequence[Assessment], path: Path, *, records: str) -> None:
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    figure, axes = _sheet(5.4)
+    figure, axes = sheet(5.4)
     for index, item in enumerate(systems):
         _curve(axes, item, index)
     defaults = [mark.tokens_saved for mark in map(_default, systems) if mark is not None]
@@ -47,7 +47,7 @@ def draw(systems: Sequence[Assessment], path: Path, *, records: str) -> None:
 def draw_reliability(item: Assessment, path: Path, *, records: str) -> None:
     """Draw a reliability diagram, one line a language, into a PNG or SVG file.
 
-    Both axes are logarithmic: most sentences score close to 0, and thresholds lie there.
+    Both axes are logarithmic: most units score close to 0, and thresholds lie there.
 
     Args:
         item: The results of one system.
@@ -57,33 +57,33 @@ def draw_reliability(item: Assessment, path: Path, *, records: str) -> None:
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    figure, axes = _sheet(6.0)
+    figure, axes = sheet(6.0)
     axes.plot([_SMALLEST, 1], [_SMALLEST, 1], color="0.6", linewidth=1, label="as probable as it says")
-    ordered = sorted(item.reliability.items())  # all sentences, under the empty name, come first
+    ordered = sorted(item.reliability.items())  # all units, under the empty name, come first
     for index, (name, bins) in enumerate(ordered):
         count = sum(one.sentences for one in bins)
         axes.plot(
             [max(one.score, _SMALLEST) for one in bins],
             [max(one.right, _SMALLEST) for one in bins],
-            color=_COLOURS[index % len(_COLOURS)],
+            color=COLOURS[index % len(COLOURS)],
             linestyle=_STYLES[index % len(_STYLES)],
             linewidth=2.4 if not name else 1.6,
             marker="osD^vP"[index % 6],
             markersize=5,
-            label=f"{name or 'all'} ({count:,} sentences)",
+            label=f"{name or 'all'} ({count:,} units)",
         )
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlim(_SMALLEST, 1)
     axes.set_ylim(_SMALLEST, 1.1)
-    axes.set_xlabel("mean score of the sentences of a bin")
+    axes.set_xlabel("mean score of the units of a bin")
     axes.set_ylabel("share of them that overlaps evidence")
     axes.set_title(f"{item.name}: scores against the share that is right\n{records}", loc="left", fontsize=11)
     axes.legend(loc="upper left", frameon=False, title="language", alignment="left")
     replace_file(path, figure.savefig)
 
 
-def _sheet(height: float) -> tuple[Figure, Axes]:
+def sheet(height: float) -> tuple[Figure, Axes]:
     """Return an empty sheet with its axes."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -112,7 +112,7 @@ def _default(item: Assessment) -> Point | None:
 
 def _curve(axes: Axes, item: Assessment, index: int) -> None:
     """Draw one system: its curve, its name beside it, and a dot at its default."""
-    colour = _COLOURS[index % len(_COLOURS)]
+    colour = COLOURS[index % len(COLOURS)]
     style: Any = _STYLES[index % len(_STYLES)]
     front = _front(item.curve)
     x = [100 * point.tokens_saved for point in front]

@@ -30,6 +30,7 @@ class Record:
         evidence: Spans that answer, in code points of `context`, sorted and disjoint; `()` for a document
             without an answer.
         ambiguous: The labels may be wrong or are not complete; left out of strict scoring.
+        group: What records of the same document have in common; `""` for a record of its own.
     """
 
     id: str
@@ -38,6 +39,7 @@ class Record:
     context: str
     evidence: tuple[Span, ...]
     ambiguous: bool = False
+    group: str = ""
 
 
 class BadRecordError(ValueError):
@@ -62,7 +64,7 @@ def read_records(path: Path) -> Iterator[Record]:
     Source:
         The column names of OpenProvence's data sets (hotchpotch/open_provence).
     """
-    rows = _parquet(path) if path.suffix == ".parquet" else _jsonl(path)
+    rows = _parquet(path) if path.suffix == ".parquet" else json_lines(path)
     for number, row in rows:
         where = f"{path}, {'row' if path.suffix == '.parquet' else 'line'} {number}"
         if "texts" in row:
@@ -71,7 +73,15 @@ def read_records(path: Path) -> Iterator[Record]:
             yield _evidence(row, where, f"{path.name}:{number}")
 
 
-def _jsonl(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def json_lines(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Read a file of one JSON object a line, compressed if its name ends in `.gz`; blank lines are skipped.
+
+    Yields:
+        tuple: Number of the line, counted from 1, and its object.
+
+    Raises:
+        BadRecordError: The file is not as described; the message says where.
+    """
     opener = gzip.open if path.suffix == ".gz" else open
     with cast("IO[str]", opener(path, "rt", encoding="utf-8")) as lines:
         number = 0
@@ -103,7 +113,7 @@ def _parquet(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
         raise MissingExtraError("reading Parquet", "evaluate") from None
     number = 0
     with parquet.ParquetFile(path) as file:
-        known = {"id", "lang", "query", "context", "evidence", "ambiguous", "labels"}
+        known = {"id", "lang", "query", "context", "evidence", "ambiguous", "labels", "group"}
         known |= {"texts", "context_spans", "context_spans_relevance"}
         columns = [name for name in file.schema_arrow.names if name in known]
         for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=columns):
@@ -155,7 +165,8 @@ def _record(
     lang = _or(row.get("lang"), "?")
     if not isinstance(lang, str):
         raise BadRecordError(f"{where}: 'lang' is {lang!r}, expected a language code.")
-    return Record(name, lang, query, context, tuple(spans), unsure or bool(row.get("ambiguous")))
+    group = str(_or(row.get("group"), ""))
+    return Record(name, lang, query, context, tuple(spans), unsure or bool(row.get("ambiguous")), group)
 
 
 def _text(row: Mapping[str, Any], key: str, where: str) -> str:

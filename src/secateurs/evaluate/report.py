@@ -20,6 +20,7 @@ _SHOWN = {
     "recall": "R",
     "f1": "F1",
     "f2": "F2",
+    "answered_f1": "F1 answered",
     "query_f1": "F1 a query",
     "average_precision": "AP",
     "top_one": "top-1",
@@ -27,18 +28,22 @@ _SHOWN = {
     "tokens_saved": "tokens saved",
     "kept_share": "text kept",
     "false_keep": "falsely kept",
+    "text_saved": "text saved",
+    "false_text": "no-answer text kept",
 }
-_FILES_ONLY = ("f2", "query_f1", "kept_share")  # too wide for a terminal
+_FILES_ONLY = ("f2", "answered_f1", "query_f1", "kept_share", "text_saved", "false_text")  # too wide for a terminal
 _WITH_INTERVAL = ("f1", "evidence_kept", "tokens_saved")
 _COMPARED = ("f1", "evidence_kept", "tokens_saved", "average_precision")
 _MISS_HEADS = ("file", "its score", "best score", "query", "evidence", "scored best instead")
 _LONGEST = 160  # characters of a text that is shown
 _EXPLAINED = """\
-P, R, F1 and F2 are of sentences, micro: counts summed over the records of a file; a sentence is right if it overlaps
-evidence. "F1 a query", AP (average precision) and top-1 (the best-scored sentence is a right one) are means over the
-records with an answer. Evidence kept: share of the evidence spans that survive whole. Tokens saved: share of the LLM
-tokens ({encoding}). Text kept: mean share of characters; falsely kept: the same on documents without an answer. ECE:
-expected calibration error over sentences. A mean is over files. Brackets: 95 % bootstrap interval, {resamples}
+P, R, F1 and F2 are of units, micro: counts summed over the records of a file; a unit is right if it overlaps
+evidence. What comes along as frame counts as text, not as a mistake. "F1 answered" leaves documents without an answer
+out. "F1 a query", AP (average precision) and top-1 (the best-scored unit is a right one) are means over the records
+with an answer. Evidence kept: share of the evidence spans that survive whole. Tokens saved: share of the LLM tokens
+({encoding}). Text kept: mean share of characters; falsely kept: the same on documents without an answer. Text saved
+and no-answer text kept: shares of the characters of all documents together. ECE: expected calibration error over
+units. A mean is over files. Brackets: 95 % bootstrap interval, {resamples}
 resamples of the records within each file, thresholds held."""
 
 
@@ -88,7 +93,7 @@ def _system(item: Assessment) -> dict[str, Any]:
     return {
         "name": item.name,
         "failed": item.failed,
-        "thresholds": {"fixed": item.fixed, "calibrated": item.calibrated},
+        "thresholds": {"fixed": item.fixed, "calibrated": item.calibrated, "units": item.units},
         "calibration_error": {name or "all": value for name, value in item.calibration_error.items()},
         "reliability": {name or "all": [b._asdict() for b in bins] for name, bins in item.reliability.items()},
         "misses": {name: miss._asdict() for name, miss in item.misses.items()},
@@ -157,7 +162,7 @@ def show(report: Report, console: Console) -> None:
     """Print the overview, and the first system by file."""
     console.print(_rich(f"Systems, mean over files ({report.records})", *_overview(report)))
     first = report.systems[0]
-    for label in ("default", "given", "fixed"):
+    for label in ("default", "given", "fixed", "units"):
         if label in first.settings:
             setting = first.settings[label]
             console.print(_rich(f"{first.name}, {_named(setting)}", *_by_file(first, setting)))

@@ -3,7 +3,8 @@
 The dev sample of a file: its records in order of sha256(id), ambiguous ones left out, the first 200, ending before
 the record that would pass 60,000 encoder tokens of the bundled tokenizer. It depends on nothing but the data.
 Records at even places of that order are the calibration half (thresholds may be chosen there), those at odd places
-the report half.
+the report half. Records that name a group (several queries of one document) are halved by the order of their groups,
+so that no document is in both.
 """
 
 from __future__ import annotations

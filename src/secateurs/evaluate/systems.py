@@ -1,7 +1,7 @@
-"""What can be measured: anything that scores the sentences of a document for a query.
+"""What can be measured: anything that scores the units of a document for a query.
 
 A checkpoint of ours or of anyone (`CheckpointSystem`), and the peers of `peers.py` and `embeddings.py`. All peers
-cut documents into the same sentences as `Compressor` does, so that only the scores differ.
+rank the same units as `Compressor` does, and what they choose is joined as there, so that only the scores differ.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import Protocol
 import numpy as np
 
 from secateurs.compressor import Compressor
-from secateurs.evaluate.ladder import Cut, Floats, Ints, Scored
+from secateurs.evaluate.ladder import Cut, Floats, Scored
 from secateurs.evaluate.records import Record
+from secateurs.pipeline import documents
+from secateurs.pipeline.join import Parts
 from secateurs.policy import Policy, Threshold
 from secateurs.result.compression import Compression
 from secateurs.result.savings import TokenCounter
-from secateurs.segment import segment
-
-Segment = Callable[[str], Sequence[tuple[int, int]]]
+from secateurs.segment import Unit, units
 
 
 class System(Protocol):
@@ -64,35 +64,40 @@ class CheckpointSystem:
         return [self._scored(result) for result in results]
 
     def _scored(self, result: Compression) -> Scored:
-        sentences = result.sentences
-        ends = np.array([sentence.end for sentence in sentences], dtype=np.int64)
-        scores = np.array([sentence.score for sentence in sentences], dtype=np.float64)
-        flags = self.policy(sentences, self._count) if sentences else []
+        document = documents.Scored(parts_of_result(result), result.sentences, None, ())
+        candidates = document.candidates
+        scores = np.array([one.score for one in candidates], dtype=np.float64)
+        flags = self.policy(candidates, self._count) if len(candidates) else []
         default = Cut(0.0, np.array(flags, dtype=np.bool_))
-        return Scored(ends, scores, default, failed=result.status == "error")
+        return Scored(document.parts, scores, default, failed=result.status == "error")
 
 
-def tile(text: str, cut: Segment = segment) -> Ints:
-    """Return the ends of a document's sentences.
-
-    Shape:
-        (sentences,).
-    """
-    return np.array([end for _, end in cut(text)], dtype=np.int64)
+def parts_of(text: str) -> Parts:
+    """Cut a document into the units that `Compressor` cuts it into."""
+    return Parts(text, tuple(units(text)))
 
 
-def slices(text: str, ends: Ints) -> list[str]:
-    """Return the sentences of a document, white space included."""
-    starts = [0, *map(int, ends[:-1])] if len(ends) else []
-    return [text[start:end] for start, end in zip(starts, map(int, ends), strict=True)]
+def parts_of_result(result: Compression) -> Parts:
+    """Return the units of a result with their frames; without them where they are not those of our own cuts."""
+    spans = [(sentence.start, sentence.end) for sentence in result.sentences]
+    if result.status != "error":
+        parts = parts_of(result.original)
+        if spans == [(unit.start, unit.end) for unit in parts.units]:
+            return parts
+    return Parts(result.original, tuple(Unit(*span) for span in spans))
+
+
+def texts(parts: Parts) -> list[str]:
+    """Return the text of each unit that can be chosen, white space included."""
+    return [parts.original[unit.start : unit.end] for unit in parts.units if not unit.pure]
 
 
 class ScoreSystem:
-    """A system that is a function of a query and sentences.
+    """A system that is a function of a query and units.
 
     Args:
         name: What the reports call it.
-        function: (query, sentences) -> one score a sentence, at least one sentence.
+        function: (query, texts of units) -> one score a unit, at least one unit.
     """
 
     probabilities = False
@@ -106,7 +111,7 @@ class ScoreSystem:
         return [self._one(record) for record in records]
 
     def _one(self, record: Record) -> Scored:
-        ends = tile(record.context)
-        sentences = slices(record.context, ends)
-        scores = self._function(record.query, sentences) if sentences else np.zeros(0)
-        return Scored(ends, np.asarray(scores, dtype=np.float64))
+        parts = parts_of(record.context)
+        some = texts(parts)
+        scores = self._function(record.query, some) if some else np.zeros(0)
+        return Scored(parts, np.asarray(scores, dtype=np.float64))

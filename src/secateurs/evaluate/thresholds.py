@@ -1,8 +1,10 @@
 """Thresholds: where they may be chosen, and how.
 
 The *calibrated* threshold is the highest at which at least 95 % of the evidence spans survive whole; the *fixed* one
-has the best F1. Both are means over files on the calibration halves, one threshold for all files. The *oracle*
-threshold has the best F1 on the very records it is reported on: an upper bound, not something a user can have.
+has the best F1. Both are means over files on the calibration halves, one threshold for all files. The *units*
+threshold is the highest that keeps 95 % of the units that overlap evidence, pooled over those halves: by it a
+checkpoint's default is chosen. The *oracle* threshold has the best F1 on the very records it is reported on: an upper
+bound, not something a user can have.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from secateurs.evaluate.figures import swept_evidence, swept_f1
+from secateurs.evaluate.figures import swept_evidence, swept_f1, swept_recall
 from secateurs.evaluate.ladder import Floats, Ladder
 
 EVIDENCE = 0.95
@@ -39,8 +41,22 @@ def calibrated(files: Groups, *, evidence: float = EVIDENCE) -> float:
         The threshold; the lowest candidate where none keeps enough.
     """
     thresholds = candidates(_flat(files))
-    enough = np.flatnonzero(_mean(files, swept_evidence, thresholds) >= evidence - 1e-12)
-    return float(thresholds[enough[-1]]) if len(enough) else float(thresholds[0])
+    return _highest(thresholds, _mean(files, swept_evidence, thresholds), evidence)
+
+
+def units_kept(files: Groups, *, evidence: float = EVIDENCE) -> float:
+    """Return the highest threshold that keeps enough of the units that overlap evidence.
+
+    Args:
+        files: The calibration half of each file.
+        evidence: Share of those units that must stay, pooled over all records.
+
+    Returns:
+        The threshold; the lowest candidate where none keeps enough.
+    """
+    ladders = _flat(files)
+    thresholds = candidates(ladders)
+    return _highest(thresholds, swept_recall(ladders, thresholds), evidence)
 
 
 def best_f1(files: Groups) -> float:
@@ -51,6 +67,11 @@ def best_f1(files: Groups) -> float:
     """
     thresholds = candidates(_flat(files))
     return float(thresholds[int(np.argmax(_mean(files, swept_f1, thresholds)))])
+
+
+def _highest(thresholds: Floats, kept: Floats, evidence: float) -> float:
+    enough = np.flatnonzero(kept >= evidence - 1e-12)
+    return float(thresholds[enough[-1]]) if len(enough) else float(thresholds[0])
 
 
 def _mean(files: Groups, sweep: Callable[[Sequence[Ladder], Floats], Floats], thresholds: Floats) -> Floats:

@@ -1,0 +1,150 @@
+"""Results on tool output as JSON and as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from secateurs.evaluate.tool_output.cases import Case, kinds
+from secateurs.evaluate.tool_output.check import RULE
+from secateurs.evaluate.tool_output.measure import Outcome, Run
+
+ALL = "all"  # the row of all kinds together
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What is left of the outputs of one kind, cut in one way.
+
+    Attributes:
+        cases: How many.
+        survived: Cases of which every fact survives.
+        facts: Facts of all cases.
+        found: Facts that survive.
+        decoys: Cases in whose output something stands that an answer must not name.
+        parsed: Outputs that parsed before, as JSON or as HTML.
+        parses: Those of them that parse as the same after.
+        before: LLM tokens before, all cases together.
+        after: LLM tokens after.
+    """
+
+    cases: int
+    survived: int
+    facts: int
+    found: int
+    decoys: int
+    parsed: int
+    parses: int
+    before: int
+    after: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that is written out.
+
+    Attributes:
+        version: Of this package.
+        data: sha256 of each file, by its name.
+        encoding: The tiktoken encoding of the LLM tokens.
+        most: LLM tokens that each way had for an output.
+        seed: Of the random lines.
+        cases: The cases.
+        runs: The compressor's run first.
+    """
+
+    version: str
+    data: dict[str, str]
+    encoding: str
+    most: int
+    seed: int
+    cases: Sequence[Case]
+    runs: Sequence[Run]
+
+    def summaries(self, run: Run) -> dict[str, Summary]:
+        """Return the summaries of one run, by kind, and of all kinds together."""
+        pairs = list(zip(self.cases, run.outcomes, strict=True))
+        some = {kind: summary(one for case, one in pairs if case.kind == kind) for kind in kinds(self.cases)}
+        return {**some, ALL: summary(run.outcomes)}
+
+
+def summary(outcomes: Iterable[Outcome]) -> Summary:
+    """Sum outcomes up."""
+    some = list(outcomes)
+    return Summary(
+        len(some),
+        sum(not one.lost for one in some),
+        sum(one.facts for one in some),
+        sum(one.facts - len(one.lost) for one in some),
+        sum(one.decoys > 0 for one in some),
+        sum(one.parsed is not None for one in some),
+        sum(one.parses for one in some),
+        sum(one.before for one in some),
+        sum(one.after for one in some),
+    )
+
+
+def to_json(report: Report) -> dict[str, Any]:
+    """Return the results as JSON types."""
+    return {
+        "secateurs": report.version,
+        "max_tokens": report.most,
+        "encoding": report.encoding,
+        "seed": report.seed,
+        "data": report.data,
+        "rule": RULE,
+        "ways": [_way(report, run) for run in report.runs],
+        "losses": [asdict(loss) for run in report.runs for loss in run.losses],
+    }
+
+
+def _way(report: Report, run: Run) -> dict[str, Any]:
+    return {
+        "name": run.way,
+        "failed": list(run.failed),
+        "kinds": {kind: asdict(one) for kind, one in report.summaries(run).items()},
+        "cases": {case.id: asdict(one) for case, one in zip(report.cases, run.outcomes, strict=True)},
+    }
+
+
+def show(report: Report, console: Console) -> None:
+    """Print the compressor's results, all ways side by side, and what was lost."""
+    console.print(_table(f"{report.runs[0].way}, at most {report.most:,} LLM tokens an output", *_first(report)))
+    console.print(_table(f"cases that survive, by what is left of {report.most:,} LLM tokens", *_ways(report)))
+    for loss in report.runs[0].losses:
+        console.print(Text(f"lost in {loss.case}: {loss.fact!r}: {loss.why} ({loss.cause})"))
+    console.print(Text(f"Rule: {RULE}. LLM tokens: {report.encoding}.", style="dim"))
+
+
+def _first(report: Report) -> tuple[list[str], list[list[str]]]:
+    heads = ["kind", "cases", "survive", "facts", "parsed", "still parse", "decoys", "tokens before", "after"]
+    rows = []
+    for kind, one in report.summaries(report.runs[0]).items():
+        counts = [one.cases, one.survived, f"{one.found}/{one.facts}", one.parsed, one.parses, one.decoys]
+        rows.append([kind, *map(str, counts), f"{one.before:,}", f"{one.after:,}"])
+    return heads, rows
+
+
+def _ways(report: Report) -> tuple[list[str], list[list[str]]]:
+    columns = [report.summaries(run) for run in report.runs]
+    rows = [
+        [kind, *(f"{column[kind].survived}/{column[kind].cases}" for column in columns)]
+        for kind in [*kinds(report.cases), ALL]
+    ]
+    rows.append(["still parse", *(f"{column[ALL].parses}/{column[ALL].parsed}" for column in columns)])
+    rows.append(["tokens after", *(f"{column[ALL].after:,}" for column in columns)])
+    return ["kind", *(run.way for run in report.runs)], rows
+
+
+def _table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for place, head in enumerate(heads):
+        table.add_column(Text(head), justify="right" if place else "left")
+    for row in rows:
+        table.add_row(*map(Text, row), style="bold" if row[0] == ALL else None)
+    return table

@@ -1,0 +1,69 @@
+"""Ways to cut a tool's output down to a number of LLM tokens: the compressor, and simple ones beside it.
+
+All get the same number of tokens. Those that go by line keep whole lines, the best while they fit, in source order.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+
+from secateurs.compressor import Compressor
+from secateurs.evaluate.peers import keyword_overlap
+from secateurs.evaluate.tool_output.cases import Case
+from secateurs.policy import TokenBudget, longest_fit
+from secateurs.result.compression import Compression
+from secateurs.result.savings import TokenCounter
+
+Way = Callable[[Case, int, TokenCounter], str]  # case, LLM tokens at most, counter -> what is left of the output
+
+
+def compress(cases: Sequence[Case], compressor: Compressor, most: int) -> list[Compression]:
+    """Compress the outputs of some cases, each to at most so many LLM tokens."""
+    return compressor.compress_pairs([(case.query, case.text) for case in cases], policy=TokenBudget(most))
+
+
+def peers(seed: int) -> dict[str, Way]:
+    """Return the simple ways, by name.
+
+    Args:
+        seed: Of the random lines; each case draws for itself.
+    """
+    return {"BM25 lines": bm25_lines, "head": head, "tail": tail, "random lines": partial(random_lines, seed=seed)}
+
+
+def head(case: Case, most: int, count: TokenCounter) -> str:
+    """Keep the beginning."""
+    text = case.text
+    return text[: longest_fit(range(len(text)), most, lambda some: count(text[: len(some)]))]
+
+
+def tail(case: Case, most: int, count: TokenCounter) -> str:
+    """Keep the end."""
+    text, size = case.text, len(case.text)
+    return text[size - longest_fit(range(size), most, lambda some: count(text[size - len(some) :])) :]
+
+
+def bm25_lines(case: Case, most: int, count: TokenCounter) -> str:
+    """Keep the lines that share the rarest words with the query."""
+    lines = case.text.splitlines(keepends=True)
+    order = np.argsort(-keyword_overlap(case.query, lines), kind="stable") if lines else []
+    return _best(lines, [int(place) for place in order], most, count)
+
+
+def random_lines(case: Case, most: int, count: TokenCounter, *, seed: int) -> str:
+    """Keep lines drawn at random: what any other way has to beat."""
+    lines = case.text.splitlines(keepends=True)
+    order = list(range(len(lines)))
+    random.Random(f"{seed}:{case.id}").shuffle(order)
+    return _best(lines, order, most, count)
+
+
+def _best(lines: Sequence[str], order: Sequence[int], most: int, count: TokenCounter) -> str:
+    def text(some: Sequence[int]) -> str:
+        return "".join(lines[place] for place in sorted(some))
+
+    return text(order[: longest_fit(order, most, lambda some: count(text(some)))])
