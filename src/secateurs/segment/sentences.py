@@ -124,12 +124,12 @@ class _Tail:
 
 def _tail(piece: str, start: int, stop: int, links: dict[int, int], opens: set[int]) -> _Tail:
     """Read what follows the mark before `stop`, in the sentence that began at `start`."""
-    tail = _TAIL.match(piece, stop)
+    tail = next(_TAIL.finditer(piece, stop))  # it matches everywhere
     mark = (tail["stops"] or piece[stop - 1])[-1]
     bracket = piece.find("]", stop, tail.end("close")) if links else -1
     linked = bracket in links  # the mark ends the text of a link
     if linked:
-        tail = _TAIL.match(piece, links[bracket])
+        tail = next(_TAIL.finditer(piece, links[bracket]))
     close, cut, spaced = tail.end("close"), tail.end(), tail["space"] != ""
     marks = range(tail.start("close"), close) if opens else ()
     first = next((at for at in marks if at in opens and piece[at] in "`*_\"'"), close)
