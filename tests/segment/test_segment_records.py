@@ -215,6 +215,15 @@ def test_indented_lines_belong_to_their_record() -> None:
     assert [unit.frame for unit in records(nested)] == [(), (0,), (0,), (2,), ()]
 
 
+def test_a_log_goes_on_over_a_blank_line() -> None:
+    """A blank line between two lines of a log ends no run; one before prose does."""
+    lines = ["12:00 one\n", "12:01 two\n", "\n", "12:02 three\n", "\n", "The server was started again.\n"]
+    assert records_end(lines, 0) == 4
+    assert [lines[0], lines[1] + lines[2], lines[3]] == [
+        "".join(lines[:4])[unit.start : unit.end] for unit in records("".join(lines[:4]))
+    ]
+
+
 def test_a_line_of_a_diff_needs_its_hunk() -> None:
     """A changed line needs the line of its hunk, and that the lines that name the file."""
     diff = "diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1,2 +1,2 @@\n a\n-b\n+c\n@@ -9 +9 @@\n-d\ndiff --git a/y b/y\n--- a/y\n+++ b/y\n@@ -1 +1 @@\n+e\n"

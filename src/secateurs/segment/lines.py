@@ -20,8 +20,9 @@ from secateurs.segment.inline import DENSE, Walk, inline
 from secateurs.segment.records import alike
 
 _PAUSE = re.compile(r"[.!?:;。！？：；…][\"'”’»」』)）\]】》*_`]*(?:\[\w{1,4}\])*\s*$")
-_KEY = re.compile(
-    r"[\w.\- :\[\]()@/]{1,40}(?:[:=：](?=\s|$)|(?<!\d)[:=：])|\*\*[^*]{1,40}\*\*\s*$|【|\[[^\]]{1,80}\]:"
+_KEY = re.compile(  # of a pair, or who speaks: Ann [dev]:
+    r"[\w.\- :]{1,40}(?:[:=：](?=\s|$)|(?<!\d)[:=：])|[\w.\- ]{1,30}(?:\[[^\]]{1,20}\]|\([^)]{1,20}\))[:：]\s"
+    r"|\*\*[^*]{1,40}\*\*\s*$|【|\[[^\]]{1,80}\]:"
 )
 _ALERT = re.compile(r"\[![A-Z]{3,12}\]$|:::\s?\w|:\w+_tab:")  # a line of its own in some Markdown
 _ATOM, _INDEX = re.compile(r"(?:\b[A-Z]{1,3}[a-z]?|\d\))$"), re.compile(r"\s*\d{1,2}(?![.\d])")  # a formula: O, 2

@@ -64,17 +64,23 @@ def records_end(lines: Sequence[str], i: int) -> int:
         i: The line to look at.
     """
     j, found = i, 0
-    while j < len(lines) and lines[j].strip():
-        end = trace_end(lines, j)
+    while j < len(lines):
+        end = trace_end(lines, j) if lines[j].strip() else _log_goes_on(lines, i, j)
         if end == j and (is_record(lines[j]) or is_pair(lines[j].strip())):
             end = _hunk_end(lines, j) if _HUNK.match(lines[j]) else j + 1
         found += min(end - j, 2)
-        if end == j and found and lines[j][0].isspace():
+        if end == j and found and lines[j].strip() and lines[j][0].isspace():
             end = j + 1
         if end == j:
             break
         j = end
     return j if found > 1 else _alike_end(lines, i)
+
+
+def _log_goes_on(lines: Sequence[str], i: int, j: int) -> int:
+    """Return the index after one or two blank lines at `j` inside a log that begins at line `i`, or `j`."""
+    k = j + 1 + (j + 1 < len(lines) and not lines[j + 1].strip())
+    return k if i < j and k < len(lines) and is_log(lines[j - 1]) and is_log(lines[k]) else j
 
 
 def add_records(build: Builder, lines: Sequence[str], frame: Sequence[int]) -> None:

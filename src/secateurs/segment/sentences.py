@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate, chain
-from typing import cast
 
 import sentencex  # type: ignore[import-untyped]  # it ships no types
 
@@ -125,12 +124,12 @@ class _Tail:
 
 def _tail(piece: str, start: int, stop: int, links: dict[int, int], opens: set[int]) -> _Tail:
     """Read what follows the mark before `stop`, in the sentence that began at `start`."""
-    tail = _tail_at(piece, stop)
+    tail = next(_TAIL.finditer(piece, stop))  # it matches everywhere
     mark = (tail["stops"] or piece[stop - 1])[-1]
     bracket = piece.find("]", stop, tail.end("close")) if links else -1
     linked = bracket in links  # the mark ends the text of a link
     if linked:
-        tail = _tail_at(piece, links[bracket])
+        tail = next(_TAIL.finditer(piece, links[bracket]))
     close, cut, spaced = tail.end("close"), tail.end(), tail["space"] != ""
     marks = range(tail.start("close"), close) if opens else ()
     first = next((at for at in marks if at in opens and piece[at] in "`*_\"'"), close)
@@ -146,10 +145,6 @@ def _tail(piece: str, start: int, stop: int, links: dict[int, int], opens: set[i
             note = _NOTE.match(piece, cut)
             cut = note.end() if note else cut
     return _Tail(mark, "]" if linked else tail["close"], close, tail.end(), cut, spaced)
-
-
-def _tail_at(piece: str, at: int) -> re.Match[str]:
-    return cast("re.Match[str]", _TAIL.match(piece, at))  # it always matches: everything in it may be empty
 
 
 def _stops(piece: str, language: str) -> set[int]:
