@@ -94,7 +94,7 @@ class Paragraphs:
         self._page.skip(lo)
         self._items.clear()
         while k < hi:
-            region = self._region(k, lo, hi, stop)
+            region = None if self._page.blank(k) else self._region(k, lo, hi, stop)
             if region is None:
                 k += 1
                 continue

@@ -10,6 +10,7 @@ from __future__ import annotations
 from secateurs.segment.data import add_ini, add_json, add_yaml, ini_end, json_end, yaml_end
 from secateurs.segment.fences import add_code_lines, add_tail
 from secateurs.segment.halves import parts
+from secateurs.segment.lines import goes_on
 from secateurs.segment.looks import is_program
 from secateurs.segment.markdown import BEGINS, Parser
 from secateurs.segment.markup import add_markup, is_markup
@@ -22,6 +23,7 @@ from secateurs.segment.titles import is_title
 from secateurs.segment.units import Builder, Unit
 from secateurs.segment.walk import Walker
 
+_TORN = 4  # lines behind a paragraph in which the rest of its last sentence may begin
 _PROGRAM = 4  # lines that a document has at least which is nothing but code
 
 
@@ -123,7 +125,7 @@ class _Cutter:
             if page.blank(i):
                 i += 1
             elif self._parser is None:
-                i = self._paragraphs.add(i, self._paragraph_end(i, hi), hi)
+                i = self._paragraph(i, self._paragraph_end(i, hi), hi)
             else:
                 indented = page.lines[i][0] in " \t"
                 page.outline.lean((self._between,) if indented and self._between is not None else ())
@@ -133,19 +135,17 @@ class _Cutter:
                     self._between = len(page.build) - 1
 
     def _paragraph_end(self, i: int, hi: int) -> int:
-        while i < hi and not self._page.blank(i):
+        """Return the line after the lines from `i` on which plainly are one paragraph."""
+        while i < hi and not self._page.blank(i) and (self._parser is None or not BEGINS.match(self._page.lines[i])):
             i += 1
         return i
 
     def _block(self, parser: Parser, i: int, hi: int) -> int:
         """Add the block that begins at line `i`; return the line after what was added."""
         page = self._page
-        if i and not BEGINS.match(page.lines[i]):  # a paragraph, and mostly one that a blank line ends
-            end = i + 1
-            while end < hi and not page.blank(end) and not BEGINS.match(page.lines[end]):
-                end += 1
-            if end == hi or page.blank(end):
-                return self._paragraph(i, end, hi)
+        end = self._paragraph_end(i, hi) if i else i  # a byte order mark may stand before the first line
+        if end > i and (end == hi or page.blank(end)):
+            return self._paragraph(i, end, hi)
         tokens = parser.block(i, hi)
         end = parser.end
         first = tokens[0]
@@ -166,5 +166,13 @@ class _Cutter:
         return end
 
     def _paragraph(self, lo: int, hi: int, stop: int) -> int:
+        """Add a paragraph, and those behind a blank line that go on with its sentence."""
+        lines = self._page.lines
+        while True:
+            after = next((i for i in range(hi, min(hi + _TORN, stop)) if not self._page.blank(i)), hi)
+            end = self._paragraph_end(after, stop) if after > hi and goes_on(lines[hi - 1], lines[after]) else hi
+            if end <= after:
+                break
+            hi = end
         self._walker.above = self._paragraphs.add(lo, hi, stop)
         return self._walker.above
