@@ -25,7 +25,7 @@ from secateurs.segment.data import (
 from secateurs.segment.fences import add_code
 from secateurs.segment.looks import is_code
 from secateurs.segment.marks import is_number, item_end, marker
-from secateurs.segment.markup import add_markup, markup_end
+from secateurs.segment.markup import Inner, add_markup
 from secateurs.segment.page import Frame, Page
 from secateurs.segment.prose import add_prose
 from secateurs.segment.records import add_records, records_end
@@ -70,10 +70,12 @@ class Paragraphs:
 
     Args:
         page: The document.
+        inner: Adds the units of a text inside an element of markup.
     """
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, *, inner: Inner) -> None:
         self._page = page
+        self._inner = inner
         self._headers = headers(page.lines)
         self._dead: list[int] = []  # where no JSON begins, see json_end
         self._items: list[tuple[int, Frame]] = []  # items that are open: how far indented, their units
@@ -106,7 +108,7 @@ class Paragraphs:
 
     def html(self, lo: int, hi: int, stop: int) -> int:
         """Add the units of what CommonMark takes for HTML; arguments and result as of `add`."""
-        end = markup_end(self._page.lines, lo)
+        end = self._page.markup_end(lo)
         if lo < end <= stop:
             self._enter(lo, _Region("markup", end))
             return end
@@ -153,7 +155,7 @@ class Paragraphs:
             prefix = _INLINE_JSON.match(line)
             region = self._json(k, stop, self._page.starts[k] + prefix.end()) if prefix else None
         if region is None and first == "<":
-            end = markup_end(lines, k)
+            end = self._page.markup_end(k)
             region = _Region("markup", end) if k < end <= stop else None
         if region is None and first in ("[", "!") and (_DEFINITION.match(line) or _LINKS.match(line)):
             region = _Region("link", k + 1)
@@ -207,7 +209,7 @@ class Paragraphs:
         else:
             page.skip(k)
             if region.kind == "markup":
-                add_markup(page.build, page.starts[region.end], frame, page.language)
+                add_markup(page.build, page.starts[region.end], frame, page.language, inner=self._inner)
             elif region.kind == "heading":
                 self._heading(region)
             elif region.kind == "rows":

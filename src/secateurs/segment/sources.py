@@ -167,15 +167,15 @@ def add_header(page: Page, k: int, found: Mapping[int, Header]) -> None:
     end = page.starts[k] + found[k].end
     page.skip(k)
     if role == "numbered":
-        outline.source("numbered", (build.add(end, "heading"),))
+        outline.source("numbered", (build.add(end, "heading", outline.base),))
     elif role == "passage":
-        outline.source("numbered", (build.add(end, "mark"),))
+        outline.source("numbered", (build.add(end, "mark", outline.base),))
     elif role == "entry":
         page.add(k + 1, "item", outline.frame)
     elif role == "keyed":
         before = found.get(k - 1)
         group = outline.sources.get("keyed", ()) if before is not None and before.role == "keyed" else ()
-        index = build.add(end, "heading", outline.sources.get("numbered", ()))
+        index = build.add(end, "heading", (*outline.base, *outline.sources.get("numbered", ())))
         outline.source("keyed", (*group, index))
     elif role == "label":
         outline.source("keyed", (*outline.sources.get("keyed", ()), build.add(end, "mark", outline.frame)))

@@ -7,6 +7,8 @@ records, a header line of a source, a speaker's turn. What nothing is made of is
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from secateurs.segment.data import add_ini, add_json, add_yaml, ini_end, json_end, yaml_end
 from secateurs.segment.fences import add_code_lines, add_tail
 from secateurs.segment.halves import parts
@@ -37,44 +39,58 @@ def cut(text: str, language: str | None) -> list[Unit]:
     Returns:
         The units; `[]` for the empty text.
     """
-    if not text.strip():
-        return Builder(text).units()
-    page = Page(text, language)
-    if not _add_whole(page):
+    build = Builder(text)
+    add_document(build, len(text), (), language)
+    return build.units()
+
+
+def add_document(build: Builder, end: int, frame: Sequence[int], language: str | None) -> None:
+    """Add the units of a document, or of a text that stands in another.
+
+    Args:
+        build: Where to; the text begins at its `at`.
+        end: Where it ends.
+        frame: What all its units need.
+        language: Of its prose; None detects it for each paragraph.
+    """
+    page = Page(build, end, tuple(frame), language)
+    if page.text.strip() and not _add_whole(page):
         _add_parts(page)
-    return page.build.units()
+    if build.at < end:
+        build.extend(end)
 
 
 def _add_whole(page: Page) -> bool:
     """Add the units of a document that is one thing; tell whether it is."""
-    build, text = page.build, page.build.text
-    start = len(text) - len(text.lstrip("\ufeff \t\r\n"))
-    if text[start : start + 1] in ("{", "["):
-        end = json_end(text, start)
-        if end is not None and not text[end:].strip():
+    build, text, frame = page.build, page.text, page.outline.base
+    end = page.starts[-1]
+    start = end - len(text.lstrip("\ufeff \t\r\n"))
+    if build.text[start : start + 1] in ("{", "["):
+        close = json_end(build.text, start)
+        if close is not None and not build.text[close:end].strip():
             build.extend(start)
-            add_json(build, len(text), (), page.language)
+            add_json(build, end, frame, page.language)
             return True
     if "<" in text and is_markup(text):
-        add_markup(build, len(text), (), page.language)
+        add_markup(build, end, frame, page.language, inner=add_document)
         return True
     lo, hi = page.extent()
     lines = page.lines[:hi]
     for find, add in ((table_end, add_table), (yaml_end, add_yaml), (ini_end, add_ini), (records_end, add_records)):
         if hi - lo > 1 and find(lines, lo) == hi:
             page.skip(lo)
-            add(build, page.lines[lo:], ())
+            add(build, page.lines[lo:], frame)
             return True
     if hi - lo >= _PROGRAM and "```" not in text and "~~~" not in text and is_program(lines[lo:]):
         page.skip(lo)
-        add_code_lines(page, lo, len(page.lines), ())
+        add_code_lines(page, lo, len(page.lines), frame)
         return True
     return False
 
 
 def _add_parts(page: Page) -> None:
     """Add the units of Markdown, which may hold anything else."""
-    text, lines = page.build.text, page.lines
+    text, lines = page.text, page.lines
     start = add_front_matter(page)
     cutter = _Cutter(page, Parser(lines) if _has_blocks(page) else None)
     if "```" not in text and "~~~" not in text:
@@ -87,14 +103,14 @@ def _add_parts(page: Page) -> None:
             page.skip(part.lo)
             add_tail(page, part.lo, part.hi)
         else:
-            page.add(part.hi, "mark", ())
+            page.add(part.hi, "mark", page.outline.base)
 
 
 def _has_blocks(page: Page) -> bool:
     """Tell whether any line may begin a block that is no paragraph."""
-    if page.build.text[0] == "\ufeff" or "\r" in page.build.text:
+    if page.text[0] == "\ufeff" or "\r" in page.text:
         return any(BEGINS.match(line.lstrip("\ufeff")) for line in page.lines)
-    return BEGINS.search(page.build.text) is not None
+    return BEGINS.search(page.text) is not None
 
 
 class _Cutter:
@@ -111,7 +127,7 @@ class _Cutter:
     def __init__(self, page: Page, parser: Parser | None) -> None:
         self._page = page
         self._parser = parser
-        self._paragraphs = Paragraphs(page)
+        self._paragraphs = Paragraphs(page, inner=add_document)
         self._walker = Walker(page)
         self._first, self._end = page.extent()
         self._listed: int | None = None  # how many units there were when a list ended, under the same heading
@@ -155,7 +171,7 @@ class _Cutter:
             return self._paragraphs.html(i, end, hi)
         if first.type == "heading_open" and not is_title(page.lines[i : end - 1], first.markup):
             self._paragraphs.add(i, end - 1, end - 1)
-            page.add(end, "mark", ())
+            page.add(end, "mark", page.outline.base)
             return end
         page.skip(i)
         self._walker.alone = first.type in ("fence", "code_block") and i == self._first and end >= self._end

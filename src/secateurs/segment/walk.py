@@ -12,7 +12,7 @@ from markdown_it.token import Token
 from secateurs.segment.fences import add_code, add_code_lines, add_fence, add_whole_fence
 from secateurs.segment.looks import is_code, is_prose
 from secateurs.segment.markdown import Parser
-from secateurs.segment.markup import add_markup, markup_end
+from secateurs.segment.markup import add_markup
 from secateurs.segment.page import Frame, Page
 from secateurs.segment.prose import add_prose
 from secateurs.segment.quotes import add_quoted
@@ -203,7 +203,7 @@ class Walker:
         elif token.type == "html_block":
             self._markup(lo, hi, frame)
         else:
-            page.add(hi, "mark", frame if self._items else ())
+            page.add(hi, "mark", frame if self._items else page.outline.base)
         if pending and len(page.build) > first:
             self._claim(tuple(range(first, min(len(page.build), first + most))))
 
@@ -231,7 +231,7 @@ class Walker:
         page, outline = self.page, self.page.outline
         if not is_title(page.lines[lo : hi - 1], token.markup):
             add_prose(page.build, page.starts[hi - 1], self._frame(), page.language)
-            page.add(hi, "mark", self._frame() if self._items else ())
+            page.add(hi, "mark", self._frame() if self._items else outline.base)
             return
         level = int(token.tag[1:])
         above = outline.above(level)
@@ -258,9 +258,9 @@ class Walker:
         page = self.page
         i = lo
         while i < hi:
-            end = i if self._quotes else min(hi, markup_end(page.lines, i))
+            end = i if self._quotes else min(hi, page.markup_end(i))
             if end > i:
-                add_markup(page.build, page.starts[end], frame, page.language)
+                add_markup(page.build, page.starts[end], frame, page.language)  # indented: no document inside
             else:
                 end = i + 1
                 page.add(end, "prose", frame)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from secateurs.segment.units import Builder
+
+Inner = Callable[[Builder, int, Sequence[int], str | None], None]
 
 
 def is_markup(text: str) -> bool:
@@ -17,6 +19,13 @@ def markup_end(lines: Sequence[str], i: int) -> int:
     return i
 
 
-def add_markup(build: Builder, end: int, frame: Sequence[int], language: str | None) -> None:
+def markup_ends(lines: Sequence[str]) -> dict[int, int]:
+    """Return the end of each HTML block by the line where it begins."""
+    return {}
+
+
+def add_markup(
+    build: Builder, end: int, frame: Sequence[int], language: str | None, *, inner: Inner | None = None
+) -> None:
     """Add the units of markup up to `end`."""
     build.add_whole(end, "markup", frame)
