@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 
 from secateurs.segment.markup import markup_ends
+from secateurs.segment.sources import Header, headers
 from secateurs.segment.units import Builder, Kind
 
 Frame = tuple[int, ...]
@@ -100,6 +101,7 @@ class Page:
         end: Where the page ends, in code points of the text.
         frame: What all its units need.
         language: Of its prose; None detects it for each paragraph.
+        markup: Whether there may be HTML in it.
 
     Attributes:
         build: See above.
@@ -107,17 +109,23 @@ class Page:
         lines: With their line breaks (`\n`, `\r\n`, `\r`); together they are the text of the page.
         starts: Where each line begins, and the end of the page, in code points of the builder's text.
         language: See above.
+        markup: See above.
+        headers: The lines that name a source or a speaker.
         outline: What stands above the next unit.
     """
 
-    def __init__(self, build: Builder, end: int, frame: Frame, language: str | None) -> None:
+    def __init__(self, build: Builder, end: int, frame: Frame, language: str | None, *, markup: bool = True) -> None:
         self.build = build
         self.text = build.text[build.at : end]
         self.lines: list[str] = list(io.StringIO(self.text, newline=""))
         self.starts = list(accumulate(map(len, self.lines), initial=build.at))
         self.language = language
         self.outline = Outline(frame)
-        self._markup: dict[int, int] | None = None  # where markup ends, by the line where it begins
+        self.markup = markup
+        self.headers = headers(self.lines)
+        self._markup: dict[int, int] | None = (
+            None if markup else {}
+        )  # where markup ends, by the line of its beginning
 
     def blank(self, i: int) -> bool:
         """Tell whether nothing stands in line `i`."""
