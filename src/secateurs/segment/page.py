@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 
 from secateurs.segment.markup import markup_ends
-from secateurs.segment.sources import Header, headers
+from secateurs.segment.sources import headers
 from secateurs.segment.units import Builder, Kind
 
 Frame = tuple[int, ...]
