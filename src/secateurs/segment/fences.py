@@ -82,12 +82,13 @@ def add_code_lines(page: Page, lo: int, hi: int, frame: Frame) -> None:
 
 def add_whole_fence(page: Page, lo: int, hi: int, *, closed: bool = True) -> None:
     """Add a fence that is the whole document: its marks, and each line a unit."""
-    opener = page.add(lo + 1, "mark", ())
+    base = page.outline.base
+    opener = page.add(lo + 1, "mark", base)
     first = len(page.build)
-    add_code_lines(page, lo + 1, hi - closed, (opener,))
+    add_code_lines(page, lo + 1, hi - closed, (*base, opener))
     if closed:
         end = len(page.build)
-        closer = page.add(hi, "mark", (opener,))
+        closer = page.add(hi, "mark", (*base, opener))
         page.build.need(opener, closer)
         for index in range(first, end):
             page.build.need(index, closer)

@@ -28,12 +28,12 @@ def add_front_matter(page: Page) -> int:
     if close is None or close == lo + 1 or not all(_FIELD.match(line) for line in lines[lo + 1 : close]):
         return 0
     page.skip(lo)
-    opener = page.add(lo + 1, "mark", ())
+    opener = page.add(lo + 1, "mark", page.outline.base)
     add = add_yaml if fence == "---" else add_ini
     first = len(page.build)
-    add(page.build, lines[lo + 1 : close], (opener,))
+    add(page.build, lines[lo + 1 : close], (*page.outline.base, opener))
     end = len(page.build)
-    closer = page.add(close + 1, "mark", (opener,))
+    closer = page.add(close + 1, "mark", (*page.outline.base, opener))
     page.build.need(opener, closer)
     for index in range(first, end):
         page.build.need(index, closer)
@@ -50,6 +50,6 @@ def _add_rest_of_matter(page: Page, lo: int) -> int:
     if close is None or not lines[close].strip() or not all(_FIELD.match(line) for line in lines[lo:close]):
         return 0
     page.skip(lo)
-    add_yaml(page.build, lines[lo:close], ())
-    page.add(close + 1, "mark", ())
+    add_yaml(page.build, lines[lo:close], page.outline.base)
+    page.add(close + 1, "mark", page.outline.base)
     return close + 1

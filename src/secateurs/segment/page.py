@@ -6,10 +6,10 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import accumulate
 
 from secateurs.segment.markup import markup_ends
+from secateurs.segment.sources import headers
 from secateurs.segment.units import Builder, Kind
 
 Frame = tuple[int, ...]
@@ -20,17 +20,22 @@ class Outline:
     """What every unit needs that follows: the source it comes from, its nearest heading, its speaker.
 
     Attributes:
+        base: What all of the page needs.
         sources: For each kind of header (`"numbered"`, `"keyed"`), the units that name the present source.
         speaker: The mark of the present speaker.
         between: What keeps the present block, which is indented, out of a list further above.
         frame: All that together; what stands further above is in the frames of these.
     """
 
+    base: Frame = ()
     sources: dict[str, Frame] = field(default_factory=dict)
     speaker: Frame = ()
     between: Frame = ()
     frame: Frame = ()
     _scopes: list[list[tuple[int, int]]] = field(default_factory=lambda: [[]])
+
+    def __post_init__(self) -> None:
+        self.frame = self.base
 
     def above(self, level: int) -> Frame:
         """Return the frame of a heading of that level that comes next; the levels it ends are forgotten."""
@@ -75,7 +80,7 @@ class Outline:
         self._renew()
 
     def _named(self) -> Frame:
-        return tuple(index for units in self.sources.values() for index in units)
+        return (*self.base, *(index for units in self.sources.values() for index in units))
 
     def _heading(self) -> Frame:
         return next(((scope[-1][1],) for scope in reversed(self._scopes) if scope), ())
@@ -89,34 +94,38 @@ _INDENT = re.compile(r"[ \t]*")
 
 
 class Page:
-    r"""The lines of a document and the builder of its units, line by line.
+    r"""The lines of a document, or of a part of one, and the builder of its units, line by line.
 
     Args:
-        text: The document.
+        build: Collects the units; the page begins at its `at`.
+        end: Where the page ends, in code points of the text.
+        frame: What all its units need.
         language: Of its prose; None detects it for each paragraph.
+        markup: Whether there may be HTML in it.
 
     Attributes:
-        build: Collects the units.
-        lines: With their line breaks (`\n`, `\r\n`, `\r`); together they are the text.
-        starts: Where each line begins, and the length of the text behind them.
+        build: See above.
+        text: The text of the page.
+        lines: With their line breaks (`\n`, `\r\n`, `\r`); together they are the text of the page.
+        starts: Where each line begins, and the end of the page, in code points of the builder's text.
         language: See above.
+        markup: See above.
+        headers: The lines that name a source or a speaker.
         outline: What stands above the next unit.
     """
 
-    def __init__(self, text: str, language: str | None) -> None:
-        self.build = Builder(text)
-        self.lines: list[str] = list(io.StringIO(text, newline=""))
-        self.starts = [0, *accumulate(map(len, self.lines))]
+    def __init__(self, build: Builder, end: int, frame: Frame, language: str | None, *, markup: bool = True) -> None:
+        self.build = build
+        self.text = build.text[build.at : end]
+        self.lines: list[str] = list(io.StringIO(self.text, newline=""))
+        self.starts = list(accumulate(map(len, self.lines), initial=build.at))
         self.language = language
-        self.outline = Outline()
-
-    @cached_property
-    def _markup_ends(self) -> dict[int, int]:
-        return markup_ends(self.lines) if "<" in self.build.text else {}
-
-    def markup_end(self, i: int) -> int:
-        """Return the line after the block of HTML that begins at line `i`, or `i` if none does."""
-        return self._markup_ends.get(i, i)
+        self.outline = Outline(frame)
+        self.markup = markup
+        self.headers = headers(self.lines)
+        self._markup: dict[int, int] | None = (
+            None if markup else {}
+        )  # where markup ends, by the line of its beginning
 
     def blank(self, i: int) -> bool:
         """Tell whether nothing stands in line `i`."""
@@ -134,6 +143,12 @@ class Page:
     def add(self, i: int, kind: Kind, frame: Sequence[int]) -> int:
         """Add what is left before line `i` as one unit, or more that need each other where it is too long."""
         return self.build.add_whole(self.starts[i], kind, frame)
+
+    def markup_end(self, i: int) -> int:
+        """Return the line after the markup that begins at line `i`, or `i` if none does."""
+        if self._markup is None:
+            self._markup = markup_ends(_without_fences(self.lines))
+        return self._markup.get(i, i)
 
     def bind(self, first: int) -> None:
         """Let lines of a paragraph that would begin another block without it need its first unit.
@@ -156,3 +171,18 @@ class Page:
     def _indent(self, at: int) -> int:
         found = _INDENT.match(self.build.text, at)
         return len(found.group().expandtabs(4)) if found else 0
+
+
+def _without_fences(lines: Sequence[str]) -> list[str]:
+    """Return the lines with those between code fences empty, where a tag is no tag."""
+    found = []
+    mark = ""
+    for line in lines:
+        bare = line.strip()
+        inside = bool(mark)
+        if mark and bare.startswith(mark) and not bare.strip(mark[0]):
+            mark = ""
+        elif not mark and bare.startswith(("```", "~~~")):
+            mark = bare[:3]
+        found.append("\n" if inside and mark else line)
+    return found

@@ -25,12 +25,11 @@ from secateurs.segment.data import (
 from secateurs.segment.fences import add_code
 from secateurs.segment.looks import is_code
 from secateurs.segment.marks import is_number, item_end, marker
-from secateurs.segment.markup import add_markup
+from secateurs.segment.markup import Inner, add_markup
 from secateurs.segment.page import Frame, Page
 from secateurs.segment.prose import add_prose
 from secateurs.segment.records import add_records, records_end
 from secateurs.segment.rows import add_rows, rows_end
-from secateurs.segment.sources import add_header, headers
 from secateurs.segment.steps import add_item
 from secateurs.segment.tables import add_table, table_end
 from secateurs.segment.titles import NUMERALS, numbered, underlined
@@ -70,11 +69,12 @@ class Paragraphs:
 
     Args:
         page: The document.
+        inner: Adds the units of a text inside an element of markup.
     """
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, *, inner: Inner) -> None:
         self._page = page
-        self._headers = headers(page.lines)
+        self._inner = inner
         self._dead: list[int] = []  # where no JSON begins, see json_end
         self._items: list[tuple[int, Frame]] = []  # items that are open: how far indented, their units
         self._item_end = -1  # the line after the last item
@@ -94,7 +94,7 @@ class Paragraphs:
         self._page.skip(lo)
         self._items.clear()
         while k < hi:
-            region = self._region(k, lo, hi, stop)
+            region = None if self._page.blank(k) else self._region(k, lo, hi, stop)
             if region is None:
                 k += 1
                 continue
@@ -132,7 +132,7 @@ class Paragraphs:
         """Return what begins at line `k` of the paragraph from `lo` to `hi`."""
         lines = self._page.lines
         line = lines[k]
-        if k in self._headers:
+        if k in self._page.headers:
             return _Region("header", k + 1)
         if line.lstrip()[:1] in NUMERALS and (level := numbered(lines, k)):
             return _Region("heading", k + 1, level)
@@ -199,7 +199,7 @@ class Paragraphs:
         """Add the units of a region that begins at line `k`."""
         page, frame = self._page, self._page.outline.frame
         if region.kind == "header":
-            add_header(page, k, self._headers)
+            self._header(k)
         elif region.kind == "item":
             self._item(k, region)
         elif region.kind.startswith("json"):
@@ -207,7 +207,7 @@ class Paragraphs:
         else:
             page.skip(k)
             if region.kind == "markup":
-                add_markup(page.build, page.starts[region.end], frame, page.language)
+                add_markup(page.build, page.starts[region.end], frame, page.language, inner=self._inner)
             elif region.kind == "heading":
                 self._heading(region)
             elif region.kind == "rows":
@@ -216,6 +216,28 @@ class Paragraphs:
                 page.add(region.end, "record", frame)
             else:
                 _BLOCKS[region.kind](page.build, page.lines[k : region.end], frame)
+
+    def _header(self, k: int) -> None:
+        """Add the line of a header, or the mark at its beginning, and put it above what follows."""
+        page, build, outline = self._page, self._page.build, self._page.outline
+        role = page.headers[k].role
+        end = page.starts[k] + page.headers[k].end
+        page.skip(k)
+        if role in ("numbered", "passage"):
+            index = build.add(end, "heading" if role == "numbered" else "mark", outline.base)
+            outline.source("numbered", (index,))
+        elif role == "entry":
+            page.add(k + 1, "item", outline.frame)
+        elif role == "keyed":
+            before = page.headers.get(k - 1)
+            group = outline.sources.get("keyed", ()) if before is not None and before.role == "keyed" else ()
+            index = build.add(end, "heading", (*outline.base, *outline.sources.get("numbered", ())))
+            outline.source("keyed", (*group, index))
+        elif role == "label":
+            outline.source("keyed", (*outline.sources.get("keyed", ()), build.add(end, "mark", outline.frame)))
+        else:
+            outline.speaks(None)
+            outline.speaks(build.add(end, "mark", outline.frame))
 
     def _add_json(self, k: int, region: _Region) -> None:
         page, build = self._page, self._page.build

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from secateurs.segment.page import Page
 from secateurs.segment.speakers import turns
 
 Role = Literal["keyed", "label", "numbered", "passage", "entry", "speaker"]
@@ -152,33 +151,3 @@ def _is_title(line: str) -> bool:
 
 def _key(line: str) -> str:
     return re.split("[:：]", line, maxsplit=1)[0].strip(" \t*_").lower()
-
-
-def add_header(page: Page, k: int, found: Mapping[int, Header]) -> None:
-    """Add the line of a header, or the mark at its beginning, and put it above what follows.
-
-    Args:
-        page: The document.
-        k: The line; what stands behind a mark in it is left to be cut.
-        found: What `headers` has found.
-    """
-    build, outline = page.build, page.outline
-    role = found[k].role
-    end = page.starts[k] + found[k].end
-    page.skip(k)
-    if role == "numbered":
-        outline.source("numbered", (build.add(end, "heading"),))
-    elif role == "passage":
-        outline.source("numbered", (build.add(end, "mark"),))
-    elif role == "entry":
-        page.add(k + 1, "item", outline.frame)
-    elif role == "keyed":
-        before = found.get(k - 1)
-        group = outline.sources.get("keyed", ()) if before is not None and before.role == "keyed" else ()
-        index = build.add(end, "heading", outline.sources.get("numbered", ()))
-        outline.source("keyed", (*group, index))
-    elif role == "label":
-        outline.source("keyed", (*outline.sources.get("keyed", ()), build.add(end, "mark", outline.frame)))
-    else:
-        outline.speaks(None)
-        outline.speaks(build.add(end, "mark", outline.frame))

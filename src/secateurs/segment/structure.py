@@ -8,10 +8,12 @@ records, a header line of a source, a speaker's turn. What nothing is made of is
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from secateurs.segment.data import add_ini, add_json, add_yaml, ini_end, json_end, yaml_end
 from secateurs.segment.fences import add_code_lines, add_tail
 from secateurs.segment.halves import parts
+from secateurs.segment.lines import goes_on
 from secateurs.segment.looks import is_program
 from secateurs.segment.markdown import BEGINS, Parser
 from secateurs.segment.markup import add_markup, is_markup
@@ -24,7 +26,10 @@ from secateurs.segment.titles import is_title
 from secateurs.segment.units import Builder, Unit
 from secateurs.segment.walk import Walker
 
-_LISTED = re.compile(r"\ufeff?\s*(?:[-*+]|\d{1,9}[.)])[ \t]")
+# What a whole document may be: where it ends, what adds its units.
+_WHOLE = ((table_end, add_table), (yaml_end, add_yaml), (ini_end, add_ini), (records_end, add_records))
+_MARKDOWN = re.compile(r"[ \t]*(?:[>|]|#{1,6}\s|[-*+]\s|\d{1,9}[.)]\s|```|~~~|:?-+:?[ \t]*\|)")
+_TORN = 4  # lines behind a paragraph in which the rest of its last sentence may begin
 _PROGRAM = 4  # lines that a document has at least which is nothing but code
 
 
@@ -38,46 +43,73 @@ def cut(text: str, language: str | None) -> list[Unit]:
     Returns:
         The units; `[]` for the empty text.
     """
-    if not text.strip():
-        return Builder(text).units()
-    page = Page(text, language)
-    if not _add_whole(page):
+    build = Builder(text)
+    add_document(build, len(text), (), language)
+    return build.units()
+
+
+def add_document(build: Builder, end: int, frame: Sequence[int], language: str | None) -> None:
+    """Add the units of a document, or of a text that stands in another.
+
+    Args:
+        build: Where to; the text begins at its `at`.
+        end: Where it ends.
+        frame: What all its units need.
+        language: Of its prose; None detects it for each paragraph.
+    """
+    _add_page(Page(build, end, tuple(frame), language))
+
+
+def _add_inner(build: Builder, end: int, frame: Sequence[int], language: str | None) -> None:
+    """Add the units of a text inside an element of markup; a `<` in it begins no tag."""
+    _add_page(Page(build, end, tuple(frame), language, markup=False))
+
+
+def _add_page(page: Page) -> None:
+    build, end = page.build, page.starts[-1]
+    if page.text.strip() and not _add_whole(page):
         _add_parts(page)
-    return page.build.units()
+    if build.at < end:
+        build.extend(end)
 
 
 def _add_whole(page: Page) -> bool:
     """Add the units of a document that is one thing; tell whether it is."""
-    build, text = page.build, page.build.text
-    start = len(text) - len(text.lstrip("\ufeff \t\r\n"))
-    if text[start : start + 1] in ("{", "["):
-        end = json_end(text, start)
-        if end is not None and not text[end:].strip():
+    build, text, frame = page.build, page.text, page.outline.base
+    end = page.starts[-1]
+    start = end - len(text.lstrip("\ufeff \t\r\n"))
+    if build.text[start : start + 1] in ("{", "["):
+        close = json_end(build.text, start)
+        if close is not None and not build.text[close:end].strip():
             build.extend(start)
-            add_json(build, len(text), (), page.language)
+            add_json(build, end, frame, page.language)
             return True
-    if "<" in text and is_markup(text):
-        add_markup(build, len(text), (), page.language)
+    if page.markup and "<" in text and is_markup(text):
+        add_markup(build, end, frame, page.language, inner=_add_inner)
         return True
     lo, hi = page.extent()
     lines = page.lines[:hi]
-    for find, add in ((table_end, add_table), (yaml_end, add_yaml), (ini_end, add_ini), (records_end, add_records)):
-        if find is records_end and _LISTED.match(lines[lo]):
-            continue  # a list in Markdown, whose items have ancestors
-        if hi - lo > 1 and find(lines, lo) == hi:
+    for find, add in _WHOLE:
+        if hi - lo > 1 and find(lines, lo) == hi and not (find is not yaml_end and _is_markdown(page, lo, hi)):
             page.skip(lo)
-            add(build, page.lines[lo:], ())
+            add(build, page.lines[lo:], frame)
             return True
     if hi - lo >= _PROGRAM and "```" not in text and "~~~" not in text and is_program(lines[lo:]):
         page.skip(lo)
-        add_code_lines(page, lo, len(page.lines), ())
+        add_code_lines(page, lo, len(page.lines), frame)
         return True
     return False
 
 
+def _is_markdown(page: Page, lo: int, hi: int) -> bool:
+    """Tell whether lines that look like a table or like records are Markdown, or a dialogue."""
+    marked = sum(_MARKDOWN.match(line) is not None for line in page.lines[lo:hi])
+    return marked * 5 > hi - lo or bool(page.headers)
+
+
 def _add_parts(page: Page) -> None:
     """Add the units of Markdown, which may hold anything else."""
-    text, lines = page.build.text, page.lines
+    text, lines = page.text, page.lines
     start = add_front_matter(page)
     cutter = _Cutter(page, Parser(lines) if _has_blocks(page) else None)
     if "```" not in text and "~~~" not in text:
@@ -90,14 +122,14 @@ def _add_parts(page: Page) -> None:
             page.skip(part.lo)
             add_tail(page, part.lo, part.hi)
         else:
-            page.add(part.hi, "mark", ())
+            page.add(part.hi, "mark", page.outline.base)
 
 
 def _has_blocks(page: Page) -> bool:
     """Tell whether any line may begin a block that is no paragraph."""
-    if page.build.text[0] == "\ufeff" or "\r" in page.build.text:
+    if page.text[0] == "\ufeff" or "\r" in page.text:
         return any(BEGINS.match(line.lstrip("\ufeff")) for line in page.lines)
-    return BEGINS.search(page.build.text) is not None
+    return BEGINS.search(page.text) is not None
 
 
 class _Cutter:
@@ -114,7 +146,7 @@ class _Cutter:
     def __init__(self, page: Page, parser: Parser | None) -> None:
         self._page = page
         self._parser = parser
-        self._paragraphs = Paragraphs(page)
+        self._paragraphs = Paragraphs(page, inner=_add_inner)
         self._walker = Walker(page)
         self._first, self._end = page.extent()
         self._listed: int | None = None  # how many units there were when a list ended, under the same heading
@@ -128,7 +160,7 @@ class _Cutter:
             if page.blank(i):
                 i += 1
             elif self._parser is None:
-                i = self._paragraphs.add(i, self._paragraph_end(i, hi), hi)
+                i = self._paragraph(i, self._paragraph_end(i, hi), hi)
             else:
                 indented = page.lines[i][0] in " \t"
                 page.outline.lean((self._between,) if indented and self._between is not None else ())
@@ -138,19 +170,17 @@ class _Cutter:
                     self._between = len(page.build) - 1
 
     def _paragraph_end(self, i: int, hi: int) -> int:
-        while i < hi and not self._page.blank(i):
+        """Return the line after the lines from `i` on which plainly are one paragraph."""
+        while i < hi and not self._page.blank(i) and (self._parser is None or not BEGINS.match(self._page.lines[i])):
             i += 1
         return i
 
     def _block(self, parser: Parser, i: int, hi: int) -> int:
         """Add the block that begins at line `i`; return the line after what was added."""
         page = self._page
-        if i and not BEGINS.match(page.lines[i]):  # a paragraph, and mostly one that a blank line ends
-            end = i + 1
-            while end < hi and not page.blank(end) and not BEGINS.match(page.lines[end]):
-                end += 1
-            if end == hi or page.blank(end):
-                return self._paragraph(i, end, hi)
+        end = self._paragraph_end(i, hi) if i else i  # a byte order mark may stand before the first line
+        if end > i and (end == hi or page.blank(end)):
+            return self._paragraph(i, end, hi)
         tokens = parser.block(i, hi)
         end = parser.end
         first = tokens[0]
@@ -160,7 +190,7 @@ class _Cutter:
             return self._paragraphs.html(i, end, hi)
         if first.type == "heading_open" and not is_title(page.lines[i : end - 1], first.markup):
             self._paragraphs.add(i, end - 1, end - 1)
-            page.add(end, "mark", ())
+            page.add(end, "mark", page.outline.base)
             return end
         page.skip(i)
         self._walker.alone = first.type in ("fence", "code_block") and i == self._first and end >= self._end
@@ -171,5 +201,13 @@ class _Cutter:
         return end
 
     def _paragraph(self, lo: int, hi: int, stop: int) -> int:
+        """Add a paragraph, and those behind a blank line that go on with its sentence."""
+        lines = self._page.lines
+        while True:
+            after = next((i for i in range(hi, min(hi + _TORN, stop)) if not self._page.blank(i)), hi)
+            end = self._paragraph_end(after, stop) if after > hi and goes_on(lines[hi - 1], lines[after]) else hi
+            if end <= after:
+                break
+            hi = end
         self._walker.above = self._paragraphs.add(lo, hi, stop)
         return self._walker.above

@@ -203,7 +203,7 @@ class Walker:
         elif token.type == "html_block":
             self._markup(lo, hi, frame)
         else:
-            page.add(hi, "mark", frame if self._items else ())
+            page.add(hi, "mark", frame if self._items else page.outline.base)
         if pending and len(page.build) > first:
             self._claim(tuple(range(first, min(len(page.build), first + most))))
 
@@ -231,7 +231,7 @@ class Walker:
         page, outline = self.page, self.page.outline
         if not is_title(page.lines[lo : hi - 1], token.markup):
             add_prose(page.build, page.starts[hi - 1], self._frame(), page.language)
-            page.add(hi, "mark", self._frame() if self._items else ())
+            page.add(hi, "mark", self._frame() if self._items else outline.base)
             return
         level = int(token.tag[1:])
         above = outline.above(level)
@@ -260,7 +260,7 @@ class Walker:
         while i < hi:
             end = i if self._quotes else min(hi, page.markup_end(i))
             if end > i:
-                add_markup(page.build, page.starts[end], frame, page.language)
+                add_markup(page.build, page.starts[end], frame, page.language)  # indented: no document inside
             else:
                 end = i + 1
                 page.add(end, "prose", frame)

@@ -73,7 +73,7 @@ class Flow:
     @property
     def plainly(self) -> bool:
         """Whether it is text alone, without an element or anything hidden."""
-        return not (self.around or self.hidden or self.leaves)
+        return not (self.around or self.hidden or self.leaves or self.breaks)
 
     def _lay(self, first: int) -> None:
         """Lay out the plain text, token by token."""
