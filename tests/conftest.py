@@ -13,6 +13,8 @@ import pytest
 import tiktoken
 
 sys.path.insert(0, str(Path(__file__).parent))
+# A room's tests use other rooms' fakes, and run alone: module names are unique
+sys.path.extend(str(path) for path in Path(__file__).parent.iterdir() if path.is_dir())
 
 from tiny import tiny_checkpoint
 

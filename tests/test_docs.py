@@ -17,6 +17,7 @@ import secateurs
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = ("README.md", "src/secateurs/README.md", ".github/CONTRIBUTING.md", ".github/SECURITY.md")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.M | re.S)
 OPTIONAL = ("langchain", "llama_index", "train", "evaluate", "annotate", "serve", "ray", "mcp", "bench", "bulk")
 
@@ -73,7 +74,23 @@ def test_the_readmes_output_is_the_real_output():
     assert printed == [line.rstrip() for line in shown.rstrip().splitlines()]
 
 
-def test_links_to_files_lead_somewhere():
-    """Every relative link of the README names a file of the repository."""
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
-        assert (ROOT / target).exists(), target
+@pytest.mark.parametrize("page", PAGES)
+def test_links_to_files_lead_somewhere(page):
+    """Every relative link of a page names a file of the repository."""
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / page).read_text(encoding="utf-8")):
+        assert (ROOT / page).parent.joinpath(target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES[1:])
+def test_files_and_folders_that_a_page_names_are_there(page):
+    """A path in backticks is one of the repository or of the package, so that no recipe leads nowhere."""
+    for name in re.findall(r"`((?:\.?\w+/)+[\w.]*|\w+\.py)`", (ROOT / page).read_text(encoding="utf-8")):
+        assert any((root / name).exists() for root in (ROOT, ROOT / "src/secateurs")), name
+
+
+def test_the_map_has_every_room():
+    """Whatever stands directly in the package is in the map's table of rooms."""
+    table = (ROOT / "src/secateurs/README.md").read_text(encoding="utf-8").split("## From a query", 1)[0]
+    for path in (ROOT / "src/secateurs").iterdir():
+        if path.name[0] not in "_." and path.name not in ("README.md", "py.typed"):
+            assert re.search(rf"`{path.stem}(\.py|/)?`", table), path.name

@@ -18,7 +18,7 @@ from secateurs.model.device import resolve_device, resolve_dtype
 from secateurs.model.scorer import Observer, Scorer, compute
 from secateurs.pipeline.cache import ScoreCache
 from secateurs.pipeline.run import Pipeline
-from secateurs.policy import Policy, check_policy
+from secateurs.policy import Default, Policy, check_policy, resolve
 from secateurs.result.compression import Compression
 from secateurs.result.savings import TokenCounter
 from secateurs.segment import Segmenter, get_cutter
@@ -86,7 +86,7 @@ class Compressor:
     ) -> None:
         self._cutter = get_cutter(segmenter)
         self._count = TokenCounter(encoding)
-        self.policy = checkpoint.default_policy if policy is None else check_policy(policy)
+        self.policy = resolve(check_policy(policy or Default()), checkpoint.default_policy)
         self.encoding = encoding
         self.cache = cache
         self.elision = check_elision(elision)

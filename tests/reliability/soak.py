@@ -24,15 +24,18 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "serve"))
+
 from soak_plot import draw
+from traffic import Texts, quantile, slope
 
 from secateurs import Compression, Compressor, Neighbours, Policy, Threshold, TokenBudget, TopK
-from secateurs.serve.traffic import Texts, quantile, slope
 
 GROWTH = 1.0  # MB of memory a minute after warm-up, at most
 COST = 1.15  # times the CPU time per token of the first third, in the last, at most
 TAIL = 1.25  # times the slowest hundredth of the calls of the first third, in the last, at most
-WARM_UP = 0.5  # share of a soak, as in `secateurs.serve.load soak`
+WARM_UP = 0.5  # share of a soak, as in `tests/serve/load.py soak`
 
 SCRIPTS = (
     "абвгдежзиклмнопрст",

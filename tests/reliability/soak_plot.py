@@ -8,8 +8,7 @@ from typing import Protocol
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-
-from secateurs.serve.traffic import quantile, slope
+from traffic import quantile, slope
 
 # Okabe and Ito's colours, safe for colour-blind readers; line styles and markers tell things apart in grey, too.
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"

@@ -35,7 +35,7 @@ def cut(text: str, units: Sequence[Unit], chosen: Iterable[int]) -> str:
             piece = text[unit.start : unit.comma] + text[unit.comma + 1 : unit.end]
         opens = unit.kind == "bracket" and any(other > index for other in unit.frame)
         if following is None:
-            piece = piece if index == last else piece.rstrip()
+            piece = piece if index == last else piece.rstrip(" \r\n")  # an empty cell of a TSV is a tab
         elif following in closers and following != index + 1 and not opens:
             before = text[: units[following].start]
             piece = piece.rstrip() + before[len(before.rstrip()) :]

@@ -242,6 +242,13 @@ def test_what_is_no_yaml(text: str) -> None:
     assert yaml_end(text.splitlines(keepends=True), 0) == 0
 
 
+def test_a_heading_ends_it() -> None:
+    """A heading behind YAML, or the rule above the next section, is left to the page."""
+    for behind in ("## `path`\n", "# Next\n", "---\n"):
+        lines = ["a:\n", "  b: 1\n", "  c: 2\n", "\n", behind]
+        assert yaml_end(lines, 0) == yaml_end([*lines, "\n", "Text goes on.\n"], 0) == 3
+
+
 TOML = """\
 # settings
 title = "x"
@@ -319,6 +326,8 @@ def test_cut_ini_parses(value: dict[str, dict[str, str]], rng: random.Random) ->
         ("[1] Ann Lee, The mill.\n[2] Bob Ray, The river.\n", 0),
         ("[INFO] started\n[INFO] x=1\n", 0),
         ("[Note]\n\nThe mill burned down.\n", 0),
+        ("[intro music]\nHOST: Welcome back.\nANN: Thank you.\nHOST: So.\n", 0),
+        ('groupId="api"\ndefaultValue="b"\nvalues={[\n{label: 1},\n]}>\n', 0),
     ],
 )
 def test_where_ini_ends(text: str, until: int) -> None:

@@ -233,6 +233,17 @@ def test_trying_every_line_is_linear(pattern: str) -> None:
     assert grows(work, pattern, 400_000) <= LINEAR
 
 
+def test_lines_that_never_break_are_linear() -> None:
+    """Pieces that only form feeds divide are one line, and are read once."""
+
+    def work(text: str) -> None:
+        lines = text.splitlines(keepends=True)
+        for i in range(len(lines)):
+            json_lines_end(lines, i)
+
+    assert grows(work, "{\f", 80_000) <= LINEAR
+
+
 @pytest.mark.parametrize(
     "pattern",
     [

@@ -7,11 +7,10 @@ import time
 from functools import partial
 
 import pytest
+from load import app
 from serving import Scripted, running
+from traffic import Caller, Shape, Tally, Texts, call_alike, call_any, quantile, run_callers, slope
 from typer.testing import CliRunner
-
-from secateurs.serve.load import app
-from secateurs.serve.traffic import Caller, Shape, Tally, Texts, call_alike, call_any, quantile, run_callers, slope
 
 
 def test_requests_are_made_from_their_seed():

@@ -1,64 +1,148 @@
-"""The settings of an adapter as pydantic fields: told once for LangChain's class and LlamaIndex's.
+"""The fields of the adapters: spelled out here, once, each with what it means.
 
-Needs pydantic, which both frameworks bring.
+What stands under a field is what an IDE shows; `help()`, JSON schemas and LangChain's configurable fields are given
+the same text, so that there is no other. LangChain's compressor and LlamaIndex's postprocessor have `DocumentFields`
+as pydantic fields (model.py), the middleware inherits `AgentFields`, LlamaIndex's tools take them as keywords.
 """
 
 from __future__ import annotations
 
-from os import PathLike, fspath
-from typing import Any, Self
-
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    FieldSerializationInfo,
-    PrivateAttr,
-    field_serializer,
-    field_validator,
-    model_validator,
-)
-from pydantic.json_schema import SkipJsonSchema
+import ast
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from textwrap import dedent, fill
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, cast
 
 from secateurs.adapters.protocol import CompressorLike
-from secateurs.adapters.runner import Runner
-from secateurs.adapters.settings import OnError, OnReport, Settings
+from secateurs.adapters.report import Report
+
+OnError = Literal["keep", "raise"]
+OnReport = Callable[[Report], object]
+
+DEFAULT_ENCODING = "o200k_base"
+
+P = ParamSpec("P")
+Given = TypeVar("Given")
+Made = TypeVar("Made")
+Thing = TypeVar("Thing", bound=Callable[..., Any])
 
 
-class AdapterFields(BaseModel):
-    """The fields of `secateurs.adapters.settings.Settings`, checked, and written down as JSON types.
+@dataclass(kw_only=True)
+class AgentFields:
+    """The fields every adapter has."""
 
-    Stand it last among the bases: the last one's `model_config` holds.
+    compressor: CompressorLike | None = None
+    """A compressor to use; None to make one from `model`, `device` and `encoding` on first use."""
+
+    model: str | None = None
+    """Hub id or folder; None for the bundled model."""
+
+    device: str = "auto"
+    """`"auto"`, `"cpu"`, `"mps"`, `"cuda"` or `"cuda:N"`."""
+
+    threshold: float | None = None
+    """Keep sentences with at least this probability; None for the compressor's own policy."""
+
+    top_k: int | None = None
+    """Keep at most this many sentences a document."""
+
+    max_tokens: int | None = None
+    """Keep at most this many LLM tokens a document."""
+
+    max_total_tokens: int | None = None
+    """Keep at most this many LLM tokens of all documents of a call together: the best sentences, whichever document
+    they are of. Texts that cannot be cut (blank ones, failed ones) are paid first."""
+
+    timeout: float | None = None
+    """Seconds a call may take, the loading of the weights at the first not counted; None for as long as it takes. A
+    call that takes longer has failed."""
+
+    on_error: OnError = "keep"
+    """`"keep"` returns the input if compression fails; `"raise"` raises, also for a single document."""
+
+    encoding: str = DEFAULT_ENCODING
+    """The tiktoken encoding in which savings are counted. Beside a `compressor` it is that one's own: the default
+    gives way to it, anything else that differs is a ValueError."""
+
+    on_report: OnReport | None = None
+    """Called once a call with the `Report`; what it raises is logged."""
+
+
+@dataclass(kw_only=True)
+class DocumentFields(AgentFields):
+    """The fields of an adapter that returns documents."""
+
+    rerank: bool = False
+    """Return documents by falling ranking score. Those that scored the same, and behind the scored ones those without
+    a ranking score (blank, failed, nothing to compress), stay as they came. Where no document has one, the checkpoint
+    having no ranking head, nothing is moved or cut, which is logged once."""
+
+    top_n: int | None = None
+    """With `rerank`, return the first so many documents of that order; what it leaves out counts as dropped, and as
+    wholly saved."""
+
+
+def described(kind: type) -> dict[str, str]:
+    """Return what stands under the fields of a class of ours and of those it is made of, on one line each.
+
+    Example:
+        >>> described(DocumentFields)["top_k"]
+        'Keep at most this many sentences a document.'
+    """
+    ours = (base for base in reversed(kind.__mro__) if base.__module__.startswith("secateurs."))
+    return {name: text for base in ours for name, text in _texts(base).items()}
+
+
+@cache
+def _texts(kind: type) -> dict[str, str]:
+    """Return what stands under the fields of one class: strings that Python reads and throws away."""
+    try:
+        [body] = ast.parse(dedent(inspect.getsource(kind))).body
+    except OSError:  # installed without its source
+        return {}
+    found = {}
+    for field, text in pairwise(getattr(body, "body", ())):
+        match field, text:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(said))):
+                found[name] = " ".join(said.split())
+    return found
+
+
+def documented(fields: type) -> Callable[[Thing], Thing]:
+    """Return a decorator that adds the fields to what `help()` says of a class or function."""
+
+    def add(thing: Thing) -> Thing:
+        if thing.__doc__ is not None:  # python -OO has none
+            lines = [
+                fill(f"{name}: {text}", 110, initial_indent="    ", subsequent_indent=" " * 8)
+                for name, text in described(fields).items()
+            ]
+            thing.__doc__ = "\n".join([inspect.cleandoc(thing.__doc__), "", "Fields:", *lines, ""])
+        return thing
+
+    return add
+
+
+def takes(
+    fields: Callable[P, object],
+) -> Callable[[Callable[Concatenate[Given, ...], Made]], Callable[Concatenate[Given, P], Made]]:
+    """Return a decorator of a function that takes a first argument, and the fields of a class as keywords.
+
+    Args:
+        fields: The class.
+
+    Returns:
+        A decorator. IDEs, type checkers and `help()` show each of the keywords.
     """
 
-    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, strict=True)
+    def sign(function: Callable[Concatenate[Given, ...], Made]) -> Callable[Concatenate[Given, P], Made]:
+        first, *_ = inspect.signature(function).parameters.values()
+        keywords = inspect.signature(fields).parameters.values()
+        signed: Any = documented(cast("type", fields))(function)
+        signed.__signature__ = inspect.signature(function).replace(parameters=[first, *keywords])
+        return signed  # type: ignore[no-any-return]  # the same function; its keywords are those of the class
 
-    compressor: SkipJsonSchema[CompressorLike | None] = Field(default=None, exclude=True, repr=False)
-    model: str | None = None
-    device: str = "auto"
-    threshold: float | None = None
-    top_k: int | None = None
-    max_tokens: int | None = None
-    max_total_tokens: int | None = None
-    rerank: bool = False
-    top_n: int | None = None
-    timeout: float | None = None
-    on_error: OnError = "keep"
-    encoding: str = "o200k_base"
-    on_report: SkipJsonSchema[OnReport | None] = Field(default=None, exclude=True, repr=False)
-
-    _runner: Runner = PrivateAttr(default_factory=Runner)
-
-    @field_validator("model", mode="before")
-    @classmethod
-    def _accept_path(cls, value: object) -> object:
-        return fspath(value) if isinstance(value, PathLike) else value
-
-    @model_validator(mode="after")
-    def _check_settings(self) -> Self:
-        Settings.of(self)
-        return self
-
-    @field_serializer("model", "encoding")
-    def _portable(self, value: object, info: FieldSerializationInfo) -> Any:
-        return Settings.of(self).portable()[info.field_name]
+    return sign

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
+from functools import partial
+
+from cachetools import LRUCache
 
 from secateurs.support.fork import ForkLock
 
@@ -23,29 +25,25 @@ class Originals:
     """
 
     def __init__(self, max_characters: int = 20_000_000) -> None:
-        self._max = max_characters
-        self._texts: OrderedDict[str, str] = OrderedDict()
-        self._characters = 0
+        most = max(max_characters, 1)
+        self._texts: LRUCache[str, str] = LRUCache(most, getsizeof=partial(_size, most))
         self._lock = ForkLock()
 
     def put(self, text: str) -> str:
         """Keep a text and return its handle."""
         handle = handle_of(text)
         with self._lock:
-            if handle not in self._texts:
-                self._texts[handle] = text
-                self._characters += len(text)
-            self._texts.move_to_end(handle)
-            while self._characters > self._max and len(self._texts) > 1:
-                self._characters -= len(self._texts.popitem(last=False)[1])
+            self._texts[handle] = text
         return handle
 
     def get(self, handle: str) -> str | None:
         """Return the text of a handle; None if it is not or no longer kept."""
         with self._lock:
-            if handle in self._texts:
-                self._texts.move_to_end(handle)
             return self._texts.get(handle)
+
+
+def _size(most: int, text: str) -> int:
+    return min(len(text), most)  # a text that is longer is kept all the same, alone, until the next comes
 
 
 def handle_of(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The settings every framework adapter has, checked; and the compressor an adapter needs.
+"""The settings of an adapter, checked, and what of them can be written down.
 
 No framework and no torch: making, copying, pickling and serializing an adapter costs nothing.
 """
@@ -7,68 +7,27 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
+from secateurs.adapters.fields import DEFAULT_ENCODING, DocumentFields
 from secateurs.adapters.protocol import CompressorLike
-from secateurs.adapters.report import Report
 from secateurs.errors import DeviceError
 from secateurs.result.savings import TokenCounter
 from secateurs.support.arguments import check_count, check_seconds, check_threshold
 from secateurs.support.names import BUNDLED, checkpoint_name, model_of
 
-OnError = Literal["keep", "raise"]
-OnReport = Callable[[Report], object]
 
-_DEFAULT_ENCODING = "o200k_base"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """The fields every adapter has, checked.
-
-    Attributes:
-        compressor: A compressor to use; None to make one from `model`, `device` and `encoding` on first use.
-        model: Hub id or folder; None for the bundled model.
-        device: `"auto"`, `"cpu"`, `"mps"`, `"cuda"` or `"cuda:N"`.
-        threshold: Keep sentences with at least this probability; None for the compressor's own policy.
-        top_k: Keep at most this many sentences a document.
-        max_tokens: Keep at most this many LLM tokens a document.
-        max_total_tokens: Keep at most this many LLM tokens of all documents of a call together: the best sentences,
-            whichever document they are of. Texts that cannot be cut (blank ones, failed ones) are paid first.
-        rerank: Return documents by falling ranking score. Those that scored the same, and behind the scored ones
-            those without a ranking score (blank, failed, nothing to compress), stay as they came. Where no document
-            has one, the checkpoint having no ranking head, nothing is moved or cut, which is logged once.
-        top_n: With `rerank`, return the first so many documents of that order; what it leaves out counts as dropped,
-            and as wholly saved.
-        timeout: Seconds a call may take, the loading of the weights at the first not counted; None for as long as it
-            takes. A call that takes longer has failed.
-        on_error: `"keep"` returns the input if compression fails; `"raise"` raises, also for a single document.
-        encoding: The tiktoken encoding in which savings are counted. Beside a `compressor` it is that one's own:
-            the default gives way to it, anything else that differs is a ValueError.
-        on_report: Called once a call with the `Report`; what it raises is logged.
+@dataclass(kw_only=True)
+class Settings(DocumentFields):
+    """The fields of an adapter, checked; made for a call, or with the adapter, and not changed afterwards.
 
     Raises:
         ValueError: A setting is out of range, or two contradict each other.
         TypeError: A setting is of the wrong type.
         DeviceError: There is no device of that name; whether this machine has it is found on first use.
     """
-
-    compressor: CompressorLike | None = None
-    model: str | None = None
-    device: str = "auto"
-    threshold: float | None = None
-    top_k: int | None = None
-    max_tokens: int | None = None
-    max_total_tokens: int | None = None
-    rerank: bool = False
-    top_n: int | None = None
-    timeout: float | None = None
-    on_error: OnError = "keep"
-    encoding: str = _DEFAULT_ENCODING
-    on_report: OnReport | None = None
 
     def __post_init__(self) -> None:
         if self.threshold is not None:
@@ -115,7 +74,7 @@ class Settings:
                 f"compressor and model={self.model!r}, device={self.device!r} exclude each other: the compressor has "
                 "its own model and device. Pass one or the other."
             )
-        if self.encoding not in (_DEFAULT_ENCODING, compressor.encoding):
+        if self.encoding not in (DEFAULT_ENCODING, compressor.encoding):
             raise ValueError(
                 f"encoding must be the compressor's own, {compressor.encoding!r}, got {self.encoding!r}: leave it "
                 "out, or make the compressor with it."
@@ -126,7 +85,7 @@ class Settings:
                     f"{name}={value} needs a compressor whose compress() takes {name}, which that of "
                     f"{type(compressor).__name__} does not. Leave it out, or let compress() take it."
                 )
-        object.__setattr__(self, "encoding", compressor.encoding)
+        self.encoding = compressor.encoding
 
     @classmethod
     def of(cls, adapter: object) -> Self:

@@ -4,14 +4,8 @@
 that lies beside it, `auto_map` entries and pickles are never touched. Every parameter of the model must be in the
 file with its shape, and every tensor of the file must be used.
 
-Each published layout is a `Family` (family.py) in a file of its own. To add one:
-
-1. Write `checkpoints/<name>.py` with a `FAMILY`: how its config is read, what its tensors are called, how query and
-   sentences are laid out, and which rule of windows/aggregate.py makes sentence scores of token scores.
-   `xprovence.py` is a short example, `openprovence.py` one with several backbones (backbones.py has readers
-   and tables for BERT, XLM-RoBERTa, DeBERTa-v3 and ModernBERT).
-2. Add it to `FAMILIES` below.
-3. Add a tiny checkpoint of it to `tests/checkpoints`: every law tested there then holds for it, too.
+Each published layout is a `Family` (family.py) in a file of its own; backbones.py has readers and tables for BERT,
+XLM-RoBERTa, DeBERTa-v3 and ModernBERT. How to add one is written in secateurs/README.md.
 """
 
 from __future__ import annotations

@@ -158,7 +158,7 @@ def run() -> None:
 def _register(words: Sequence[str]) -> None:
     """Make the rooms' commands known: the one that is called in full, the others by name only."""
     called = next((word for word in words if not word.startswith("-")), None)
-    known = {command.name for command in [*app.registered_commands, *app.registered_groups]}
+    known = {command.name for command in app.registered_commands} | {group.name for group in app.registered_groups}
     for name, says in _ROOMS.items():
         if name == called:
             room = import_module(f"secateurs.{name}.command")

@@ -12,8 +12,9 @@ from langchain_core.load import Serializable
 from langchain_core.runnables import Runnable
 from pydantic import Field, model_validator
 
-from secateurs.adapters.fields import AdapterFields
+from secateurs.adapters.fields import DocumentFields, documented
 from secateurs.adapters.metadata import METADATA_KEY, copy_metadata
+from secateurs.adapters.model import AdapterModel
 from secateurs.adapters.runner import Outcome, Returned
 from secateurs.adapters.settings import Settings
 from secateurs.langchain.tracing import Traced
@@ -24,7 +25,8 @@ MetadataMode = Literal["full", "none"]
 _KEYS = {"status", "spans", "sentences", "savings"}
 
 
-class SecateursCompressor(BaseDocumentCompressor, Serializable, AdapterFields):
+@documented(DocumentFields)
+class SecateursCompressor(BaseDocumentCompressor, Serializable, AdapterModel):
     """Cuts documents down to the sentences that matter for the query; works as it is, with the bundled model.
 
     New documents come back, in order unless `rerank` is set, with their `id` and metadata; a document in which
@@ -46,8 +48,6 @@ class SecateursCompressor(BaseDocumentCompressor, Serializable, AdapterFields):
             compressed already.
         metadata_key: The key under which it says what was kept and saved.
         score_key: The key of the relevance score.
-        compressor, model, device, threshold, top_k, max_tokens, max_total_tokens, rerank, top_n, timeout, on_error,
-            encoding, on_report: see `secateurs.adapters.settings.Settings`.
 
     Example:
         >>> from langchain_core.documents import Document

@@ -13,11 +13,11 @@ from typing import Any
 
 from langchain_core.messages import ToolMessage
 
+from secateurs.adapters.fields import AgentFields, documented
 from secateurs.adapters.metadata import METADATA_KEY
 from secateurs.adapters.originals import Originals
-from secateurs.adapters.protocol import CompressorLike
 from secateurs.adapters.runner import Outcome, Runner
-from secateurs.adapters.settings import OnError, OnReport, Settings
+from secateurs.adapters.settings import Settings
 from secateurs.adapters.tool_output import Job, Shortener, WayBack
 from secateurs.langchain.contents import ToolContent, split_content, visible_text
 from secateurs.langchain.expand import expand_tool
@@ -44,8 +44,9 @@ ToolResult = ToolMessage | Command[Any]
 QueryOf = Callable[[ToolCallRequest], str | None]
 
 
+@documented(AgentFields)
 @dataclass(eq=False, kw_only=True)
-class ContextCompressionMiddleware(AgentMiddleware[Any, Any, Any]):
+class ContextCompressionMiddleware(AgentMiddleware[Any, Any, Any], AgentFields):
     """Cuts the tool results of a `create_agent` agent down to what answers the query; works as it is.
 
     A result is compressed once, when the tool returns, and its bytes never change afterwards, so a provider's prompt
@@ -71,24 +72,11 @@ class ContextCompressionMiddleware(AgentMiddleware[Any, Any, Any]):
         expand: Name of a tool that gives the agent an original back, its handle at the end of each cut result; None
             for no tool and no handle. The originals are in this process's memory, the oldest forgotten first.
         name: The middleware's name; two in one agent need two, and two names for `expand` as well.
-        compressor, model, device, threshold, top_k, max_tokens, max_total_tokens, timeout, on_error, encoding,
-            on_report: see `secateurs.adapters.settings.Settings`.
 
     Raises:
         ValueError, TypeError: A setting is out of range or of the wrong type.
     """
 
-    compressor: CompressorLike | None = None
-    model: str | None = None
-    device: str = "auto"
-    threshold: float | None = None
-    top_k: int | None = None
-    max_tokens: int | None = None
-    max_total_tokens: int | None = None
-    timeout: float | None = None
-    on_error: OnError = "keep"
-    encoding: str = "o200k_base"
-    on_report: OnReport | None = None
     query: QueryOf | None = None
     query_arguments: Sequence[str] = ("query", "question", "search_query", "q")
     include: Sequence[str] | None = None

@@ -12,12 +12,7 @@ from pydantic import ConfigDict
 
 from secateurs.langchain.compressor import SecateursCompressor
 
-_CONFIGURABLE = {
-    "threshold": (float | None, "Keep sentences with at least this probability."),
-    "top_k": (int | None, "Keep at most this many sentences a document."),
-    "max_tokens": (int | None, "Keep at most this many LLM tokens a document."),
-    "max_total_tokens": (int | None, "Keep at most this many LLM tokens of all documents together."),
-}
+_CONFIGURABLE = ("threshold", "top_k", "max_tokens", "max_total_tokens")
 
 
 class CompressDocuments(RunnableSerializable[dict[str, Any], list[Document]]):
@@ -43,11 +38,15 @@ class CompressDocuments(RunnableSerializable[dict[str, Any], list[Document]]):
     @property
     def config_specs(self) -> list[ConfigurableFieldSpec]:
         """What can be configured."""
+        fields = SecateursCompressor.model_fields
         return [
             ConfigurableFieldSpec(
-                id=name, annotation=annotation, description=text, default=getattr(self.compressor, name)
+                id=name,
+                annotation=fields[name].annotation,
+                description=fields[name].description,
+                default=getattr(self.compressor, name),
             )
-            for name, (annotation, text) in _CONFIGURABLE.items()
+            for name in _CONFIGURABLE
         ]
 
     def invoke(self, input: dict[str, Any], config: RunnableConfig | None = None, **kwargs: Any) -> list[Document]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from cachetools import LRUCache
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall, ToolMessage
 
@@ -44,24 +44,20 @@ class Cuts:
     """Remembers what became of the last tool results, so that the same one is cut the same way again."""
 
     def __init__(self, most: int = 1024) -> None:
-        self._most = most
-        self._known: OrderedDict[tuple[str, str], Cut] = OrderedDict()
+        self._known: LRUCache[tuple[str, str], Cut] = LRUCache(most)
         self._lock = ForkLock()
 
     def get(self, message: ToolMessage, query: str) -> Cut | None:
         """Return what became of a message's content for a query; None if it is not or no longer known."""
         key = _key(message, query)
         with self._lock:
-            if key in self._known:
-                self._known.move_to_end(key)
             return self._known.get(key)
 
     def put(self, message: ToolMessage, query: str, cut: Cut) -> None:
         """Remember what became of a message's content for a query."""
+        key = _key(message, query)
         with self._lock:
-            self._known[_key(message, query)] = cut
-            while len(self._known) > self._most:
-                self._known.popitem(last=False)
+            self._known[key] = cut
 
 
 def _key(message: ToolMessage, query: str) -> tuple[str, str]:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, TypedDict, Unpack
+from typing import Any, TypedDict
 
 from llama_index.core.base.llms.types import ContentBlock, TextBlock
 from llama_index.core.schema import BaseNode
 from llama_index.core.tools import ToolOutput
 
-from secateurs.llama_index.cutter import Cutter
-from secateurs.llama_index.expand import ExpandTool
-from secateurs.llama_index.tools import AdapterFields, settings_of
+from secateurs.adapters.fields import takes
+from secateurs.llama_index.cutter import Cutter, CutterFields
 
 
 class Callbacks(TypedDict):
@@ -21,13 +20,8 @@ class Callbacks(TypedDict):
     async_callback: Callable[[Any], Awaitable[str | None]]
 
 
-def compress_callbacks(
-    query: Callable[[Any], str | None],
-    *,
-    min_tokens: int = 200,
-    expand: ExpandTool | None = None,
-    **settings: Unpack[AdapterFields],
-) -> Callbacks:
+@takes(CutterFields)
+def compress_callbacks(query: Callable[[Any], str | None], **fields: Any) -> Callbacks:
     """Return the callbacks that make a FunctionTool's output compressed.
 
     A callback is given what the function returned and not what it was asked: where the query is among the arguments,
@@ -36,9 +30,7 @@ def compress_callbacks(
 
     Args:
         query: Names the query from what the function returned, None or blank for "leave the output".
-        min_tokens: Outputs of fewer LLM tokens stay as they are.
-        expand: The tool that gives the agent an original back; see `compress_tool`.
-        **settings: As for `compress_tool`.
+        **fields: Those of `CutterFields`, as for `compress_tool`.
 
     Returns:
         `callback` and `async_callback`, for `FunctionTool.from_defaults(..., **compress_callbacks(...))`.
@@ -57,7 +49,7 @@ def compress_callbacks(
     """
     if not callable(query):
         raise TypeError(f"query must be a function of what the tool returned, got {query!r}: use lambda result: ...")
-    cutter = Cutter(settings_of(settings), min_tokens, expand)
+    cutter = Cutter(CutterFields(**fields))
 
     def callback(raw_output: Any) -> str | None:
         output = _output(raw_output)

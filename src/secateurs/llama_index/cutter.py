@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from llama_index.core.tools import ToolOutput
 from llama_index_instrumentation import get_dispatcher
 
+from secateurs.adapters.fields import AgentFields
 from secateurs.adapters.runner import Outcome, Runner
 from secateurs.adapters.settings import Settings
 from secateurs.adapters.tool_output import Job, Shortener, WayBack
@@ -19,21 +21,37 @@ from secateurs.llama_index.outputs import is_ours, split_output
 _dispatcher = get_dispatcher(__name__)
 
 
+@dataclass(kw_only=True)
+class CutterFields(AgentFields):
+    """What a tool is given, the query left out."""
+
+    min_tokens: int = 200
+    """Outputs of fewer LLM tokens stay as they are."""
+
+    expand: ExpandTool | None = None
+    """The tool that gives the agent an original back, its handle at the end of each cut output; None for no handle.
+    Give it to the agent beside this one. A tool with `return_direct`, whose output no agent reads on, has no handle
+    either."""
+
+
 class Cutter:
     """Compresses outputs; a failure of ours returns them as they came, unless `on_error="raise"`.
 
     Args:
-        settings: What every adapter has.
-        min_tokens: Outputs of fewer LLM tokens stay as they are.
-        expand: What keeps the originals; None to keep none.
+        fields: What a tool is given.
+
+    Raises:
+        TypeError: A setting is of the wrong type.
+        ValueError: A setting is out of range.
     """
 
-    def __init__(self, settings: Settings, min_tokens: int, expand: ExpandTool | None) -> None:
+    def __init__(self, fields: CutterFields) -> None:
+        expand = fields.expand
         if expand is not None and not isinstance(expand, ExpandTool):
             raise TypeError(f"expand must be an ExpandTool, or None for no way back; got {expand!r}")
         way_back = None if expand is None else WayBack(expand.name, expand.originals)
-        self._shortener = Shortener(settings.encoding, min_tokens=min_tokens, way_back=way_back)
-        self._settings = settings
+        self._settings = Settings.of(fields)
+        self._shortener = Shortener(self._settings.encoding, min_tokens=fields.min_tokens, way_back=way_back)
         self._runner = Runner()
 
     def run(self, output: ToolOutput, query: Callable[[], str | None]) -> ToolOutput:

@@ -13,7 +13,8 @@ from llama_index.core.schema import NodeWithScore, QueryBundle
 from llama_index_instrumentation import get_dispatcher
 from pydantic import BaseModel
 
-from secateurs.adapters.fields import AdapterFields
+from secateurs.adapters.fields import DocumentFields, documented
+from secateurs.adapters.model import AdapterModel
 from secateurs.adapters.runner import Outcome, Returned
 from secateurs.adapters.settings import Settings
 from secateurs.llama_index.events import SecateursReportEvent
@@ -22,7 +23,8 @@ from secateurs.llama_index.nodes import SOURCE_SPANS, clean_query, rewrite, sour
 _dispatcher = get_dispatcher(__name__)
 
 
-class SecateursPostprocessor(BaseNodePostprocessor, AdapterFields):
+@documented(DocumentFields)
+class SecateursPostprocessor(BaseNodePostprocessor, AdapterModel):
     """Cuts nodes down to the sentences that matter for the query; works as it is, with the bundled model.
 
     New nodes come back around copies, in order, with id, score, relationships, embedding and offsets; a node in
@@ -44,8 +46,6 @@ class SecateursPostprocessor(BaseNodePostprocessor, AdapterFields):
 
     `compressor` and `on_report` are not serialized and not pickled: what is rebuilt loads the same checkpoint and
     reports to nobody. A copy shares them.
-
-    Attributes: see `secateurs.adapters.settings.Settings`.
 
     Example:
         >>> from llama_index.core.schema import NodeWithScore, TextNode

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypedDict, Unpack
+from dataclasses import dataclass, replace
+from typing import Any
 
 from llama_index.core.tools import (
     AsyncBaseTool,
@@ -15,53 +15,28 @@ from llama_index.core.tools import (
     adapt_to_async_tool,
 )
 
-from secateurs.adapters.protocol import CompressorLike
-from secateurs.adapters.settings import OnError, OnReport, Settings
+from secateurs.adapters.fields import takes
 from secateurs.adapters.tool_output import named_query
-from secateurs.llama_index.cutter import Cutter
+from secateurs.llama_index.cutter import Cutter, CutterFields
 from secateurs.llama_index.expand import ExpandTool
 
 QUERY_ARGUMENTS = ("query", "input", "question", "query_str", "search_query", "q")
 
 
-class AdapterFields(TypedDict, total=False):
-    """The settings of `secateurs.adapters.settings.Settings` that a tool has, by name."""
+@dataclass(kw_only=True)
+class ToolFields(CutterFields):
+    """What `compress_tool` takes beside the tool."""
 
-    compressor: CompressorLike | None
-    model: str | None
-    device: str
-    threshold: float | None
-    top_k: int | None
-    max_tokens: int | None
-    max_total_tokens: int | None
-    timeout: float | None
-    on_error: OnError
-    encoding: str
-    on_report: OnReport | None
+    query: Callable[[Mapping[str, Any]], str | None] | None = None
+    """Names the query from the call's keyword arguments, None or blank for "leave the output"."""
+
+    query_arguments: Sequence[str] = QUERY_ARGUMENTS
+    """Without `query`: the first of these arguments that is there is the query, else the only argument that is a
+    string, else there is none and the output stays as it is."""
 
 
-def settings_of(fields: AdapterFields) -> Settings:
-    """Return a tool's settings, checked.
-
-    Raises:
-        TypeError: A setting is unknown or of the wrong type.
-        ValueError: A setting is out of range.
-    """
-    unknown = set(fields) - set(AdapterFields.__annotations__)
-    if unknown:
-        raise TypeError(f"unknown settings {sorted(unknown)}: use {', '.join(AdapterFields.__annotations__)}.")
-    return Settings(**fields)
-
-
-def compress_tool(
-    tool: BaseTool,
-    *,
-    query: Callable[[Mapping[str, Any]], str | None] | None = None,
-    query_arguments: Sequence[str] = QUERY_ARGUMENTS,
-    min_tokens: int = 200,
-    expand: ExpandTool | None = None,
-    **settings: Unpack[AdapterFields],
-) -> AsyncBaseTool:
+@takes(ToolFields)
+def compress_tool(tool: BaseTool, **fields: Any) -> AsyncBaseTool:
     """Wrap a tool so that an agent reads its output cut down to what answers the query.
 
     Name, description, schema, context and callbacks stay the tool's own. Of the output the text blocks are
@@ -74,15 +49,7 @@ def compress_tool(
 
     Args:
         tool: Any tool, not a plain function. It is not changed.
-        query: Names the query from the call's keyword arguments, None or blank for "leave the output".
-        query_arguments: Without `query`: the first of these arguments that is there is the query, else the only
-            argument that is a string, else there is none and the output stays as it is.
-        min_tokens: Outputs of fewer LLM tokens stay as they are.
-        expand: The tool that gives the agent an original back, its handle at the end of each cut output; None for no
-            handle. Give it to the agent beside this one. A tool with `return_direct`, whose output no agent reads on,
-            has no handle either.
-        **settings: `compressor`, `model`, `device`, `threshold`, `top_k`, `max_tokens`, `max_total_tokens`,
-            `timeout`, `on_error`, `encoding`, `on_report`; see `secateurs.adapters.settings.Settings`.
+        **fields: Those of `ToolFields`: a compressor or what to load, what stays, where the query is.
 
     Returns:
         A tool for `FunctionAgent` and its like; a FunctionTool if it was one.
@@ -103,10 +70,11 @@ def compress_tool(
         raise TypeError(f"tool must be a LlamaIndex tool, got {tool!r}: wrap a function with FunctionTool first.")
     if isinstance(tool, ExpandTool):
         raise ValueError(f"{tool.name} gives back what was cut: pass it as expand=, and to the agent as it is.")
-    if isinstance(query_arguments, str):
-        raise TypeError(f"query_arguments must be a list of names, got the string {query_arguments!r}")
-    cutter = Cutter(settings_of(settings), min_tokens, None if tool.metadata.return_direct else expand)
-    asked = _Asked(query, tuple(query_arguments))
+    given = ToolFields(**fields)
+    if isinstance(given.query_arguments, str):
+        raise TypeError(f"query_arguments must be a list of names, got the string {given.query_arguments!r}")
+    cutter = Cutter(replace(given, expand=None) if tool.metadata.return_direct else given)
+    asked = _Asked(given.query, tuple(given.query_arguments))
     if isinstance(tool, FunctionTool):
         return CompressingFunctionTool(tool, cutter, asked)
     return CompressingTool(adapt_to_async_tool(tool), cutter, asked)

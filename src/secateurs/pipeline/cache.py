@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
 from collections.abc import Hashable
 from hashlib import blake2b
 from typing import Any
+
+from cachetools import LRUCache
 
 from secateurs.errors import describe, own_failure
 from secateurs.pipeline.documents import Scored
@@ -44,8 +45,7 @@ class ScoreCache:
         check_count(max_characters, "max_characters", least=1)
         self.max_characters = max_characters
         self.hits = self.misses = 0
-        self._entries: OrderedDict[Hashable, Scored] = OrderedDict()
-        self._characters = 0
+        self._entries: LRUCache[Hashable, Scored] = LRUCache(max_characters, getsizeof=_size)
         self._lock = ForkLock()
 
     def get(self, owner: Hashable, query: str, document: str) -> Scored | None:
@@ -57,28 +57,20 @@ class ScoreCache:
                 self.misses += 1
             else:
                 self.hits += 1
-                self._entries.move_to_end(key)
         return scored
 
     def put(self, owner: Hashable, query: str, scored: Scored) -> None:
         """Remember a scored document, and forget others to make room."""
-        size = len(scored.original)
-        if size > self.max_characters:
+        if _size(scored) > self.max_characters:
             return
         key = owner, _digest(query, scored.original)
         with self._lock:
-            old = self._entries.pop(key, None)
-            self._characters += size - (len(old.original) if old is not None else 0)
             self._entries[key] = scored
-            while self._characters > self.max_characters:
-                _, forgotten = self._entries.popitem(last=False)
-                self._characters -= len(forgotten.original)
 
     def clear(self) -> None:
         """Forget everything."""
         with self._lock:
             self._entries.clear()
-            self._characters = 0
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -110,6 +102,10 @@ def remember(cache: ScoreCache | None, owner: Hashable, query: str, scored: Scor
         cache.put(owner, query, scored)
     except BaseException as error:
         _log.warning("a cache failed, the document is not remembered: %s", describe(own_failure(error)))
+
+
+def _size(scored: Scored) -> int:
+    return len(scored.original)
 
 
 def _digest(query: str, document: str) -> bytes:

@@ -112,8 +112,9 @@ class Parts:
     def _body_end(self, index: int) -> int:
         """Return where the white space at a unit's end begins; the empty lines of a block quote belong to it."""
         text, start, at = self.original, self.units[index].start, self.units[index].end
+        row = self.units[index].kind == "row"  # whose last cell may be empty behind its tab
         while True:
-            while at > start and text[at - 1].isspace():
+            while at > start and text[at - 1].isspace() and not (row and text[at - 1] == "\t"):
                 at -= 1
             line = text.rfind("\n", start, at) + 1
             if line <= start or line == at or not set(text[line:at]) <= set("> \t"):
@@ -212,6 +213,8 @@ class Parts:
 
     def _may_stand_alone(self, before: int, index: int | None) -> bool:
         """Return whether the elision mark may be a line of its own: not in a list or a quote, which it would end."""
+        if self.units[before].kind == "heading":
+            return True
         around = [self.units[before]] + ([self.units[index]] if index is not None else [])
         if any(unit.kind in ("item", "mark") for unit in around):
             return False

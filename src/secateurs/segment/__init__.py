@@ -1,7 +1,8 @@
-"""Cut a text into spans that tile it: blocks that stay whole, and sentences in between.
+"""Cut a text into units that tile it, each with its frame; or into the spans of these.
 
-`blocks` knows blocks and lines, `prose` where a sentence ends, `clauses` cuts further; here they have names, and the
-spans of a segmenter of the user's own are checked.
+`structure` knows what a document is made of and hands each part to the room for it: `walk` for Markdown, `prose` for
+sentences, `data`, `tables`, `markup`, `records`. `clauses` cuts further. Here they have names, and the spans of a
+segmenter of the user's own are checked.
 
 Example:
     >>> from secateurs.segment import segment
@@ -16,7 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from secateurs.result.span import Span
-from secateurs.segment.clauses import clauses
+from secateurs.segment.clauses import clause_units, clauses
 from secateurs.segment.prose import offsets, tile
 from secateurs.segment.structure import cut
 from secateurs.segment.units import Unit
@@ -33,7 +34,7 @@ _LANGUAGES = frozenset(_CODES.split())
 
 
 def segment(text: str, *, language: str | None = None) -> list[Span]:
-    """Cut a text into sentences and whole blocks.
+    """Cut a text into the spans of its units.
 
     Args:
         text: Any string; lone surrogates and NUL are fine.
@@ -100,23 +101,30 @@ def get_segmenter(segmenter: Segmenter | str | None = None) -> Segmenter:
 
 
 def get_cutter(segmenter: Segmenter | str | None = None) -> Cutter:
-    """Return what cuts documents into units with their frames; those of a segmenter of the user's own have none.
+    """Resolve a segmenter as `get_segmenter` does, to what gives units: with frames unless it is the user's own.
+
+    `"lines"` has none either: a line is a line.
 
     Args:
-        segmenter: As for `get_segmenter`.
+        segmenter: A name, None or a callable, see `get_segmenter`.
+
+    Returns:
+        A callable; picklable unless the caller's own is not. That of a callable checks what it returns.
 
     Raises:
-        ValueError, TypeError: As `get_segmenter` does.
+        ValueError: The name is unknown.
+        TypeError: Neither a name nor a callable.
     """
     found = get_segmenter(segmenter)
     if found is segment:
         return units
     if isinstance(found, partial) and found.func is segment:
         return partial(units, **found.keywords)
-    return partial(_units_of, found)
+    return clause_units if found is clauses else partial(_frameless, found)
 
 
-def _units_of(segmenter: Segmenter, text: str) -> list[Unit]:
+def _frameless(segmenter: Segmenter, text: str) -> list[Unit]:
+    """Make units without frames of the spans of a segmenter."""
     return [Unit(start, end) for start, end in check_tiling(segmenter(text), text)]
 
 

@@ -1,4 +1,4 @@
-"""The structure of a text, line by line: blocks that stay whole, and line breaks that end a sentence.
+"""The structure of a text, line by line: blocks that stay whole.
 
 A block is fenced code, a pipe table, a list item or a heading. `secateurs.segment.prose` walks over them.
 """
@@ -6,8 +6,7 @@ A block is fenced code, a pipe table, a list item or a heading. `secateurs.segme
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
 
 WORD = re.compile(r"[^\W_]")
 ATX = re.compile(r" {0,3}#{1,6}(?:[ \t]|$)")
@@ -100,63 +99,6 @@ def paragraph_end(lines: Sequence[str], i: int) -> int:
             break
         j += 1
     return j
-
-
-# What follows is about prose: which line breaks end a sentence.
-
-_KEY = re.compile(r"[\w.\- ]{1,40}[:=：]")
-_ATOM, _INDEX = (
-    re.compile(r"(?:\b[A-Z]{1,3}[a-z]?|\d\))$"),
-    re.compile(r"\s*\d{1,2}(?![.\d])"),
-)  # a formula: O, 2
-
-
-def runs(lines: Sequence[str]) -> Iterator[str]:
-    """Join the lines of a paragraph that one sentence may cross; every run's end is a sentence's end."""
-    if len(lines) == 1 or _is_wrapped(lines):
-        yield "".join(lines)
-        return
-    run = [lines[0]]
-    lower = lines[0].lstrip()[:1].islower()  # then lower case says nothing about the other lines
-    for before, line in pairwise(lines):
-        if not _joins(before, line, lower=lower):
-            yield "".join(run)
-            run = []
-        run.append(line)
-    yield "".join(run)
-
-
-def _is_wrapped(lines: Sequence[str]) -> bool:
-    """Tell whether lines are broken at a column: the next line's first word would hardly ever have fitted.
-
-    Columns are 40 to 120 characters (20 to 60 for CJK). Two lines alone are too few to tell, so there the
-    last must also be shorter and end with a full stop.
-    """
-    bodies = [line.strip() for line in lines]
-    width = max(map(len, bodies))
-    dense = _is_dense(bodies[0][:1]) and _is_dense(bodies[-1][:1])
-    if not (20 <= width <= 60 if dense else 40 <= width <= 120):
-        return False
-    if len(bodies) == 2 and (len(bodies[1]) >= width or not _PAUSE.search(bodies[1][-20:])):
-        return False
-    full = sum(
-        len(before) + (2 if dense else 1 + len(after.split(None, 1)[0])) > width for before, after in pairwise(bodies)
-    )
-    return full >= 0.9 * (len(bodies) - 1)
-
-
-def _joins(before: str, line: str, *, lower: bool) -> bool:
-    """Tell whether a sentence goes on over a line break: after a comma or a hyphen, or in lower case."""
-    if _KEY.match(line):
-        return False
-    before = before.rstrip()
-    if before.endswith((",", "，", "、", "-", "–", "—", "(", "（")) or (_ATOM.search(before) and _INDEX.match(line)):
-        return True
-    return not lower and line.lstrip()[:1].islower()
-
-
-def _is_dense(char: str) -> bool:
-    return "\u3040" <= char <= "\u9fff" or "\uf900" <= char <= "\ufaff"
 
 
 def is_heading(text: str) -> bool:

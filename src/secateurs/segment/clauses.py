@@ -1,10 +1,10 @@
 """Cut a text into clauses: finer than sentences, under the same laws.
 
 A comma or a semicolon ends a clause (`,` `;` and their full-width, ideographic and Arabic forms; a colon does not),
-and so does whatever ends a sentence. Fenced code, tables, list items, headings, links, emphasis, `inline code` and short
-quotations and brackets stay whole, as do numbers (`1,000`) and the day and year of a date; outside Chinese and Japanese a mark
-needs white space behind it. White space belongs to the clause before it. What holds no letter or digit stays with a
-neighbour.
+and so does whatever ends a sentence. Fenced code, tables, list items, headings, links, emphasis, `inline code` and
+short quotations and brackets stay whole, as do numbers (`1,000`) and the day and year of a date; outside Chinese and
+Japanese a mark needs white space behind it. White space belongs to the clause before it. What holds no letter or
+digit stays with a neighbour.
 
 Example:
     >>> from secateurs.segment.clauses import clauses
@@ -17,13 +17,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import accumulate
 
 from secateurs.result.span import Span
 from secateurs.segment.inline import DENSE, Walk, inline
-from secateurs.segment.prose import cuts, tile
 from secateurs.segment.sentences import WORD
+from secateurs.segment.structure import cut
+from secateurs.segment.units import Unit, border
 
-__all__ = ["clauses"]
+__all__ = ["clause_units", "clauses"]
 
 _WIDE = "，；、､﹐﹔﹑"
 _PAUSE = re.compile(rf"[,;{_WIDE}،؛]+[”»›’」』）)】\]》〉｝}}\"'`*_]*(?:\[\w{{1,4}}\])*(?P<space>\s*)")
@@ -42,7 +44,29 @@ def clauses(text: str) -> list[Span]:
     Returns:
         Non-empty spans (code points, half-open) that tile the text; each lies in one span of `segment`.
     """
-    return tile(text, cuts(text, None, finer=clause_ends))
+    return [Span(unit.start, unit.end) for unit in clause_units(text)]
+
+
+def clause_units(text: str) -> list[Unit]:
+    """Cut a text into units whose sentences of prose are cut into clauses, each with the frame of its sentence."""
+    units = cut(text, None)
+    ends = [
+        [*clause_ends(text, unit.start, unit.end), unit.end] if unit.kind == "prose" else [unit.end] for unit in units
+    ]
+    for some in ends:
+        if len(some) > 1 and not WORD.search(text, some[-2], some[-1]):
+            del some[-2]
+    firsts = [0, *accumulate(map(len, ends))]
+    found = []
+    start = 0
+    for unit, some in zip(units, ends, strict=True):
+        frame = tuple(index for other in unit.frame for index in range(firsts[other], firsts[other + 1]))
+        for end in some:
+            end = border(text, end) if end < unit.end else end
+            until = None if unit.until is None else firsts[unit.until]
+            found.append(unit._replace(start=start, end=end, frame=frame, until=until))
+            start = end
+    return found
 
 
 def clause_ends(text: str, start: int, end: int) -> Iterator[int]:

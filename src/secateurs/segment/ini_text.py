@@ -14,13 +14,13 @@ from itertools import accumulate
 from secateurs.segment.regions import region_end
 from secateurs.segment.units import Builder
 
-_SECTION = re.compile(r"\[{1,2}[^\[\]\n]{1,200}+\]{1,2}[ \t]*(?:[#;].*)?$")
+_SECTION = re.compile(r"\[{1,2}[^\[\],\n]{1,200}+\]{1,2}[ \t]*(?:[#;].*)?$")
 _KEY = re.compile(
     r"((?:\"[^\"\n]*+\"|'[^'\n]*+'|[\w.\-/@$*+%]| (?=[\w.\-/@$*+%]))++)[ \t]*(?:=[ \t]*(.*)|:(?:[ \t]+(.*)|$))$"
 )
 _NEXT = re.compile(rf"{_KEY.pattern}|\[{{1,2}}[A-Za-z_]\w*[^\[\],]*\]{{1,2}}$")  # then what came before is not closed
 _BARE = re.compile(r"[\w\-]+$")
-_SHELL = re.compile(r"(?:export )?[A-Za-z_][\w.\-]*=(?:\S|$)")
+_SHELL = re.compile(r"(?:export )?[A-Za-z_][\w.\-]*=(?:[^\s{].*(?<!>)$|$)")  # not what stands in a tag
 _STRINGS = re.compile(r'"(?:[^"\\]|\\.)*+"|\'[^\']*+\'')
 _COMMENT = re.compile(r"(?:^|\s)[#;].*")
 _QUOTES = ('"""', "'" * 3)
@@ -35,6 +35,7 @@ class _Entry:
         end: Index after the last line.
         section: Whether it is a heading.
         key: Its key; empty if it is none.
+        equals: Whether it is spelled with an equals sign.
         shell: Whether it is spelled `KEY=value`.
         fits: Whether it is any of these.
         outer: Always.
@@ -44,6 +45,7 @@ class _Entry:
     end: int
     section: bool = False
     key: str = ""
+    equals: bool = False
     shell: bool = False
     fits: bool = True
     outer: bool = True
@@ -76,7 +78,7 @@ def ini_end(lines: Sequence[str], i: int) -> int:
 def _convinces(found: list[_Entry]) -> bool:
     keys = [entry for entry in found if entry.key]
     if any(entry.section for entry in found):
-        return len(keys) > 1
+        return len(keys) > 1 and sum(entry.equals for entry in keys) * 2 > len(keys)  # else who speaks
     return len(keys) > 2 and all(entry.shell for entry in keys)
 
 
@@ -115,7 +117,7 @@ def _read(lines: Sequence[str], i: int) -> Iterator[_Entry]:
         if _SECTION.match(bare):
             entry.section = True
         elif key := _KEY.match(bare):
-            entry.key, entry.shell = key[1], bool(_SHELL.match(bare))
+            entry.key, entry.equals, entry.shell = key[1], key[2] is not None, bool(_SHELL.match(bare))
             entry.end = _value_end(lines, i + 1, key[2] or key[3] or "")
         else:
             entry.fits = bool(_BARE.match(bare))  # a switch, as MySQL has them

@@ -1,9 +1,9 @@
 """What a sentence of prose holds and no cut may tear: links, code, formulas, tags, emphasis, quotations, brackets.
 
-Two kinds. *Whole* spans are not cut inside: emphasis, links, short quotations and brackets. *Dead* spans are whole, and
-no mark inside them ends a sentence either: inline code, addresses, formulas, tags.
+Two kinds. *Whole* spans are not cut inside: emphasis, links, short quotations and brackets. *Dead* spans are whole,
+and no mark inside them ends a sentence either: inline code, addresses, formulas, tags.
 
-Time is linear in the length of the text: every pattern ends at the next mark of its kind, pairs are found with stacks.
+Time is linear in the length of the text: a pattern ends at the next mark of its kind, pairs are found with stacks.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SHORT = re.compile(  # quotations and brackets so short that they stay whole
     r"|“[^“”]{1,80}”|「[^「」]{1,40}」|『[^『』]{1,40}』|«[^«»]{1,80}»"
     r"|(?<![^\s(\[—–-])\"(?=\S)[^\"]{1,80}(?<=\S)\""
 )
-_TICKS = re.compile(r"`+")
+_TICKS = re.compile(r"`+(?!(?<=[A-Za-z]`)[a-z])")  # but no apostrophe
 _ADDRESS = re.compile(
     r"(?:\b[A-Za-z][A-Za-z0-9+.-]{1,15}://|(?<![\w@])www\.)"
     r"[^\s<>\"`“”‘’（）【】《》「」，。、；：！？\u3040-\u9fff]{1,2000}"
@@ -28,46 +28,10 @@ _ADDRESS = re.compile(
 _AFTER_ADDRESS = ".,;:!?'*_~)]}|"
 _TAG = re.compile(r"<(?P<close>/?)(?P<name>[A-Za-z][\w.:-]{0,40})[^<>]{0,1000}>|<!--[^<]{0,1000}?-->")
 _ELEMENTS = frozenset(  # of HTML inside a sentence; others stand around sentences
-    [
-        "a",
-        "abbr",
-        "b",
-        "bdi",
-        "bdo",
-        "big",
-        "button",
-        "cite",
-        "code",
-        "data",
-        "del",
-        "dfn",
-        "em",
-        "font",
-        "i",
-        "ins",
-        "kbd",
-        "label",
-        "mark",
-        "math",
-        "q",
-        "rp",
-        "rt",
-        "ruby",
-        "s",
-        "samp",
-        "small",
-        "span",
-        "strike",
-        "strong",
-        "sub",
-        "summary",
-        "sup",
-        "svg",
-        "time",
-        "tt",
-        "u",
-        "var",
-    ]
+    (
+        "a abbr b bdi bdo big button cite code data del dfn em font i ins kbd label mark math q rp rt ruby s samp"
+        + " small span strike strong sub summary sup svg time tt u var"
+    ).split()
 )
 _FORMULA = re.compile(
     r"\$\$[^$]{1,1000}\$\$"
@@ -90,11 +54,13 @@ class Inline:
     Attributes:
         whole: All of them, ascending and apart from each other.
         dead: Those of code, addresses, formulas and tags alone, likewise.
+        sure: Those that are hardly there by chance: the dead, links, elements, short **strong emphasis**.
         links: Where a link ends, by where the `]` behind its text stands.
     """
 
     whole: list[Span]
     dead: list[Span]
+    sure: list[Span]
     links: dict[int, int]
 
 
@@ -102,13 +68,23 @@ def inline(piece: str) -> Inline:
     """Find the spans of a piece of prose that stay whole."""
     dead = merge(_dead(piece))
     links = _links(piece, dead) if "[" in piece else {}
-    found = [Span(*match.span()) for match in SHORT.finditer(piece)]
-    found += [Span(start, end) for start, end in links.values()]
+    sure = [*dead, *(Span(start, end) for start, end in links.values())]
     if "<" in piece:
-        found += _elements(piece, dead)
+        sure += _elements(piece)
+    found = [Span(*match.span()) for match in SHORT.finditer(piece)]
     if "*" in piece or "_" in piece or "~~" in piece:
-        found += _emphasis(piece, dead)
-    return Inline(merge([*dead, *found]) if dead or found else [], dead, {at: end for at, (_, end) in links.items()})
+        emphasis = list(_emphasis(piece, dead))
+        sure += (
+            span
+            for span in emphasis
+            if piece[span.start : span.start + 2] in ("**", "__") and span.end - span.start < 300
+        )
+        found += emphasis
+    found += sure
+    return Inline(merge(found), dead, merge(sure), {at: end for at, (_, end) in links.items()})
+
+
+NOTHING = Inline([], [], [], {})
 
 
 def merge(spans: Iterable[Span]) -> list[Span]:
@@ -158,7 +134,7 @@ def _dead(piece: str) -> Iterator[Span]:
 
 
 def _code(piece: str) -> Iterator[Span]:
-    """Yield the spans between runs of as many backticks."""
+    """Yield the spans between runs of as many backticks; it`s and ``quoted'' are none."""
     runs = list(_TICKS.finditer(piece))
     partner: list[int] = [0] * len(runs)
     seen: dict[int, int] = {}
@@ -169,11 +145,18 @@ def _code(piece: str) -> Iterator[Span]:
     number = 0
     while number < len(runs):
         other = partner[number]
-        if other < 0:
+        start, end = runs[number].end(), runs[other].start()
+        if other < 0 or _is_quoted(piece, start, end, start - runs[number].start()):
             number += 1
         else:
             yield Span(runs[number].start(), runs[other].end())
             number = other + 1
+
+
+def _is_quoted(piece: str, start: int, end: int, ticks: int) -> bool:
+    """Tell whether what stands between backticks begins with a quotation of TeX, ``like this'' or ` like this '."""
+    close = "''" if ticks == 2 else " '"
+    return (ticks == 2 or (ticks == 1 and piece[start].isspace())) and piece.find(close, start, end) >= 0
 
 
 def _links(piece: str, dead: list[Span]) -> dict[int, tuple[int, int]]:
@@ -197,7 +180,7 @@ def _links(piece: str, dead: list[Span]) -> dict[int, tuple[int, int]]:
     return found
 
 
-def _elements(piece: str, dead: list[Span]) -> Iterator[Span]:
+def _elements(piece: str) -> Iterator[Span]:
     """Yield the spans of the HTML elements that stand inside sentences: `<b>…</b>`."""
     opened: list[tuple[str, int]] = []
     open_now: dict[str, int] = {}
@@ -229,11 +212,13 @@ def _emphasis(piece: str, dead: list[Span]) -> Iterator[Span]:
         inner = before.isalnum() and after.isalnum()
         if inner and (mark[0] == "_" or mark == "***" or (before.isdigit() and after.isdigit())):
             continue  # snake_case, J***n, 2*3
-        if opened.get(mark) and not before.isspace():
+        dense = before > "\u2fff" or after > "\u2fff"  # there the rules of Markdown, made for spaced words, fail
+        closes = not before.isspace() and (before.isalnum() or not after.isalnum() or dense)
+        if closes and opened.get(mark):
             first = opened[mark].pop()
             yield Span(first, end)
             for others in opened.values():  # what was opened in between stays open for ever
                 while others and others[-1] > first:
                     others.pop()
-        elif not after.isspace():
+        elif not after.isspace() and (after.isalnum() or not before.isalnum() or dense):
             opened.setdefault(mark, []).append(start)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from secateurs.segment.json_scan import SHORT, json_end
 from secateurs.segment.json_text import add_json
-from secateurs.segment.linebreaks import line_end
+from secateurs.segment.linebreaks import begins_line, line_end
 from secateurs.segment.units import Builder
 
 
@@ -21,6 +21,8 @@ def json_lines_end(lines: Sequence[str], i: int) -> int:
         The index after the last of two or more lines that are one object or array each, blank lines between them
         allowed; `i` where there are fewer. `[1]` under `[2]` is no data.
     """
+    if not begins_line(lines, i):
+        return i
     found = count = 0
     rich = False
     j = i

@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
+def begins_line(lines: Sequence[str], i: int) -> bool:
+    """Tell whether a line begins at `lines[i]`, and not the rest of one."""
+    return not i or lines[i - 1][-1:] in "\r\n"
+
+
 def line_end(lines: Sequence[str], i: int) -> int:
     """Return the index after the line that begins at `lines[i]`.
 

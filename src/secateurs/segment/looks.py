@@ -16,7 +16,7 @@ _COMMENT = re.compile(r"\s*(?:#(?![#\w])|#!|//|--\s|/\*|\*/|\*\s|;;|<!--|\"\"\"|
 _CODE = re.compile(
     r"[;{}]\s*$|^\s*[}\])]+[;,]?\s*$|^\s*@[\w.]+(?:\(.*\))?\s*$"
     r"|^\s*[$%]\s+\S|^\s*(?:PS [A-Z]:\S*>|>>> |In \[\d+\]:)|\w\(\)|^\s*[\w.\[\]'\"]+\s*(?:[-+*/|:]?=)\s*\S"
-    r"|(?:[=!]=|[-=]>|::|&&|\|\||\$\{|\{\{|\+\+|</\w|/>)|^\s*[\"'][\w.-]+[\"']\s*:"
+    r"|(?:[\w)\]'\"]\s*[=!]==?\s*[\w(\['\"-]|(?<!-)[-=]>|::|&&|\|\||\$\{|\{\{|\+\+|</\w|/>)|^\s*[\"'][\w.-]+[\"']\s*:"
     r"|\w\((?:[\w.'\"\[{(*]\S*(?:,\s\S+)*)?\)[:;,]?\s*$"
     r"|^\s*(?:def|class|async def)\s+\w+.*:\s*$"
     r"|^\s*(?:import\s+[\w.{*]+|from\s+[\w.]+\s+import\b|#include\b|using\s+[\w.]+;)"
@@ -61,12 +61,13 @@ def score(lines: Sequence[str]) -> float:
     return sum(votes) / len(votes) if votes else 0.0
 
 
-def is_code(lines: Sequence[str], least: int = 1) -> bool:
+def is_code(lines: Sequence[str], *, share: float = 0.5, least: int = 1) -> bool:
     """Tell whether lines are plainly code: most of those with anything on them vote for it, hardly one against.
 
     Args:
         lines: The lines.
-        least: How many have to vote for it.
+        share: How much of them has to vote for it.
+        least: How many have to.
     """
     written = [line for line in lines[:_MOST] if line.strip()]
     against = code = 0
@@ -76,7 +77,13 @@ def is_code(lines: Sequence[str], least: int = 1) -> bool:
         against += one < 0
         if against * 10 > len(written):
             return False
-    return code >= least and code * 2 >= len(written)
+    return code >= max(least, share * len(written))
+
+
+def is_program(lines: Sequence[str]) -> bool:
+    """Tell whether a document is nothing but code; indented code under `# Title` is Markdown all the same."""
+    flush = any(vote(line) > 0 for line in lines[:_MOST] if not line[0].isspace())
+    return flush and is_code(lines, share=0.7, least=4)
 
 
 def is_prose(lines: Sequence[str]) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 from markdown_it import MarkdownIt
+from markdown_it import rules_block as rules
 from markdown_it.rules_block import StateBlock
 from markdown_it.token import Token
 
@@ -26,8 +27,39 @@ _CONTAINER = re.compile(r" {0,3}(?:>|[-*+](?=\s)|\d{1,9}[.)](?=\s))")
 _NEST = re.compile(r"(?:[ \t]*(?:>|[-*+](?=[ \t])|\d{1,9}[.)](?=[ \t])))++")
 _DEEP = 4
 
-_PARSER = MarkdownIt("commonmark", {"maxNesting": DEEPEST}).enable("table").disable(["reference"])
-_INDENTED = MarkdownIt("commonmark", {"maxNesting": DEEPEST}).enable("table").disable(["reference", "code"])
+_Rule = Callable[[StateBlock, int, int, bool], bool]
+
+# What a block begins with, by the rule that reads it, and what else it ends (markdown-it's own table). A rule that
+# cannot match is then not asked, which is half the time of a list.
+_INTERRUPTS = ["paragraph", "reference", "blockquote"]
+_FIRST: dict[str, tuple[_Rule, str, list[str]]] = {
+    "fence": (rules.fence, "`~", [*_INTERRUPTS, "list"]),
+    "blockquote": (rules.blockquote, ">", [*_INTERRUPTS, "list"]),
+    "hr": (rules.hr, "*-_", [*_INTERRUPTS, "list"]),
+    "list": (rules.list_block, "*+-0123456789", _INTERRUPTS),
+    "html_block": (rules.html_block, "<", _INTERRUPTS),
+    "heading": (rules.heading, "#", _INTERRUPTS),
+}
+
+
+def _parser(*, code: bool) -> MarkdownIt:
+    parser = MarkdownIt("commonmark", {"maxNesting": DEEPEST}).enable("table")
+    parser.disable(["reference"] if code else ["reference", "code"])
+    for name, (rule, first, ends) in _FIRST.items():
+        parser.block.ruler.at(name, _gated(rule, first), {"alt": ends})
+    return parser
+
+
+def _gated(rule: _Rule, first: str) -> _Rule:
+    """Return a rule that is asked only about lines that begin with one of some characters."""
+
+    def gated(state: StateBlock, line: int, end: int, silent: bool) -> bool:
+        return state.src[state.bMarks[line] + state.tShift[line]] in first and rule(state, line, end, silent)
+
+    return gated
+
+
+_PARSER, _INDENTED = _parser(code=True), _parser(code=False)
 _CELLS = frozenset(("th_open", "th_close", "td_open", "td_close"))
 
 
@@ -93,11 +125,11 @@ class Parser:
             self._state = _State(self._source, self._parser, {}, [])
             return self._read(self._rules[-1:], i, i + 1)
 
-    def _read(self, rules: Sequence[Callable[[StateBlock, int, int, bool], bool]], i: int, stop: int) -> list[Token]:
+    def _read(self, asked: Sequence[_Rule], i: int, stop: int) -> list[Token]:
         state = self._state
         state.tokens = []
         state.line, state.lineMax = i, stop
-        any(rule(state, i, stop, False) for rule in rules)
+        any(rule(state, i, stop, False) for rule in asked)
         self.end = state.line
         return state.tokens
 

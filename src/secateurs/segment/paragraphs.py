@@ -25,7 +25,7 @@ from secateurs.segment.data import (
 from secateurs.segment.fences import add_code
 from secateurs.segment.looks import is_code
 from secateurs.segment.marks import is_number, item_end, marker
-from secateurs.segment.markup import add_markup, markup_end
+from secateurs.segment.markup import add_markup
 from secateurs.segment.page import Frame, Page
 from secateurs.segment.prose import add_prose
 from secateurs.segment.records import add_records, records_end
@@ -77,6 +77,7 @@ class Paragraphs:
         self._headers = headers(page.lines)
         self._dead: list[int] = []  # where no JSON begins, see json_end
         self._items: list[tuple[int, Frame]] = []  # items that are open: how far indented, their units
+        self._item_end = -1  # the line after the last item
 
     def add(self, lo: int, hi: int, stop: int) -> int:
         """Add the units of a paragraph, and of what begins in it.
@@ -90,6 +91,7 @@ class Paragraphs:
             The line after the last one that was added.
         """
         start = k = lo
+        self._page.skip(lo)
         self._items.clear()
         while k < hi:
             region = self._region(k, lo, hi, stop)
@@ -104,7 +106,7 @@ class Paragraphs:
 
     def html(self, lo: int, hi: int, stop: int) -> int:
         """Add the units of what CommonMark takes for HTML; arguments and result as of `add`."""
-        end = markup_end(self._page.lines, lo)
+        end = self._page.markup_end(lo)
         if lo < end <= stop:
             self._enter(lo, _Region("markup", end))
             return end
@@ -122,7 +124,9 @@ class Paragraphs:
             page.skip(lo)
             add_code(page, lo, hi, page.outline.frame)
         else:
+            first = len(build)
             add_prose(build, page.starts[hi], page.outline.frame, page.language)
+            page.bind(first)
 
     def _region(self, k: int, lo: int, hi: int, stop: int) -> _Region | None:
         """Return what begins at line `k` of the paragraph from `lo` to `hi`."""
@@ -149,14 +153,14 @@ class Paragraphs:
             prefix = _INLINE_JSON.match(line)
             region = self._json(k, stop, self._page.starts[k] + prefix.end()) if prefix else None
         if region is None and first == "<":
-            end = markup_end(lines, k)
+            end = self._page.markup_end(k)
             region = _Region("markup", end) if k < end <= stop else None
         if region is None and first in ("[", "!") and (_DEFINITION.match(line) or _LINKS.match(line)):
             region = _Region("link", k + 1)
         if region is None and (first == "|" or k == 0):
             end = rows_end(lines, k, hi)
             region = _Region("rows", end) if end > k else None
-        mark = marker(lines, k, fresh=k == lo) if region is None else None
+        mark = marker(lines, k, fresh=k in (lo, self._item_end)) if region is None else None
         if mark is not None:
             at = self._page.starts[k] + mark.end()
             region = _Region("item", item_end(lines, k, hi), at, is_number(mark))
@@ -240,6 +244,7 @@ class Paragraphs:
         frame = (*page.outline.frame, *above)
         own = add_item(page, region.at, page.starts[region.end], frame, numbered=region.numbered)
         self._items.append((indent, own))
+        self._item_end = region.end
 
 
 _BLOCKS: dict[str, Callable[[Builder, Sequence[str], Sequence[int]], None]] = {

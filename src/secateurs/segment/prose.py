@@ -7,7 +7,8 @@ Three steps:
 2. *Sentences.* `sentencex` proposes; a few rules of ours dispose (see `secateurs.segment.sentences`).
 3. *Length.* A sentence of more than `LONGEST` characters is cut at its white space.
 
-A sentence without a letter or a digit (`---`, `!!!`) joins the one before it. Time is linear in the length of the text.
+A sentence without a letter or a digit (`---`, `!!!`) joins the one before it. Time is linear in the length of
+the text.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from secateurs.result.span import Span
 from secateurs.segment.blocks import block_end, paragraph_end
 from secateurs.segment.inline import Walk, inline
 from secateurs.segment.languages import detect_language, language_of
-from secateurs.segment.lines import is_wrapped, runs
+from secateurs.segment.lines import goes_on, is_wrapped, runs
 from secateurs.segment.records import add_records, records_end
 from secateurs.segment.sentences import WORD, ends
 from secateurs.segment.units import Builder, Kind, pieces
@@ -63,10 +64,18 @@ def _regions(lines: list[str], *, records: bool) -> Iterator[tuple[list[str], st
     start = 0
     while start < len(lines):
         end = start + 1
-        while end < len(lines) and (lines[end - 1].strip() or not lines[start].strip() or not lines[end].strip()):
+        while end < len(lines) and not _parts(lines, start, end):
             end += 1
         yield from _parted(lines[start:end], records=records)
         start = end
+
+
+def _parts(lines: list[str], start: int, end: int) -> bool:
+    """Tell whether a new paragraph begins at line `end`: behind a blank line, unless the sentence goes on."""
+    if lines[end - 1].strip() or not lines[end].strip():
+        return False
+    before = next((line for line in reversed(lines[max(start, end - 4) : end]) if line.strip()), "")
+    return before != "" and not goes_on(before, lines[end])
 
 
 def _parted(lines: list[str], *, records: bool) -> Iterator[tuple[list[str], str]]:
@@ -132,6 +141,7 @@ def cuts(text: str, code: str | None, *, finer: Finer | None = None) -> Iterator
             yield at
         else:
             j = paragraph_end(lines, i)
+            j = _paragraphs_end(lines, j) if lines[i].strip() else j
             build = Builder("".join(lines[i:j]))
             if lines[i].strip():
                 add_prose(build, len(build.text), (), code)
@@ -144,6 +154,16 @@ def cuts(text: str, code: str | None, *, finer: Finer | None = None) -> Iterator
                 start = end
             at += len(build.text)
         i = j
+
+
+def _paragraphs_end(lines: list[str], j: int) -> int:
+    """Return the index after the paragraphs that go on from the one that ends at line `j`."""
+    while j < len(lines):
+        k = paragraph_end(lines, j) if not lines[j].strip() else j
+        if k in (j, len(lines)) or block_end(lines, k) > k or not goes_on(lines[j - 1], lines[k]):
+            break
+        j = paragraph_end(lines, k)
+    return j
 
 
 def tile(text: str, ends: Iterable[int]) -> list[Span]:

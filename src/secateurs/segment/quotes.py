@@ -29,6 +29,7 @@ def add_quoted(page: Page, end: int, frame: Frame, kind: Kind) -> None:
     piece = build.text[base:end]
     plain = MARKS.sub(lambda match: " " * len(match.group()), piece)
     inner = Builder(plain)
+    inner.extend(plain.rfind("\n", 0, len(plain) - len(plain.lstrip())) + 1)  # an empty first line of the quote
     add_prose(inner, len(plain), (), page.language, kind)
     units = inner.units()
     begins = [unit.start == 0 or plain[unit.start - 1] in "\r\n" for unit in units]

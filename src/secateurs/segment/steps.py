@@ -33,7 +33,7 @@ def is_long(text: str, *, numbered: bool) -> bool:
     return _STOP.search(text) is not None and len(_DENSE.findall(text)) > _DENSE_STEP
 
 
-def add_item(page: Page, at: int, end: int, frame: Frame, *, numbered: bool) -> Frame:
+def add_item(page: Page, at: int, end: int, frame: Frame, *, numbered: bool, tight: bool = False) -> Frame:
     """Add an item's own text.
 
     Args:
@@ -42,6 +42,8 @@ def add_item(page: Page, at: int, end: int, frame: Frame, *, numbered: bool) -> 
         end: Where it ends.
         frame: What it needs.
         numbered: Whether the marker is a number.
+        tight: Whether a paragraph stands right above the list. A marker with nothing behind it cannot end that, so
+            what begins in a further line of the item needs what stands behind the marker.
 
     Returns:
         The units of the text, all of which whatever is nested in the item needs.
@@ -56,6 +58,11 @@ def add_item(page: Page, at: int, end: int, frame: Frame, *, numbered: bool) -> 
             add_quoted(page, end, frame, "item")
         else:
             add_prose(build, end, frame, page.language, "item")
+        page.bind(first + 1)
+        if tight:
+            for index in range(first + 2, len(build)):
+                if build.begins_line(index):
+                    build.need(index, first + 1)
     else:
         build.add_whole(end, "item", frame)
     return tuple(range(first, len(build)))

@@ -142,6 +142,14 @@ class Builder:
         self.at = end
         return len(self._ends) - 1
 
+    def end(self, index: int) -> int:
+        """Return where unit `index` ends, white space that belongs to it included; not for the last one."""
+        return border(self.text, self._ends[index])
+
+    def begins_line(self, index: int) -> bool:
+        """Tell whether unit `index`, which is not the first, begins a line."""
+        return self.text[self.end(index - 1) - 1] in _BREAKS
+
     def need(self, index: int, *others: int) -> None:
         """Say that unit `index` needs others, which may stand behind it: closing marks, brackets, tags."""
         if index >= 0:
@@ -190,6 +198,30 @@ def border(text: str, at: int) -> int:
     while text[left - 1].isspace():
         left -= 1
     return max(text.rfind("\n", left, right), text.rfind("\r", left, right)) + 1 or right
+
+
+def space(text: str, start: int, end: int) -> int:
+    r"""Return where the white space at the end of a unit begins; empty lines of a block quote (`>`) are such, too.
+
+    Args:
+        text: The document.
+        start: Where the unit begins.
+        end: Where it ends.
+
+    Example:
+        >>> space("> a\n>\n> b", 0, 6)
+        3
+    """
+    while True:
+        right = end
+        while end > start and text[end - 1].isspace():
+            end -= 1
+        left = end
+        while left > start and text[left - 1] in "> \t":
+            left -= 1
+        if left in (end, start) or text[left - 1] not in _BREAKS or end == right:
+            return end
+        end = left
 
 
 def pieces(text: str, start: int, end: int, longest: int = LONGEST) -> list[int]:

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 
 from markdown_it.token import Token
 
-from secateurs.segment.fences import add_code, add_fence, add_whole_fence
+from secateurs.segment.fences import add_code, add_code_lines, add_fence, add_whole_fence
 from secateurs.segment.looks import is_code, is_prose
 from secateurs.segment.markdown import Parser
-from secateurs.segment.markup import add_markup, markup_end
+from secateurs.segment.markup import add_markup
 from secateurs.segment.page import Frame, Page
 from secateurs.segment.prose import add_prose
 from secateurs.segment.quotes import add_quoted
@@ -50,9 +50,16 @@ class _Item:
 
 @dataclass(slots=True)
 class _List:
-    """A list that is open; `first` is its first item where the others cannot do without."""
+    """A list that is open.
 
-    needs_first: bool
+    Attributes:
+        ordered: Whether it is numbered.
+        tight: Whether a paragraph stands right above it. Only 1 ends a paragraph, so the other items need the first.
+        first: Its first item.
+    """
+
+    ordered: bool
+    tight: bool
     first: _Item | None = None
 
 
@@ -70,7 +77,7 @@ class Walker:
 
     Attributes:
         page: The document.
-        alone: Whether a fence that comes is all there is.
+        alone: Whether the code that comes is all there is.
         above: The line after the paragraph that was read last. A list below it without a blank line begins with 1,
             or it would be part of the paragraph.
     """
@@ -111,7 +118,7 @@ class Walker:
             group = self._lists[-1]
             if group.first is None:
                 group.first = item
-            elif group.needs_first:
+            elif group.ordered and group.tight:
                 item.also = group.first.own
             self._items.append(item)
             self.page.outline.open()
@@ -120,7 +127,7 @@ class Walker:
             self._quotes.append(_Quote(len(self.page.build)))
             self.page.outline.open()
         else:
-            self._lists.append(_List(needs_first=kind == "ordered_list_open" and lo == self.above))
+            self._lists.append(_List(kind == "ordered_list_open", lo == self.above))
 
     def _close(self, kind: str) -> None:
         if kind == "list_item_close":
@@ -159,9 +166,9 @@ class Walker:
         page, build = self.page, self.page.build
         left = build.text[build.at : page.starts[i]]
         if not left.strip(_QUOTE_SPACE):
-            if left.strip() and self._quotes and self._quotes[-1].first < len(build):
+            if not left.strip() or not self._quotes or self._quotes[-1].first < len(build):
                 build.extend(page.starts[i])
-            return
+            return  # else an empty line at the beginning of a quote: a part of what comes next
         for line in range(bisect_right(page.starts, build.at) - 1, i):
             if not page.lines[line].strip(_QUOTE_SPACE):
                 page.skip(line + 1)
@@ -206,8 +213,11 @@ class Walker:
             head = inline.partition("\n")[0].rstrip()
             at = page.starts[lo] + len(page.lines[lo].rstrip()) - len(head)
             marker = page.build.text[page.build.at : at].rstrip()
-            add_item(page, at, page.starts[hi], frame, numbered=marker[-2:-1].isdigit())
-        elif self._quotes:
+            numbered = marker[-2:-1].isdigit()
+            add_item(page, at, page.starts[hi], frame, numbered=numbered, tight=self._lists[-1].tight)
+            return
+        first = len(page.build)
+        if self._quotes:
             if _ALERT.match(inline) and len(page.build) == self._quotes[-1].first:
                 self._quotes[-1].mark = (page.add(lo + 1, "mark", frame),)
                 frame = (*frame, *self._quotes[-1].mark)
@@ -215,6 +225,7 @@ class Walker:
                 add_quoted(page, page.starts[hi], frame, "prose")
         else:
             add_prose(page.build, page.starts[hi], frame, page.language)
+        page.bind(first)
 
     def _heading(self, token: Token, lo: int, hi: int) -> None:
         page, outline = self.page, self.page.outline
@@ -232,7 +243,7 @@ class Walker:
         lines = self.page.lines[lo:hi]
         is_text = _TEXT.match(lines[0]) or (is_prose(lines) and not is_code(lines))
         if marked or self._quotes or not is_text:
-            add_code(self.page, lo, hi, frame)
+            (add_code_lines if self.alone else add_code)(self.page, lo, hi, frame)
             return
         parser = Parser(_outdented(lines), code=False)
         i = 0
@@ -247,7 +258,7 @@ class Walker:
         page = self.page
         i = lo
         while i < hi:
-            end = i if self._quotes else min(hi, markup_end(page.lines, i))
+            end = i if self._quotes else min(hi, page.markup_end(i))
             if end > i:
                 add_markup(page.build, page.starts[end], frame, page.language)
             else:

@@ -10,10 +10,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-_KEY = re.compile(
-    r"(\"[^\"\n]*+\"|'[^'\n]*+'"
-    r"|[^\s\-?:,\[\]{}#&*!|>'\"%@`](?:[^\s:#]|:(?=\S)| (?=[^\s:#]))*+)[ \t]*+:(?:[ \t]+(.*))?$"
-)
+_PLAIN = r"[^\s\-?:,\[\]{}#&*!|>'\"%@`][^\s:]*+(?:(?::(?=\S)| (?=[^\s:#]))[^\s:]*+)*+"
+_KEY = re.compile(rf"(\"[^\"\n]*+\"|'[^'\n]*+'|{_PLAIN})[ \t]*+:(?:[ \t]+(.*))?$")
 _DASH = re.compile(r"-(?:[ \t]++|$)")
 _DOCUMENT = re.compile(r"(?:---|\.\.\.)(?:\s|$)")
 _PROPERTY = re.compile(r"(?:[&!]\S*+\s*+)*+")
@@ -96,7 +94,7 @@ def read(lines: Sequence[str], i: int = 0) -> Iterator[Line]:
             if bare:
                 first = i if first < 0 else first
             elif first >= 0:
-                yield Line(first, 0, 0, i, note=True)
+                yield _note(lines, first, i)
                 first = -1
             i += 1
             continue
@@ -109,25 +107,33 @@ def read(lines: Sequence[str], i: int = 0) -> Iterator[Line]:
             _place(line, stack, names)
         yield line
     if first >= 0:
-        yield Line(first, 0, 0, i, note=True)
+        yield _note(lines, first, i)
+
+
+def _note(lines: Sequence[str], first: int, end: int) -> Line:
+    """Make one of comments with nothing right under them; `## Title` between blank lines is a heading to everyone."""
+    return Line(first, 0, 0, end, note=True, fits=end - first > 1 or not lines[first].startswith("##"))
 
 
 def may_begin(lines: Sequence[str], i: int) -> bool:
     """Tell at a glance whether YAML may begin at a line: a key, an item with keys, a comment or a mark.
 
-    The first line of comments is asked for them all. An item has a key, and more under it: a list of one-liners is a
-    list to everyone.
+    The first line of comments is asked for them all. A first key is one word. An item has a key, and more under it: a
+    list of one-liners is a list to everyone.
     """
     bare = lines[i].strip("\ufeff").strip()
-    if bare[:1] == "#":
+    if bare[:1] == "#" and bare[:2] != "##":
         return not i or lines[i - 1].lstrip()[:1] != "#"
     if bare[:1] == "%" or _DOCUMENT.match(bare):
         return True
+    if ":" not in bare:
+        return False
     dash = _DASH.match(bare)
-    if dash is None:
-        return _KEY.match(bare) is not None
+    key = _KEY.match(bare, dash.end() if dash else 0)
+    if key is None or (" " in key[1] and key[1][0] not in "'\""):
+        return False
     below = next((line for line in lines[i + 1 : i + 4] if line.strip()), "")
-    return _KEY.match(bare, dash.end()) is not None and _indent(below) > _indent(lines[i])
+    return dash is None or _indent(below) > _indent(lines[i])
 
 
 def _line(text: str, first: int) -> Line:

@@ -18,7 +18,8 @@ from secateurs.segment.yaml_read import Line, may_begin, read
 _PLAIN = re.compile(r"[\"']?[\w$.</][^\s]*$")
 _LOWER = re.compile(r"[a-z_][\w.-]*$")
 _WORDY = re.compile(r"[.!?。！？]$|\]\(|\*\*|`|(?:\S+\s+){5}\S")
-_SENTENCE = re.compile(r"^[^\"'\[{].*[.!?。！？]$|^.{100}")
+_TRAILING = re.compile(r"#|(?:---|\.\.\.)?\s*$")  # may be the heading or the rule of what follows
+_SENTENCE = re.compile(r"^[^\"'\[{].*[.!?。！？>]$|^.{100}")
 
 
 def yaml_end(lines: Sequence[str], i: int) -> int:
@@ -40,7 +41,7 @@ def yaml_end(lines: Sequence[str], i: int) -> int:
     end = region_end(read(lines, i), i, _convinces)
     if end > i and lines[i].strip("\ufeff").lstrip().startswith(("#", "%", "---")):
         return end if not any(line.strip() for line in lines[end : end + 100]) else i
-    while end > i and lines[end - 1].strip() in ("---", "...", ""):
+    while end > i and _TRAILING.match(lines[end - 1]):
         end -= 1
     return end
 
@@ -51,6 +52,8 @@ def _convinces(found: list[Line]) -> bool:
         return False
     bullets = [line.value for line in found if line.dash and line.key is None and line.value]
     if sum(bool(_WORDY.search(text)) for text in bullets) * 4 > len(bullets):
+        return False
+    if any((line.key or "").count(" ") > 2 for line in keyed):
         return False
     if any(line.parent is not None for line in keyed):
         return sum(bool(_PLAIN.match(line.key or "")) for line in keyed) >= 0.8 * len(keyed)

@@ -13,7 +13,6 @@ metrics.py     counts for Prometheus
 settings.py    limits, deadline, key
 server.py      uvicorn with patience that ends, and a graceful end; command.py runs it
 page.py        the page at `/`, and saved as a file; steps.py counts for it
-load.py        a load generator; traffic.py, what it sends
 
 Every refusal is `{"error": {"type": ..., "message": ...}}` with a status that says what to do:
 

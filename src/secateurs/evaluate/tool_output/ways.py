@@ -50,8 +50,8 @@ def tail(case: Case, most: int, count: TokenCounter) -> str:
 def bm25_lines(case: Case, most: int, count: TokenCounter) -> str:
     """Keep the lines that share the rarest words with the query."""
     lines = case.text.splitlines(keepends=True)
-    order = np.argsort(-keyword_overlap(case.query, lines), kind="stable") if lines else []
-    return _best(lines, [int(place) for place in order], most, count)
+    order = np.argsort(-keyword_overlap(case.query, lines), kind="stable").tolist() if lines else []
+    return _best(lines, order, most, count)
 
 
 def random_lines(case: Case, most: int, count: TokenCounter, *, seed: int) -> str:

@@ -1,8 +1,8 @@
 """A load generator: what the service adds to a call, what sharing forward passes is worth, and how it bears hours.
 
-    python -m secateurs.serve.load latency             one caller, against the compressor in this process
-    python -m secateurs.serve.load throughput          one caller, then many
-    python -m secateurs.serve.load soak --minutes 10   more callers than may wait, requests of random shapes
+    python tests/serve/load.py latency             one caller, against the compressor in this process
+    python tests/serve/load.py throughput          one caller, then many
+    python tests/serve/load.py soak --minutes 10   more callers than may wait, requests of random shapes
 
 Each starts a service of its own (`secateurs serve`), unless `--url` names one; prints its figures as JSON, with the
 bars they are held to, and ends with 1 if one is missed. Texts are made from a seed; no two requests are alike.
@@ -24,8 +24,7 @@ from statistics import median
 from typing import Annotated, Any
 
 import typer
-
-from secateurs.serve.traffic import (
+from traffic import (
     Caller,
     Shape,
     Tally,

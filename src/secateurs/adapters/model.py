@@ -1,0 +1,72 @@
+"""The fields of an adapter as a pydantic model: the base of LangChain's class and of LlamaIndex's.
+
+Needs pydantic, which both frameworks bring.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from os import PathLike, fspath
+from typing import TYPE_CHECKING, Any, Self, get_type_hints
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FieldSerializationInfo,
+    PrivateAttr,
+    create_model,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
+from pydantic.json_schema import SkipJsonSchema
+
+from secateurs.adapters.fields import DocumentFields, described
+from secateurs.adapters.runner import Runner
+from secateurs.adapters.settings import Settings
+
+if TYPE_CHECKING:
+
+    class _Model(BaseModel, DocumentFields):
+        """The fields, as type checkers and IDEs see them."""
+
+else:
+
+    def _fields() -> dict[str, Any]:
+        """Return each field as pydantic makes it; what no JSON type stands for is neither written nor shown."""
+        made = {}
+        hints, texts = get_type_hints(DocumentFields), described(DocumentFields)
+        for one in fields(DocumentFields):
+            hint, shown = hints[one.name], one.name not in ("compressor", "on_report")
+            field = Field(default=one.default, description=texts.get(one.name), exclude=not shown, repr=shown)
+            made[one.name] = (hint if shown else SkipJsonSchema[hint], field)
+        return made
+
+    # no class of both: pydantic would make its fields anew in every subclass, and lose what is said of them
+    _Model = create_model("_Model", __config__=ConfigDict(arbitrary_types_allowed=True), **_fields())
+
+
+class AdapterModel(_Model):
+    """An adapter's fields, checked, and written down as JSON types.
+
+    Stand it last among the bases: the last one's `model_config` holds.
+    """
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, strict=True)
+
+    _runner: Runner = PrivateAttr(default_factory=Runner)
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _accept_path(cls, value: object) -> object:
+        return fspath(value) if isinstance(value, PathLike) else value
+
+    @model_validator(mode="after")
+    def _check_settings(self) -> Self:
+        Settings.of(self)
+        return self
+
+    @field_serializer("model", "encoding")
+    def _portable(self, value: object, info: FieldSerializationInfo) -> Any:
+        return Settings.of(self).portable()[info.field_name]
