@@ -14,6 +14,7 @@ from secateurs.evaluate.figures import figures, table
 from secateurs.evaluate.ladder import MOST, Cut, Outcome, Scored, build, covers, unit_labels
 from secateurs.evaluate.records import Record
 from secateurs.evaluate.systems import CheckpointSystem, parts_of
+from secateurs.pipeline.cache import ScoreCache
 from secateurs.pipeline.join import Parts
 from secateurs.result.compression import Compression
 from secateurs.result.savings import TokenCounter
@@ -74,6 +75,8 @@ def test_evidence_survives_whole_iff_it_lies_in_one_merged_kept_span(case, data)
 
 def check_rungs(compressor: Compressor, item: Record) -> None:
     """Compare a ladder with real compressions at every threshold."""
+    compressor = compressor.counting(compressor.encoding)
+    compressor.cache = ScoreCache()  # one forward pass for all thresholds
     scored = CheckpointSystem("tiny", compressor).score([item])[0]
     ladder = build(item, scored, TokenCounter())
     for threshold in sorted({0.0, 1.0, *scored.scores.tolist(), *(scored.scores + 1e-9).tolist()}):

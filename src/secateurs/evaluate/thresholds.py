@@ -23,10 +23,13 @@ Groups = Sequence[Sequence[Ladder]]
 
 
 def candidates(ladders: Sequence[Ladder]) -> Floats:
-    """Return thresholds to choose from, rising: steps of 0.001 for probabilities, else quantiles of the scores."""
+    """Return thresholds to choose from, rising: for probabilities steps of 0.001, else quantiles of the scores.
+
+    Below 0.01, where a model that is sure of itself has most of its scores, the steps are of 0.0001.
+    """
     levels = np.concatenate([ladder.levels for ladder in ladders]) if ladders else np.zeros(0)
     if not len(levels) or (levels.min() >= 0.0 and levels.max() <= 1.0):
-        return np.round(np.arange(_MOST + 1) / _MOST, 3)
+        return np.concatenate((np.arange(100) / 10_000, np.arange(10, _MOST + 1) / _MOST))
     return np.unique(np.quantile(levels, np.linspace(0.0, 1.0, _MOST + 1), method="lower"))
 
 
