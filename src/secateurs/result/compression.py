@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from secateurs.result.join import Parts, Slice
 from secateurs.result.savings import Savings
 from secateurs.result.span import Highlight, Sentence, Span, merge_spans
 from secateurs.support.arguments import check_threshold
 
 if TYPE_CHECKING:
     from secateurs.result.hidden import Hidden
-    from secateurs.result.join import Parts
     from secateurs.result.token_scores import TokenScores
 
 Status = Literal["compressed", "unchanged", "dropped", "error"]
@@ -71,6 +72,27 @@ class Compression(_Carrier):
     def spans(self) -> tuple[Span, ...]:
         """The kept ranges of `original`, neighbours merged."""
         return merge_spans((sentence.start, sentence.end) for sentence in self.kept)
+
+    @property
+    def slices(self) -> tuple[Slice, ...]:
+        """The parts of `original` that `text` is made of, in order, and where each stands in it.
+
+        Between them stands what joins them: white space of a gap, an elision mark.
+
+        Example:
+            >>> from secateurs import Compressor, TopK
+            >>> document = "It rained. Ann Lee wrote it. Nobody knows why."
+            >>> result = Compressor.from_pretrained().compress("Who wrote it?", [document], policy=TopK(1))[0]
+            >>> [(document[one.start : one.end], one.at) for one in result.slices]
+            [('Ann Lee wrote it.', 0)]
+        """
+        if self.text == self.original:
+            return (Slice(0, len(self.text), 0),) if self.text else ()
+        if self.parts is not None:
+            return tuple(self.parts.slices([unit.kept for unit in self.sentences]))
+        lengths = accumulate((end - start for start, end in self.spans), initial=0)
+        found = tuple(Slice(start, end, at) for (start, end), at in zip(self.spans, lengths, strict=False))
+        return found if "".join(self.original[start:end] for start, end, _ in found) == self.text else ()
 
     @property
     def parts(self) -> Parts | None:

@@ -193,11 +193,11 @@ class Parts:
                 one = waiting.pop()
                 levels[one] = scores[index]
                 waiting += (other for other in self.units[one].frame if levels[other] == _NEVER)
+        least = min((levels[index] for index in self.choices), default=_NEVER)  # up to it everything stays
         before = self._neighbours(range(len(self.units)), levels, _NEVER)
         after = self._neighbours(range(len(self.units) - 1, -1, -1), levels, _NEVER)
         for index in self._loose:
             levels[index] = min(before[index], after[index])
-        least = min((levels[index] for index in self.choices), default=_NEVER)
         return [max(level, least) for level in levels]
 
     @cached_property
