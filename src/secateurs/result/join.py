@@ -343,7 +343,7 @@ class Parts:
         mark = self._mark(index, None, "")
         if not mark:
             return ""
-        space = self._strongest(index, len(self.units))
+        space = self._strongest(index, len(self.units) - 1)  # that of the document's end is between nothing
         return (space if "\n" in space and self._may_stand_alone(index, None) else " ") + mark
 
     def _mark(self, before: int | None, index: int | None, space: str) -> str:
