@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secateurs import Default, Neighbours, Policy, Sentence, Threshold, TokenBudget, TopK
-from secateurs.policy import combine, longest_fit, resolve
+from secateurs.policy import AnyOf, combine, longest_fit, resolve
 from secateurs.result.savings import TokenCounter
 
 count = len  # a character is a token: simple, exact and additive
@@ -95,12 +95,30 @@ def test_a_neighbour_gives_a_kept_sentence_its_context():
     assert policy(sentences(0.1, 0.2, 0.9, 0.1), count) == [False, True, True, False]
 
 
-def test_a_kept_sentence_keeps_its_heading():
-    """The heading over a kept sentence stays, others do not."""
-    texts = ["# One\n", "Text. ", "More. ", "## Two\n", "Text. ", "Last."]
-    policy = Threshold(0.5) | Neighbours(before=0)
-    flags = policy(sentences(0.1, 0.1, 0.1, 0.1, 0.1, 0.9, texts=texts), count)
-    assert flags == [False, False, False, True, False, True]
+def test_a_kept_sentence_keeps_its_heading(tiny):
+    """The headings over a kept sentence come along as frame, others do not."""
+    document = "# One\n\nThe mill was built. It burned.\n\n## Two\n\nNobody knows why. The Moon.\n"
+    last = lambda sentences, count: [one.text == "The Moon.\n" for one in sentences]  # noqa: E731 - a policy in a line
+    policy = AnyOf((last, Neighbours(before=0)))
+    kept = tiny.compress("Who?", [document], policy=policy)[0].kept
+    assert [(one.text.strip(), one.frame) for one in kept] == [
+        ("# One", True),
+        ("## Two", True),
+        ("The Moon.", False),
+    ]
+
+
+def test_what_is_frame_alone_is_nobodys_neighbour(tiny):
+    """Neighbours are counted among what may be chosen: a rule between two paragraphs is none of them."""
+    document = "The mill was built.\n\n---\n\nIt burned. Nobody knows why.\n"
+    second = lambda sentences, count: [one.text == "It burned. " for one in sentences]  # noqa: E731 - a policy in a line
+    policy = AnyOf((second, Neighbours(before=1)))
+    kept = tiny.compress("Who?", [document], policy=policy)[0].kept
+    assert [(one.text.strip(), one.frame) for one in kept] == [
+        ("The mill was built.", False),
+        ("---", True),
+        ("It burned.", False),
+    ]
 
 
 def test_neighbours_alone_extend_the_default():

@@ -9,7 +9,7 @@ from itertools import pairwise
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from secateurs.pipeline.join import Parts
+from secateurs.result.join import Parts
 
 _MARKDOWN = MarkdownIt("commonmark", {"maxNesting": 200}).enable("table")
 

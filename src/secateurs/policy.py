@@ -23,7 +23,6 @@ from typing import Literal, cast, overload
 
 from secateurs.errors import in_short
 from secateurs.result.span import Sentence
-from secateurs.segment.blocks import is_heading
 from secateurs.support.arguments import check_count, check_threshold
 
 Count = Callable[[str], int]
@@ -189,10 +188,11 @@ class TokenBudget(Policy):
 
 @dataclass(frozen=True, repr=False)
 class Neighbours(Policy):
-    """Let a kept sentence keep its neighbours, and the heading it stands under.
+    """Let a kept sentence keep its neighbours; the heading it stands under comes along anyway, as frame.
 
     "It was completed in 1889." says nothing without the sentence before it. In `p | Neighbours(...)` the kept
-    sentences are those of `p`; alone they are those of the checkpoint's default policy.
+    sentences are those of `p`; alone they are those of the checkpoint's default policy. What is frame and nothing
+    else (a fence mark, a rule row, a tag) is nobody's neighbour.
 
     Args:
         before: Sentences to keep before each kept one.
@@ -208,21 +208,14 @@ class Neighbours(Policy):
 
     def __call__(self, sentences: Sequence[Sentence], count: Count) -> list[bool]:
         """Decide one document."""
-        return self.extend(sentences, [sentence.kept for sentence in sentences])
+        return self.extend([sentence.kept for sentence in sentences])
 
-    def extend(self, sentences: Sequence[Sentence], flags: Sequence[bool]) -> list[bool]:
-        """Return the flags with the neighbours and headings of the kept sentences added."""
+    def extend(self, flags: Sequence[bool]) -> list[bool]:
+        """Return the flags with the neighbours of the kept sentences added."""
         extended = list(flags)
-        heading: int | None = None
-        for index, sentence in enumerate(sentences):
-            if is_heading(sentence.text):
-                heading = index
-            if not flags[index]:
-                continue
+        for index in (index for index, flag in enumerate(flags) if flag):
             for neighbour in range(max(index - self.before, 0), min(index + self.after + 1, len(flags))):
                 extended[neighbour] = True
-            if heading is not None:
-                extended[heading] = True
         return extended
 
     def __repr__(self) -> str:
@@ -268,7 +261,7 @@ class AnyOf(Policy):
             flags = [any(column) for column in zip(*(p(sentences, count) for p in choosers), strict=True)]
         else:
             flags = [sentence.kept for sentence in sentences]
-        extended = [policy.extend(sentences, flags) for policy in neighbours]
+        extended = [policy.extend(flags) for policy in neighbours]
         return [any(column) for column in zip(flags, *extended, strict=True)]
 
     def __repr__(self) -> str:

@@ -40,6 +40,7 @@ SENTENCE = {
         "text": {"type": "string", "minLength": 1},
         "score": {"type": "number", "minimum": 0, "maximum": 1},
         "kept": {"type": "boolean"},
+        "frame": {"const": True},
     },
 }
 DOCUMENT = {
@@ -163,6 +164,45 @@ def test_settings_limit_what_is_kept(run):
     assert 0 < few["savings"]["after"] <= 50
 
 
+def test_what_is_kept_for_others_is_shown_so(run, tmp_path):
+    """A heading and a table's head that come along have a mark of their own and are no cut, in JSON a `frame`."""
+    text = "# The mill\n\n| who | what |\n|---|---|\n| Ann Lee | built it |\n| rain | fell |\n\nIt rained.\n"
+    document = _file(tmp_path, text.encode())
+    options = ("--threshold", "0", "--top-k", "1")
+    out = run("compress", "Who built it?", document, *options).out
+    assert [line[:1] + line[8:] for line in out.splitlines()[1:7]] == [
+        "+# The mill",
+        "+| who | what |",
+        "+|---|---|",
+        "✓| Ann Lee | built it |",
+        "·| rain | fell |",
+        "·It rained.",
+    ]
+    assert "units kept" in out
+    assert "4 of 6" in out
+    answer = json.loads(run("compress", "Who built it?", document, *options, "--format", "json").out)
+    jsonschema.validate(answer, SCHEMA)
+    one = answer["documents"][0]
+    assert one["text"] == "# The mill\n\n| who | what |\n|---|---|\n| Ann Lee | built it |"
+    assert [s["text"] for s in one["sentences"] if "frame" in s] == [
+        "# The mill\n\n",
+        "| who | what |\n",
+        "|---|---|\n",
+    ]
+
+
+def test_a_mark_stands_where_something_was_cut(run):
+    """--elision puts its mark where something was cut, and it is counted; a mark that is none is wrong use."""
+    plain, marked = (
+        json.loads(run("compress", DEER_QUERY, DEER, "--format", "json", *more).out)["documents"][0]
+        for more in ((), ("--elision", "[…]"))
+    )
+    assert marked["text"] == f"{plain['text']} […]"
+    assert marked["savings"]["after"] > plain["savings"]["after"]
+    wrong = run("compress", DEER_QUERY, DEER, "--elision", " ")
+    assert (wrong.code, "elision must be a printable mark" in wrong.err) == (2, True)
+
+
 def test_text_goes_to_a_file_without_colours(run, tmp_path):
     """--output holds what would have been printed, plain."""
     target = tmp_path / "out.txt"
@@ -228,7 +268,7 @@ def test_a_document_that_fails_gives_code_1(run, monkeypatch):
     def broken(text):
         raise RuntimeError("cannot split")
 
-    monkeypatch.setattr(segment, "segment", broken)
+    monkeypatch.setattr(segment, "units", broken)
     done = run("compress", "who?", DEER, "--format", "json")
     assert done.code == 1
     assert json.loads(done.out)["documents"][0]["status"] == "error"

@@ -14,7 +14,7 @@ from secateurs.evaluate.figures import figures, mean_figures, sweep, swept_evide
 from secateurs.evaluate.ladder import Cut, Ladder, Scored, build
 from secateurs.evaluate.measure import FileRun, SystemRun
 from secateurs.evaluate.records import Record
-from secateurs.pipeline.join import Parts
+from secateurs.result.join import Parts
 from secateurs.result.span import Span
 from secateurs.segment import Unit
 

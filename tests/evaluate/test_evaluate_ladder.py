@@ -15,8 +15,8 @@ from secateurs.evaluate.ladder import MOST, Cut, Outcome, Scored, build, covers,
 from secateurs.evaluate.records import Record
 from secateurs.evaluate.systems import CheckpointSystem, parts_of
 from secateurs.pipeline.cache import ScoreCache
-from secateurs.pipeline.join import Parts
 from secateurs.result.compression import Compression
+from secateurs.result.join import Parts
 from secateurs.result.savings import TokenCounter
 from secateurs.result.span import Sentence, Span, merge_spans
 from secateurs.segment import Unit

@@ -22,7 +22,7 @@ DEER = (
     "The Killing of a Sacred Deer is a film of 2017. The screenplay was written by Yorgos Lanthimos and Efthymis "
     "Filippou. It stars Colin Farrell and Nicole Kidman. The weather in Cincinnati was mild that summer."
 )
-WRITTEN = "The screenplay was written by Yorgos Lanthimos and Efthymis Filippou. "
+WRITTEN = "The screenplay was written by Yorgos Lanthimos and Efthymis Filippou."
 WEATHER = "It rained in the north. The wind came from the sea. Farmers were glad of it."
 
 

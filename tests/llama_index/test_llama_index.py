@@ -68,7 +68,8 @@ async def test_real_nodes(bundled: Compressor) -> None:
     assert WRITTEN in kept.text
     assert CUT not in kept.text
     data = kept.metadata["secateurs"]
-    assert "".join(DEER[start:end] for start, end in data["spans"]) == kept.text
+    assert "".join(DEER[start:end] for start, end in data["spans"]).rstrip() == kept.text
+    assert [DEER[start - 100 : end - 100] for start, end in data["source_spans"]] == [kept.text]
     assert data["model"] == "secateurs-xsmall"
     assert data["threshold"] == 0.5
     assert json.loads(json.dumps(data)) == data

@@ -28,10 +28,11 @@ from llama_index.core.schema import (
     TextNode,
 )
 from llama_parts import CUT, QUERY, WRITTEN, both, corpus, fake, vector_index
+from structured import ALL
 
-from secateurs import Compressor, Report
+from secateurs import Compression, Compressor, Report, Savings
 from secateurs.llama_index import SecateursPostprocessor
-from secateurs.llama_index.nodes import source_spans
+from secateurs.llama_index.nodes import places
 
 
 async def test_I3_inputs_are_untouched():
@@ -64,7 +65,7 @@ async def test_I3_inputs_are_untouched():
 async def test_I4_the_node_keeps_its_place():
     """A cut node keeps all that says what it is and where it stood: id, relationships, offsets, templates, embedding.
 
-    Its kept spans are given both in the chunk and in the source it was cut from.
+    Its kept spans are given in the chunk; what stands in its text, in the source it was cut from and in the text.
     """
     documents = corpus()
     sources = {document.id_: document.text for document in documents}
@@ -84,6 +85,7 @@ async def test_I4_the_node_keeps_its_place():
         assert "".join(old.text[start:end] for start, end in data["spans"]) == node.text
         source = sources[node.ref_doc_id]
         assert "".join(source[start:end] for start, end in data["source_spans"]) == node.text
+        assert "".join(node.text[start:end] for start, end in data["text_spans"]) == node.text
     assert any(one.node.start_char_idx and one.text != before[one.node.id_].text for one in kept)
 
 
@@ -100,6 +102,33 @@ async def test_I4_compressed_twice():
     ]
 
 
+@pytest.mark.parametrize("elision", [None, "[…]"])
+@pytest.mark.parametrize("document", ALL)
+async def test_I4_what_joins_units_is_of_no_place(tiny, document: str, elision: str | None):
+    """Of lists, tables, JSON and HTML, too, every word has its place, compressed again or not; joints have none."""
+    source = f"Before. {document} Behind."
+    node = TextNode(text=document, start_char_idx=8, end_char_idx=8 + len(document))
+    twice = False
+    for kept_most in (6, 3, 1):
+        postprocessor = SecateursPostprocessor(compressor=tiny, top_k=kept_most, threshold=0.0, elision=elision)
+        [kept] = await both(postprocessor, [NodeWithScore(node=node)], QUERY)
+        data, text = kept.metadata["secateurs"], kept.text
+        found = [text[start:end] for start, end in data["text_spans"]]
+        assert found == [source[start:end] for start, end in data["source_spans"]]
+        assert all(found)
+        assert _inkless(text, data["text_spans"], elision)
+        twice |= node.metadata != {} and text != node.text
+        node = kept.node
+    assert twice
+
+
+def _inkless(text: str, spans: list[list[int]], mark: str | None) -> bool:
+    """Whether there is nothing but white space, quote marks and elision marks outside of spans."""
+    borders = [0, *(place for span in spans for place in span), len(text)]
+    outside = "".join(text[start:end] for start, end in zip(borders[::2], borders[1::2], strict=True))
+    return not (outside.replace(mark, "") if mark else outside).replace(">", "").strip()
+
+
 @pytest.mark.parametrize(
     ("node", "spans"),
     [
@@ -113,7 +142,8 @@ async def test_I4_compressed_twice():
 )
 async def test_I4_no_place_is_invented(node: Any, spans: list[list[int]] | None):
     """A node that does not know its place, or whose text no longer stands there, has no spans in the source."""
-    assert source_spans(node, [[0, 8]]) == spans
+    whole = Compression("A deer. ", "A deer. ", (), Savings(3, 3), "unchanged", "nothing_cut")
+    assert places(node, whole) == ({} if spans is None else {"source_spans": spans, "text_spans": [[0, 8]]})
     [kept] = await both(fake(), [NodeWithScore(node=node)], "deer")
     assert kept.metadata["secateurs"].get("source_spans") == spans
 

@@ -8,7 +8,7 @@ import pytest
 
 from secateurs import ScoreCache, Threshold
 from secateurs.pipeline.documents import Scored
-from secateurs.pipeline.join import Parts
+from secateurs.result.join import Parts
 
 QUERY = "who wrote the book ?"
 DOCUMENTS = ["the book . it rained .", "who wrote it . the end ."]

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from well_formed import check_markdown
 
-from secateurs.pipeline.join import Parts
+from secateurs.result.join import Parts
 from secateurs.segment import units
 from secateurs.segment.units import Unit
 

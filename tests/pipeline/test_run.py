@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secateurs.pipeline.documents import Failed, Scored, each
-from secateurs.pipeline.join import Parts
 from secateurs.pipeline.run import groups
+from secateurs.result.join import Parts
 
 
 @given(st.lists(st.tuples(st.just("q"), st.text(max_size=12)), max_size=40), st.integers(1, 30))

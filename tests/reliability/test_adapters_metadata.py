@@ -200,18 +200,18 @@ async def test_llama_index_metadata_comes_back_as_it_was(postprocessor, metadata
 @pytest.mark.parametrize("spans", SPANS, ids=repr)
 def test_one_nodes_forged_places_do_not_switch_the_others_off(postprocessor, spans, caplog):
     """Places of an earlier compression that are none are ignored: all nodes are compressed, and nothing is logged."""
-    forged = TextNode(text=TEXT, metadata={"secateurs": {"source_spans": spans}})
-    nodes = [
-        NodeWithScore(node=forged, score=0.1),
-        NodeWithScore(node=TextNode(text=TEXT, start_char_idx=0), score=None),
-    ]
+    true = [[0, len(TEXT)]]
+    forgeries = [{"source_spans": spans}, {"source_spans": true, "text_spans": spans}]
+    forgeries += [{"source_spans": spans, "text_spans": true}, {"source_spans": spans, "text_spans": spans}]
+    nodes = [NodeWithScore(node=TextNode(text=TEXT, metadata={"secateurs": one}), score=0.1) for one in forgeries]
+    nodes.append(NodeWithScore(node=TextNode(text=TEXT, start_char_idx=0), score=None))
     with caplog.at_level(logging.WARNING):
         results = postprocessor.postprocess_nodes(nodes, query_str=QUERY)
     assert not caplog.records
-    assert len(results) == 2
+    assert len(results) == 5
     assert all(one.node.metadata["secateurs"]["status"] in ("compressed", "unchanged") for one in results)
-    assert "source_spans" not in results[0].node.metadata["secateurs"]
-    assert "source_spans" in results[1].node.metadata["secateurs"]
+    assert not any("source_spans" in one.node.metadata["secateurs"] for one in results[:-1])
+    assert "source_spans" in results[-1].node.metadata["secateurs"]
 
 
 def test_one_node_behind_two_scores_is_compressed_twice_and_stays_one(postprocessor):

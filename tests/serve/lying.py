@@ -72,7 +72,9 @@ def honest(body: dict[str, Any], **changes: Any) -> dict[str, Any]:
             "warnings": [],
             "ranking_score": 0.5,
             "sentences": [{"start": 0, "end": len(document), "score": 0.5, "kept": True}],
+            "units": [{"kind": "prose", "frame": []}],
             "savings": {"before": 9, "after": 9, "encoding": "o200k_base", "exact": True},
         }
         documents.append({**entry, **changes})
-    return {"model": "owner/liar", "default_policy": "Threshold(0.25)", "documents": documents}
+    facts = {"model": "owner/liar", "default_policy": "Threshold(0.25)", "elision": body["elision"]}
+    return {**facts, "documents": documents}

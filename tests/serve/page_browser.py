@@ -87,6 +87,11 @@ class View:
         )
         return self.tab.locator("article").evaluate_all(code)
 
+    def frames(self) -> list[list[str]]:
+        """The texts of the units that are shown as kept with others, one list a document."""
+        code = "all => all.map(a => [...a.querySelectorAll('.frame .text')].map(text => text.textContent))"
+        return self.tab.locator("article").evaluate_all(code)
+
     def contrasts(self) -> dict[str, float]:
         """The contrast of every visible text with its ground, 1 to 21; disabled buttons left out."""
         return {item["text"]: item["ratio"] for item in self.tab.evaluate(_CONTRAST)}

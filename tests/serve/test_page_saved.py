@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import pytest
 from page_browser import launched, showing
+from structured import HTML, JSON, MARKDOWN
 
 from secateurs import Compression, Compressor, Savings, Sentence, Threshold, TopK
 from secateurs.serve.page import page, to_page
@@ -36,10 +37,10 @@ def show(chromium, tmp_path):
     yield from showing(chromium, tmp_path)
 
 
-def saved(tiny: Compressor, policy=None, documents=None) -> str:
+def saved(tiny: Compressor, policy=None, documents=None, elision=None) -> str:
     """A saved page on some documents."""
     documents = documents or DOCUMENTS
-    results = tiny.compress(QUERY, list(documents.values()), policy=policy)
+    results = tiny.compress(QUERY, list(documents.values()), policy=policy, elision=elision)
     total = sum((one.savings for one in results), Savings(0, 0))
     return to_page(QUERY, list(zip(documents, results, strict=True)), total, model="tiny")
 
@@ -99,6 +100,35 @@ def test_every_threshold_shows_what_the_compressor_does(show, tiny):
             note = view.tab.locator("article .note").nth(article).inner_text()
             words = {"compressed": "", "dropped": "Dropped", "unchanged": "Unchanged"}
             assert note.startswith(words[one.status])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("elision", [None, "[…]"])
+def test_what_frames_is_kept_with_at_every_threshold(show, tiny, elision):
+    """Headings, table heads, brackets and tags that are kept are shown so, and what is copied is well-formed.
+
+    At every level the units kept, those of them that are frame, the count and the copied text are the compressor's.
+    """
+    documents = {"mill.md": MARKDOWN, "mill.json": JSON, "mill.html": HTML}
+    texts = list(documents.values())
+    view = show(
+        saved(tiny, Threshold(0.0), documents, elision=elision), permissions=["clipboard-read", "clipboard-write"]
+    )
+    levels = {
+        level for one in tiny.compress(QUERY, texts) for level in one.parts.levels([s.score for s in one.sentences])
+    }
+    for threshold in [0.0, 1.0, *sorted(levels)]:
+        view.move(threshold)
+        results = tiny.compress(QUERY, texts, policy=Threshold(threshold), elision=elision)
+        assert view.kept() == [[s.text for s in one.kept] for one in results]
+        assert view.frames() == [[s.text for s in one.kept if s.frame] for one in results]
+        total = sum((one.savings for one in results), Savings(0, 0))
+        assert view.text("#tokens") == f"{total.before} → {total.after}"
+        view.tab.evaluate("navigator.clipboard.writeText('')")
+        view.tab.click("#copy")
+        view.tab.wait_for_timeout(50)
+        copied = view.tab.evaluate("navigator.clipboard.readText()")
+        assert copied == "\n\n".join(one.text for one in results if one.text)
 
 
 @pytest.mark.slow

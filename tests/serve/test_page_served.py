@@ -161,7 +161,7 @@ def test_keys_alone_do_everything(show, address):
     keys.press("Enter")
     view.wait("#copied")
     assert view.tab.evaluate("navigator.clipboard.readText()") == MILL
-    view.wait("#live", "sentences kept")
+    view.wait("#live", "units kept")
 
 
 def test_the_theme_follows_the_system_until_one_is_chosen(show, address):
@@ -184,7 +184,7 @@ def test_chinese_for_those_who_read_it(compressed, show, address):
     kept = view.kept()
     view.tab.select_option("#language", "en")
     assert view.text("#compress") == "Compress"
-    assert "sentences" in view.text("article header")
+    assert "units" in view.text("article header")
     view.tab.select_option("#language", "zh")
     assert "词元" in view.text("article header")
     assert view.kept() == kept

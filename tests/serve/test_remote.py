@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from laws import check_same
+from laws import check_laws, check_same
 from lying import NOBODY, honest, lying
 from serving import DOCUMENTS, MILL, QUERY, Scripted, running
+from structured import ALL
 
 from secateurs import Compression, Compressor, Default, Error, Neighbours, Policy, Threshold, TokenBudget, TopK
 from secateurs.adapters.protocol import CompressorLike
@@ -42,6 +43,31 @@ async def test_results_are_those_of_the_compressor_itself(remote, tiny: Compress
     check_same(await remote.acompress_pairs(pairs, policy=policy), expected)
 
 
+@pytest.mark.parametrize("elision", [None, "[…]"])
+@pytest.mark.parametrize("policy", [TopK(1), TopK(3), Threshold(0.5), Threshold(0.0) & TokenBudget(40)])
+async def test_units_are_put_together_as_in_process(address, remote, tiny: Compressor, policy: Policy, elision):
+    """Lists, tables, fences, JSON and HTML come back well-formed, with their frames and marks, as in process."""
+    expected = tiny.compress(QUERY, ALL, policy=policy, elision=elision)
+    found = remote.compress(QUERY, ALL, policy=policy, elision=elision)
+    check_same(found, expected)
+    assert [one.parts for one in found] == [one.parts for one in expected]
+    with RemoteCompressor(address, policy=policy, elision=elision) as own:
+        check_same(await own.acompress(QUERY, ALL), expected)
+        check_same(await own.acompress_pairs([(QUERY, one) for one in ALL]), expected)
+        assert own.elision == pickle.loads(pickle.dumps(own)).elision == own.counting("cl100k_base").elision
+
+
+def test_a_mark_of_the_services_own(tiny_folder):
+    """A service made with an elision mark is asked for it, or for another; left out by a caller it is an error."""
+    with Compressor.from_pretrained(tiny_folder, device="cpu", elision="[…]") as marking, running(marking) as url:
+        for elision in ("[…]", "(...)"):
+            with RemoteCompressor(url, elision=elision) as remote:
+                found = remote.compress(QUERY, ALL, policy=TopK(1))
+            check_same(found, marking.compress(QUERY, ALL, policy=TopK(1), elision=elision))
+        with RemoteCompressor(url) as remote, pytest.raises(Error, match=r"elision='\[…\]'"):
+            remote.compress(QUERY, ALL)
+
+
 def test_one_budget_for_all(remote, tiny: Compressor):
     """`max_total_tokens` is spent over the documents together, also over those of many queries."""
     check_same(
@@ -58,13 +84,11 @@ def test_one_budget_for_all(remote, tiny: Compressor):
     st.text(min_size=1).filter(lambda text: text.strip()),
 )
 def test_every_text_comes_back_verbatim(address, documents, query):
-    """Any text, half surrogate pairs too: sentences are slices of what was sent, and tile it."""
+    """Any text, half surrogate pairs too: every law of a result in process holds for one that was sent."""
     with RemoteCompressor(address) as remote:
         results = remote.compress(query, documents, policy=Threshold(0.5))
     for document, result in zip(documents, results, strict=True):
-        assert result.original is document or result.original == document
-        assert "".join(one.text for one in result.sentences) == document
-        assert result.text == "".join(one.text for one in result.kept)
+        check_laws(result, document, 0.5)
 
 
 def test_a_pair_of_surrogates_stays_two_characters(remote):
@@ -198,5 +222,7 @@ def test_a_service_in_front_of_a_service(remote, tiny: Compressor):
     """A remote compressor can itself be served: a gateway answers as the service behind it."""
     with running(remote) as url, RemoteCompressor(url) as second:
         check_same(second.compress(QUERY, DOCUMENTS), tiny.compress(QUERY, DOCUMENTS))
+        expected = tiny.compress(QUERY, ALL, policy=TopK(2), elision="[…]")
+        check_same(second.compress(QUERY, ALL, policy=TopK(2), elision="[…]"), expected)
         pairs = [(QUERY, DOCUMENTS[0]), ("moon?", DOCUMENTS[1])]
         check_same(second.compress_pairs(pairs), tiny.compress_pairs(pairs))

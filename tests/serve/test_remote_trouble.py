@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any, get_args
 
 import pytest
 from lying import NOBODY, Answer, honest, lying
@@ -10,6 +11,7 @@ from serving import MILL, QUERY, Scripted, running, wait_until
 
 from secateurs import Error, OverloadedError
 from secateurs.remote import RemoteCompressor
+from secateurs.segment.units import Kind
 
 
 @pytest.mark.parametrize(
@@ -23,6 +25,7 @@ from secateurs.remote import RemoteCompressor
         (lambda c: c.compress(QUERY, [MILL], max_total_tokens=-1), ValueError, "max_total_tokens must be at least"),
         (lambda c: c.compress(QUERY, [MILL], timeout=0), ValueError, "timeout must be more than 0"),
         (lambda c: c.compress(QUERY, [MILL], policy=lambda s, n: []), ValueError, "cannot be sent to a service"),
+        (lambda c: c.compress(QUERY, [MILL], elision="\n"), ValueError, "elision must be a printable mark"),
         (lambda c: asyncio.run(c.acompress("", [MILL])), ValueError, "query is blank"),
     ],
 )
@@ -42,6 +45,8 @@ def test_wrong_arguments_are_found_here(call, error, says):
         ({"timeout": -1}, ValueError, "timeout must be more than 0"),
         ({"encoding": "o300k"}, ValueError, "unknown encoding"),
         ({"policy": 0.5}, TypeError, "policy must be a policy"),
+        ({"elision": " "}, ValueError, "elision must be a printable mark"),
+        ({"elision": 3}, TypeError, "elision must be a string"),
     ],
 )
 def test_wrong_settings(settings, error, says):
@@ -81,6 +86,17 @@ def test_a_service_that_refuses(status, error, says):
             asyncio.run(remote.acompress(QUERY, [MILL]))
 
 
+def of_two(body: dict[str, Any], **unit: Any) -> dict[str, Any]:
+    """An answer in which the first of two units stays, and is said to be something."""
+    border = MILL.index("It burned")
+    sentences = [
+        {"start": 0, "end": border, "score": 0.9, "kept": True},
+        {"start": border, "end": len(MILL), "score": 0.1, "kept": False},
+    ]
+    units = [{"kind": "prose", "frame": [], **unit}, {"kind": "prose", "frame": []}]
+    return honest(body, status="compressed", reason=None, sentences=sentences, units=units)
+
+
 LIES: dict[str, Answer] = {
     "no json": lambda body: b"<html>Welcome</html>",
     "a list": lambda body: [],
@@ -95,6 +111,14 @@ LIES: dict[str, Answer] = {
     "not a number": lambda body: honest(
         body, sentences=[{"start": 0, "end": 83, "score": float("nan"), "kept": True}]
     ),
+    "no units": lambda body: honest(body, units=[]),
+    "an unknown kind": lambda body: of_two(body, kind="verse"),
+    "a need that is none": lambda body: of_two(body, frame=[2]),
+    "a need before the first": lambda body: of_two(body, frame=[-1]),
+    "a comma that is none": lambda body: of_two(body, kind="member", comma=3, until=1),
+    "a comma of another unit": lambda body: of_two(body, kind="member", comma=MILL.index(","), until=1),
+    "a comma nowhere": lambda body: of_two(body, kind="member", comma=-1, until=1),
+    "a comma until never": lambda body: of_two(body, kind="member", comma=3, until=99),
     "an unknown status": lambda body: honest(body, status="shortened"),
     "dropped, with text": lambda body: honest(body, status="dropped"),
     "unchanged, without": lambda body: honest(body, sentences=[{"start": 0, "end": 83, "score": 0.5, "kept": False}]),
@@ -120,10 +144,34 @@ def test_an_answer_that_does_not_fit(lie):
 
 
 def test_an_answer_in_our_shape_is_taken():
-    """The answer the lies above are made from is a good one."""
+    """The answers the lies above are made from are good ones."""
     with lying(honest) as server, RemoteCompressor(server.url) as remote:
         result = remote.compress(QUERY, [MILL])[0]
     assert (result.text, result.status, result.ranking_score) == (MILL, "unchanged", 0.5)
+    with lying(of_two) as server, RemoteCompressor(server.url) as remote:
+        result = remote.compress(QUERY, [MILL])[0]
+    assert (result.text, result.status) == ("The mill was built in 1842 by Ann Lee.", "compressed")
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+@pytest.mark.parametrize("frame", [[], [0], [1]])
+def test_no_word_of_a_service_gets_into_a_text(kind, frame):
+    """Whatever a service says that units are and need, a text is the document's kept units and white space."""
+    claims = {"text": "Ignore the mill.", "kind": kind, "frame": frame}
+    with lying(lambda body: of_two(body, **claims)) as server, RemoteCompressor(server.url) as remote:
+        result = remote.compress(QUERY, [MILL])[0]
+    assert result.text.split() == ["The", "mill", "was", "built", "in", "1842", "by", "Ann", "Lee."]
+
+
+@pytest.mark.parametrize(("asked", "answered"), [(None, "Ignore it."), ("[…]", None), ("[…]", "[...]")])
+def test_a_mark_nobody_asked_for(asked, answered):
+    """A service that marks cuts in another way than it was asked to is an Error that says what to do."""
+    with (
+        lying(lambda body: {**honest(body), "elision": answered}) as server,
+        RemoteCompressor(server.url, elision=asked) as remote,
+        pytest.raises(Error, match=r"marks cuts with .* RemoteCompressor with elision="),
+    ):
+        remote.compress(QUERY, [MILL])
 
 
 def test_a_service_that_takes_too_long():

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from laws import check_alike
 from serving import DOCUMENTS, MILL, QUERY, Scripted
+from structured import ALL, MARKDOWN
 
 from secateurs import Compressor, Neighbours, Policy, Threshold, TokenBudget, TopK
 from secateurs.result.savings import TokenCounter
 from secateurs.serve.refusal import RefusalError
 from secateurs.serve.service import read_policy
-from secateurs.serve.steps import after_by_threshold
+from secateurs.serve.steps import at_every_threshold
 
 PAIRS = [("Who built the mill?", MILL), ("What causes tides?", DOCUMENTS[1]), ("Who built the mill?", DOCUMENTS[2])]
 
@@ -69,7 +70,7 @@ async def test_what_is_not_wanted_is_not_returned(client):
     """Texts, spans and scores can be left out; offsets stay, and statuses and savings always."""
     wanted = {"return_texts": False, "return_spans": False}
     only_scores = (await ask(client, query=QUERY, documents=[MILL], **wanted))["documents"][0]
-    assert not {"text", "spans", "steps"} & set(only_scores)
+    assert not {"text", "spans", "steps", "kept_up_to", "gaps", "units"} & set(only_scores)
     assert set(only_scores["sentences"][0]) == {"start", "end", "score", "kept"}
     only_text = (await ask(client, query=QUERY, documents=[MILL], return_scores=False))["documents"][0]
     assert "sentences" not in only_text
@@ -77,12 +78,41 @@ async def test_what_is_not_wanted_is_not_returned(client):
 
 
 async def test_steps_say_what_each_threshold_leaves(client, tiny: Compressor):
-    """With return_steps a document has its token count at every threshold."""
-    answer = await ask(client, query=QUERY, documents=[MILL], return_steps=True)
-    result = tiny.compress(QUERY, [MILL])[0]
-    steps = [list(step) for step in after_by_threshold(result, TokenCounter())]
-    assert answer["documents"][0]["steps"] == steps
-    assert len(steps) == 2
+    """With return_steps a document has what it becomes at every threshold, and its token count there."""
+    answer = await ask(client, query=QUERY, documents=[MILL, MARKDOWN], return_steps=True)
+    for found, document, many in zip(answer["documents"], (MILL, MARKDOWN), (2, 10), strict=True):
+        expected = at_every_threshold(tiny.compress(QUERY, [document])[0], TokenCounter()).to_dict()
+        check_alike({name: found[name] for name in expected}, expected)
+        assert len(found["steps"]) == many
+
+
+async def test_units_say_what_each_is_and_needs(client, tiny: Compressor):
+    """With return_units each unit has its kind and the units it needs, a comma where it goes with its unit."""
+    answer = await ask(client, query=QUERY, documents=ALL, return_units=True)
+    for found, result in zip(answer["documents"], tiny.compress(QUERY, ALL), strict=True):
+        for one, unit in zip(found["units"], result.parts.units, strict=True):
+            assert (one["kind"], one["frame"]) == (unit.kind, list(unit.frame))
+            assert (one.get("comma"), one.get("until")) == (unit.comma, unit.until)
+
+
+@pytest.mark.parametrize("elision", [None, "[…]"])
+async def test_a_mark_where_something_was_cut(client, tiny: Compressor, elision):
+    """`elision` stands where something was cut, is counted, and is named in the answer."""
+    answer = await ask(client, query=QUERY, documents=[MARKDOWN], top_k=2, elision=elision)
+    result = tiny.compress(QUERY, [MARKDOWN], policy=Threshold(0.5) & TopK(2), elision=elision)[0]
+    assert answer["elision"] == elision
+    assert answer["documents"][0]["text"] == result.text
+    assert answer["savings"]["after"] == result.savings.after
+    assert ("[…]" in result.text) == (elision is not None)
+
+
+@pytest.mark.parametrize("elision", ["", " ", "a\nb", "\ud800", "…" * 101, 3, ["[…]"]])
+async def test_a_mark_that_is_none(client, elision):
+    """A mark that is blank, not printable, too long or no text is 422 with what is wrong."""
+    content = json.dumps({"query": QUERY, "documents": [MILL], "elision": elision})
+    response = await client.post("/v1/compress", content=content, headers={"Content-Type": "application/json"})
+    assert response.status_code == 422
+    assert "elision: " in response.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("body", [{"query": QUERY, "documents": []}, {"pairs": []}])

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from serving import DOCUMENTS, MILL, QUERY, Scripted
+from structured import ALL
 
 from secateurs import Default, Sentence, Threshold, TopK
 from secateurs.serve.tags import Tags
@@ -31,6 +32,19 @@ async def test_matches_are_fragments_with_scores(client, tiny):
     found = await ask(client, queries=[QUERY], texts=[[MILL]], threshold=best - 1e-5)
     assert found[0][0]["fragments"] == [f"<em>{one.text.strip()}</em>" for one in matches]
     assert found[0][0]["scores"] == pytest.approx([one.score for one in matches], abs=1e-5)
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.5])
+async def test_what_is_frame_alone_never_matches(client, tiny, threshold):
+    """Fence marks, rule rows, brackets and tags are no matches, whatever the threshold; headings may be."""
+    results = tiny.compress(QUERY, ALL, policy=Threshold(0.0))
+    matches = [[s for s in one.sentences if not s.frame and s.score >= threshold] for one in results]
+    found = (await ask(client, queries=[QUERY], texts=[ALL], threshold=threshold, escape="none"))[0]
+    assert [one["fragments"] for one in found] == [[f"<em>{s.text.strip()}</em>" for s in some] for some in matches]
+    whole = await ask(client, queries=[QUERY], texts=[ALL], threshold=threshold, highlight_only=False, escape="none")
+    for text, one, some in zip(ALL, whole[0], matches, strict=True):
+        assert one["fragments"][0].count("<em>") == len(some)
+        assert one["fragments"][0].replace("<em>", "").replace("</em>", "") == text
 
 
 async def test_nothing_matches(client):

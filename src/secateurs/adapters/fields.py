@@ -56,6 +56,10 @@ class AgentFields:
     """Keep at most this many LLM tokens of all documents of a call together: the best sentences, whichever document
     they are of. Texts that cannot be cut (blank ones, failed ones) are paid first."""
 
+    elision: str | None = None
+    """What stands where something was cut, such as `"[…]"`; None for the compressor's own, mostly nothing. It costs
+    what it counts."""
+
     timeout: float | None = None
     """Seconds a call may take, the loading of the weights at the first not counted; None for as long as it takes. A
     call that takes longer has failed."""

@@ -13,8 +13,8 @@ from secateurs.result.compression import Compression
 class CompressorLike(Protocol):
     """What an adapter needs of a compressor: `secateurs.Compressor` and `RemoteCompressor` have it, yours may.
 
-    `compress` and `acompress` may take `max_total_tokens` and `timeout`, too: they are passed where a setting asks
-    for them. Where there is a `checkpoint`, that folder is written down when an adapter is serialized.
+    `compress` and `acompress` may take `max_total_tokens`, `timeout` and `elision`, too: they are passed where a
+    setting asks for them. Where there is a `checkpoint`, that folder is written down when an adapter is serialized.
     """
 
     @property

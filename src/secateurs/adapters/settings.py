@@ -15,7 +15,7 @@ from secateurs.adapters.fields import DEFAULT_ENCODING, DocumentFields
 from secateurs.adapters.protocol import CompressorLike
 from secateurs.errors import DeviceError
 from secateurs.result.savings import TokenCounter
-from secateurs.support.arguments import check_count, check_seconds, check_threshold
+from secateurs.support.arguments import check_count, check_elision, check_seconds, check_threshold
 from secateurs.support.names import BUNDLED, checkpoint_name, model_of
 
 
@@ -38,6 +38,7 @@ class Settings(DocumentFields):
             check_count(self.max_tokens, "max_tokens", least=0)
         if self.max_total_tokens is not None:
             check_count(self.max_total_tokens, "max_total_tokens", least=0)
+        check_elision(self.elision)
         self._check_order()
         if self.timeout is not None:
             check_seconds(self.timeout, "timeout")
@@ -98,7 +99,7 @@ class Settings(DocumentFields):
 
     def call_options(self) -> dict[str, Any]:
         """Return the arguments of `compress` beside the policy; only those that are set, so that few need to know."""
-        options = {"max_total_tokens": self.max_total_tokens, "timeout": self.timeout}
+        options = {"max_total_tokens": self.max_total_tokens, "timeout": self.timeout, "elision": self.elision}
         return {name: value for name, value in options.items() if value is not None}
 
     def portable(self) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from secateurs.checkpoints import Checkpoint
 from secateurs.pipeline.cut import cut
 from secateurs.pipeline.documents import Draft, Scored
 from secateurs.pipeline.draft import plan
-from secateurs.pipeline.join import Parts
 from secateurs.pipeline.score import unit_scores
+from secateurs.result.join import Parts
 from secateurs.result.savings import TokenCounter
 from secateurs.result.span import Sentence
 from secateurs.segment import get_cutter

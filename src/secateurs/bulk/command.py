@@ -26,6 +26,7 @@ def bulk(  # noqa: PLR0913 - a command's options are its interface
     threshold: Annotated[float | None, typer.Option(help="Keep sentences with at least this score, 0 to 1.")] = None,
     top_k: Annotated[int | None, typer.Option(help="Keep at most this many sentences a document.")] = None,
     max_tokens: Annotated[int | None, typer.Option(help="Keep at most this many LLM tokens a document.")] = None,
+    elision: Annotated[str | None, typer.Option(help="Stands where something was cut, such as […].")] = None,
     encoding: Annotated[str, typer.Option(help="tiktoken encoding that counts the tokens.")] = "o200k_base",
     device: Annotated[str, typer.Option(help="auto (GPUs if Ray has any), cpu, cuda or mps.")] = "auto",
     format: Annotated[Format | None, typer.Option(help="Of the output. [default: that of the input]")] = None,
@@ -41,8 +42,8 @@ def bulk(  # noqa: PLR0913 - a command's options are its interface
     """Compress a corpus on Ray; killed at any moment and started again, it gives the same bytes.
 
     Rows keep their columns and get more: PREFIX + text, status, reason, ranking_score, warnings, spans, sentences,
-    scores and savings. A row that cannot be read goes to OUT/_errors.jsonl with its position and the reason. Exit
-    code 1: there are such rows, or documents that came back whole because the model failed on them.
+    scores, frames and savings. A row that cannot be read goes to OUT/_errors.jsonl with its position and the reason.
+    Exit code 1: there are such rows, or documents that came back whole because the model failed on them.
     """
     if workers is not None:
         check_count(workers, "--workers", least=1)
@@ -59,6 +60,7 @@ def bulk(  # noqa: PLR0913 - a command's options are its interface
         threshold=threshold,
         top_k=top_k,
         max_tokens=max_tokens,
+        elision=elision,
         encoding=encoding,
         device=device,
         format=format,

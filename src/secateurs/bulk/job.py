@@ -11,7 +11,7 @@ from secateurs.errors import DeviceError
 from secateurs.policy import Threshold, combine
 from secateurs.ray.batch import check_query_source
 from secateurs.result.savings import TokenCounter
-from secateurs.support.arguments import check_count
+from secateurs.support.arguments import check_count, check_elision
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +26,7 @@ class Job:
         threshold: Keep sentences with at least this probability; None for the checkpoint's default policy.
         top_k: Keep at most this many sentences a document.
         max_tokens: Keep at most this many LLM tokens a document.
+        elision: What stands where something was cut, such as `"[…]"`; None for nothing.
         encoding: The tiktoken encoding in which savings are counted.
         device: `"auto"` (GPUs if Ray has any, else CPU), `"cpu"`, `"cuda"` or `"mps"`.
         format: Of the output; None for that of the input.
@@ -44,6 +45,7 @@ class Job:
     threshold: float | None = None
     top_k: int | None = None
     max_tokens: int | None = None
+    elision: str | None = None
     encoding: str = "o200k_base"
     device: str = "auto"
     format: Format | None = None
@@ -53,6 +55,7 @@ class Job:
     def __post_init__(self) -> None:
         check_query_source(self.query_column, self.query)
         combine(threshold=self.threshold, top_k=self.top_k, max_tokens=self.max_tokens, default=Threshold(0.0))
+        check_elision(self.elision)
         TokenCounter(self.encoding)
         check_count(self.shard_rows, "shard_rows", least=1)
         if re.fullmatch(r"cuda:\d+", self.device):

@@ -125,6 +125,7 @@ class CompressShard:
                 threshold=job.threshold,
                 top_k=job.top_k,
                 max_tokens=job.max_tokens,
+                elision=job.elision,
                 encoding=job.encoding,
                 prefix=job.prefix,
             )

@@ -21,6 +21,7 @@ from secateurs.errors import Error
 from secateurs.result.compression import Compression
 from secateurs.result.hidden import printable
 from secateurs.result.savings import Savings
+from secateurs.support.arguments import check_elision
 from secateurs.support.files import write_text
 
 app = typer.Typer(
@@ -79,6 +80,7 @@ def compress(  # noqa: PLR0913 - a command's options are its interface
     threshold: Annotated[float | None, typer.Option(help="Keep sentences with at least this score, 0 to 1.")] = None,
     top_k: Annotated[int | None, typer.Option(help="Keep at most this many sentences a document.")] = None,
     max_tokens: Annotated[int | None, typer.Option(help="Keep at most this many LLM tokens a document.")] = None,
+    elision: Annotated[str | None, typer.Option(help="Stands where something was cut, such as […].")] = None,
     encoding: Annotated[str, typer.Option(help="tiktoken encoding that counts the tokens.")] = "o200k_base",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     format: Annotated[
@@ -94,6 +96,7 @@ def compress(  # noqa: PLR0913 - a command's options are its interface
     if not query.strip():
         raise BadInputError("the query is blank: pass the user's question as the first argument")
     combine(threshold=threshold, top_k=top_k, max_tokens=max_tokens, default=Threshold(0.0))  # before the model loads
+    check_elision(elision)
     _check_output(output)
     sources = files or ["-"]
     documents = [_read(source) for source in sources]
@@ -101,7 +104,7 @@ def compress(  # noqa: PLR0913 - a command's options are its interface
         compressor = Compressor.from_pretrained(model, device=device, encoding=encoding)
     policy = combine(threshold=threshold, top_k=top_k, max_tokens=max_tokens, default=compressor.policy)
     with _waiting("compressing"):
-        results = compressor.compress(query, documents, policy=policy)
+        results = compressor.compress(query, documents, policy=policy, elision=elision)
     total = sum((result.savings for result in results), Savings(0, 0, encoding))
     items = list(zip(sources, results, strict=True))
     if format is Format.text:

@@ -1,4 +1,7 @@
-"""Results as lines for people: kept sentences stand out, cut ones are dim, a table of savings at the end.
+"""Results as lines for people: kept units stand out, cut ones are dim, a table of savings at the end.
+
+A unit that is kept for what it frames (a heading, a table's header, a fence mark) stands between them: a `+` before
+it, neither bold nor dim.
 
 A document cannot drive the terminal: what is no printable character is replaced, hidden characters are shown by their
 numbers (`secateurs.result.hidden`).
@@ -15,6 +18,7 @@ from rich.text import Text
 from secateurs.result.compression import Compression
 from secateurs.result.hidden import printable, summary
 from secateurs.result.savings import Savings
+from secateurs.result.span import Sentence
 
 
 def print_results(console: Console, items: Sequence[tuple[str, Compression]], total: Savings, how: str) -> None:
@@ -41,9 +45,10 @@ def _print_document(console: Console, source: str, result: Compression) -> None:
     lines.add_column(justify="right")
     lines.add_column(overflow="fold")
     for sentence in result.sentences:
-        style = "bold" if sentence.kept else "dim"
-        mark = Text("✓", style="bold green") if sentence.kept else Text("·", style="dim")
-        lines.add_row(mark, Text(f"{sentence.score:.3f}", style=style), Text(printable(sentence.text), style=style))
+        mark, style = _look(sentence)
+        unread = sentence.frame and not sentence.score  # frame and nothing else
+        score = "" if unread else f"{sentence.score:.3f}"
+        lines.add_row(mark, Text(score, style=style), Text(printable(sentence.text), style=style))
     console.print(lines)
     for warning in result.warnings:
         console.print(Text(f"warning: {warning}", style="yellow"))
@@ -52,10 +57,16 @@ def _print_document(console: Console, source: str, result: Compression) -> None:
     console.print()
 
 
+def _look(sentence: Sentence) -> tuple[Text, str]:
+    if not sentence.kept:
+        return Text("·", style="dim"), "dim"
+    return (Text("+", style="green"), "") if sentence.frame else (Text("✓", style="bold green"), "bold")
+
+
 def _savings_table(items: Sequence[tuple[str, Compression]], total: Savings) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("document", overflow="fold")
-    for name in ("sentences kept", "tokens before", "after", "saved"):
+    for name in ("units kept", "tokens before", "after", "saved"):
         table.add_column(name, justify="right")
     for source, result in items:
         kept = f"{len(result.kept)} of {len(result.sentences)}"

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secateurs.evaluate.records import Record
-from secateurs.pipeline.join import Parts
+from secateurs.result.join import Parts
 
 MOST = 400  # rungs of one document; each is joined and counted from scratch, so that time would grow with the square
 

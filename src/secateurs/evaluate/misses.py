@@ -35,7 +35,7 @@ def find_miss(record: Record, scored: Scored) -> Miss | None:
     """Return a record's right unit with the lowest score; None where nothing is right or was scored.
 
     Example:
-        >>> from secateurs.pipeline.join import Parts
+        >>> from secateurs.result.join import Parts
         >>> from secateurs.segment import Unit
         >>> record = Record("1", "en", "Who?", "Rain. Ann did.", evidence=((6, 14),))
         >>> parts = Parts(record.context, (Unit(0, 6), Unit(6, 14)))

@@ -15,9 +15,9 @@ from secateurs.compressor import Compressor
 from secateurs.evaluate.ladder import Cut, Floats, Scored
 from secateurs.evaluate.records import Record
 from secateurs.pipeline import documents
-from secateurs.pipeline.join import Parts
 from secateurs.policy import Policy, Threshold
 from secateurs.result.compression import Compression
+from secateurs.result.join import Parts
 from secateurs.result.savings import TokenCounter
 from secateurs.segment import Unit, units
 

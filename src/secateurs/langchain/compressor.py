@@ -53,7 +53,7 @@ class SecateursCompressor(BaseDocumentCompressor, Serializable, AdapterModel):
         >>> from langchain_core.documents import Document
         >>> document = Document("Ann wrote it in 1999. It rained that year.", id="a")
         >>> SecateursCompressor(threshold=0.5).compress_documents([document], "Who wrote it?")[0].page_content
-        'Ann wrote it in 1999. '
+        'Ann wrote it in 1999.'
     """
 
     metadata_mode: MetadataMode = "full"
@@ -105,7 +105,7 @@ class SecateursCompressor(BaseDocumentCompressor, Serializable, AdapterModel):
             >>> step = SecateursCompressor().as_runnable().with_config(configurable={"threshold": 0.5})
             >>> documents = [Document("Ann wrote it in 1999. It rained that year.")]
             >>> step.invoke({"query": "Who wrote it?", "documents": documents})[0].page_content
-            'Ann wrote it in 1999. '
+            'Ann wrote it in 1999.'
         """
         from secateurs.langchain.runnable import CompressDocuments  # which has a field of this class
 

@@ -27,7 +27,7 @@ class CompressingRetriever(BaseRetriever):
         >>> found = RunnableLambda(lambda query: [Document("Ann wrote it in 1999. It rained that year.")])
         >>> retriever = CompressingRetriever(retriever=found, compressor=SecateursCompressor(threshold=0.5))
         >>> retriever.invoke("Who wrote it?")[0].page_content
-        'Ann wrote it in 1999. '
+        'Ann wrote it in 1999.'
     """
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)

@@ -50,7 +50,7 @@ def create_compressing_retriever_tool(
         ...     found, "look", "Look it up.", compressor=SecateursCompressor(threshold=0.5)
         ... )
         >>> tool.invoke({"query": "Who wrote it?"})
-        'Ann wrote it in 1999. '
+        'Ann wrote it in 1999.'
     """
     settings: dict[str, Any] = {} if compressor is None else {"compressor": compressor}
     return create_retriever_tool(

@@ -45,7 +45,7 @@ def compress_callbacks(query: Callable[[Any], str | None], **fields: Any) -> Cal
         ...     return "Ann wrote it in 1999. It rained that year."
         >>> callbacks = compress_callbacks(lambda result: "Who wrote it?", threshold=0.5, min_tokens=1)
         >>> FunctionTool.from_defaults(look, **callbacks).call(title="It").content
-        'Ann wrote it in 1999. '
+        'Ann wrote it in 1999.'
     """
     if not callable(query):
         raise TypeError(f"query must be a function of what the tool returned, got {query!r}: use lambda result: ...")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import Any, TypeGuard
+from collections.abc import Sequence
+from typing import Any
 
 from llama_index.core.schema import BaseNode, ImageNode, MetadataMode, Node, TextNode
 
 from secateurs.adapters.metadata import METADATA_KEY, copy_metadata
-from secateurs.result.span import merge_spans
+from secateurs.result.compression import Compression
+from secateurs.result.join import Slice
 
 SOURCE_SPANS = "source_spans"
+TEXT_SPANS = "text_spans"
 
 _RETRIEVER_TOOL = re.compile(r"\ninput is (.+)\n|(.+)\n\n", re.DOTALL)
 
@@ -43,47 +45,83 @@ def text_of(node: BaseNode) -> str | None:
     return text if text.strip() else None
 
 
-def source_spans(node: BaseNode, spans: Iterable[Sequence[int]]) -> list[list[int]] | None:
-    """Return where spans of a node's text stand in the document the node was cut from.
+def places(node: BaseNode, compression: Compression) -> dict[str, Any]:
+    """Return where the text of a compressed node stands in the document the node was cut from.
 
     Args:
         node: The node as it came. Its `start_char_idx` says where it stands, or, if it was compressed before, what we
             wrote in its metadata then.
-        spans: Half-open, in code points of the node's text, sorted and disjoint.
+        compression: What became of its text.
 
     Returns:
-        Half-open spans in code points of the document; None where the node does not know its place, or where its
-        text is no longer what stands there (as after a `MetadataReplacementPostProcessor`).
+        `source_spans`, half-open in code points of the document, and `text_spans`, where each of those stands in the
+        new text. Nothing where the node does not know its place, or where its text is no longer what stands there (as
+        after a `MetadataReplacementPostProcessor`).
     """
-    pieces = _pieces(node)
-    if sum(end - start for start, end in pieces) != len(node.get_content(MetadataMode.NONE)):
-        return None
-    found, at = [], 0
-    for first, last in pieces:
-        shift, until = first - at, at + last - first
-        found += [
-            (max(start, at) + shift, min(end, until) + shift) for start, end in spans if start < until and end > at
-        ]
-        at = until
-    return [list(span) for span in merge_spans(found)]
+    mark = None if compression.parts is None else compression.parts.elision
+    pieces = _pieces(node, mark)
+    if not pieces:
+        return {}
+    found = _within(pieces, compression.slices)
+    return {
+        SOURCE_SPANS: [[start, end] for start, end, _ in found],
+        TEXT_SPANS: [[at, at + end - start] for start, end, at in found],
+    }
 
 
-def _pieces(node: BaseNode) -> list[Sequence[int]]:
-    """Return the pieces of the source that a node's text is made of, as far as the node knows."""
+def _within(pieces: Sequence[Slice], slices: Sequence[Slice]) -> list[Slice]:
+    """Return where slices of a text stand in the document that the text's pieces are of; joints are of none."""
+    found: list[Slice] = []
+    rest = iter(pieces)
+    piece = next(rest, None)
+    for one in slices:
+        while piece is not None and piece.at < one.end:
+            first, last = max(one.start, piece.at), min(one.end, piece.at + piece.end - piece.start)
+            if first < last:
+                start, at = piece.start + first - piece.at, one.at + first - one.start
+                end = start + last - first
+                if found and found[-1].end == start and found[-1].at + start - found[-1].start == at:
+                    found[-1] = found[-1]._replace(end=end)
+                else:
+                    found.append(Slice(start, end, at))
+            if piece.at + piece.end - piece.start > one.end:
+                break  # the next slice may have some of it, too
+            piece = next(rest, None)
+    return found
+
+
+def _pieces(node: BaseNode, mark: str | None) -> list[Slice]:
+    """Return the pieces of the source that a node's text is made of; none where it is made of anything else."""
+    text = node.get_content(MetadataMode.NONE)
     before = node.metadata.get(METADATA_KEY)
     if before is not None:
-        known = before.get(SOURCE_SPANS) if isinstance(before, dict) else None
-        return list(known) if _are_spans(known) else []
+        return _known(before, text, mark)
     start, end = getattr(node, "start_char_idx", None), getattr(node, "end_char_idx", None)
-    if start is None:
+    if start is None or (end is not None and end - start != len(text)):
         return []
-    return [(start, start + len(node.get_content(MetadataMode.NONE)) if end is None else end)]
+    return [Slice(start, start + len(text), 0)]
 
 
-def _are_spans(value: object) -> TypeGuard[list[Sequence[int]]]:
-    """Tell whether metadata, which anyone may have written, holds spans."""
+def _known(data: object, text: str, mark: str | None) -> list[Slice]:
+    """Return what an earlier compression wrote down, as far as it is true of a text; anyone may have written it."""
+    spans = (data.get(SOURCE_SPANS), data.get(TEXT_SPANS)) if isinstance(data, dict) else (None, None)
+    if not all(map(_are_spans, spans)) or len(spans[0]) != len(spans[1]):
+        return []
+    found = [Slice(start, end, at) for (start, end), (at, _) in zip(*spans, strict=True)]
+    reach, joints = 0, []
+    for (start, end, at), (_, stop) in zip(found, spans[1], strict=True):
+        if not reach <= at < stop <= len(text) or stop - at != end - start or start < 0:
+            return []
+        joints.append(text[reach:at])
+        reach = stop
+    rest = [joint.replace(mark, "") if mark else joint for joint in (*joints, text[reach:])]
+    return [] if "".join(rest).replace(">", "").strip() else found  # white space, and the marks of block quotes
+
+
+def _are_spans(value: object) -> bool:
+    """Tell whether metadata holds spans."""
     return isinstance(value, list) and all(
-        isinstance(one, (list, tuple)) and len(one) == 2 and all(isinstance(at, int) for at in one) for one in value
+        isinstance(one, (list, tuple)) and len(one) == 2 and all(type(at) is int for at in one) for one in value
     )
 
 

@@ -18,7 +18,7 @@ from secateurs.adapters.model import AdapterModel
 from secateurs.adapters.runner import Outcome, Returned
 from secateurs.adapters.settings import Settings
 from secateurs.llama_index.events import SecateursReportEvent
-from secateurs.llama_index.nodes import SOURCE_SPANS, clean_query, rewrite, source_spans, text_of
+from secateurs.llama_index.nodes import clean_query, places, rewrite, text_of
 
 _dispatcher = get_dispatcher(__name__)
 
@@ -29,8 +29,9 @@ class SecateursPostprocessor(BaseNodePostprocessor, AdapterModel):
 
     New nodes come back around copies, in order, with id, score, relationships, embedding and offsets; a node in
     which nothing passed is left out. `metadata["secateurs"]` says what was kept and saved, and is kept out of the
-    LLM's prompt and of the embedding text. Its `spans` count from the start of the node's text; its `source_spans`,
-    there if the node knows its place (`start_char_idx`), from the start of the document the node was cut from.
+    LLM's prompt and of the embedding text. Its `spans` count from the start of the text the node came with. Where the
+    node knows its place (`start_char_idx`) there are two more: `source_spans` say what of the document that it was
+    cut from stands in its new text, and `text_spans` where each of those stands there.
 
     Nodes without text of their own (images, multimodal, blank) pass as they are and have no compression in the
     report; so do all nodes when there is no query, or with `on_error="keep"` on a failure.
@@ -52,7 +53,7 @@ class SecateursPostprocessor(BaseNodePostprocessor, AdapterModel):
         >>> node = NodeWithScore(node=TextNode(text="Ann wrote it in 1999. It rained that year."), score=0.8)
         >>> postprocessor = SecateursPostprocessor(threshold=0.5)
         >>> postprocessor.postprocess_nodes([node], query_str="Who wrote it?")[0].text
-        'Ann wrote it in 1999. '
+        'Ann wrote it in 1999.'
     """
 
     @classmethod
@@ -137,9 +138,7 @@ class _Call:
         if one.compression is None:
             return scored
         data = outcome.metadata(one.compression)
-        places = source_spans(scored.node, data["spans"])
-        if places is not None:
-            data[SOURCE_SPANS] = places
+        data |= places(scored.node, one.compression)
         score = None if scored.score is None else float(scored.score)  # what was assigned to it may be numpy's
         ranking = one.ranking_score if self._rerank else None
         if ranking is not None:

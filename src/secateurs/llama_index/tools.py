@@ -64,7 +64,7 @@ def compress_tool(tool: BaseTool, **fields: Any) -> AsyncBaseTool:
         ...     return "Ann wrote it in 1999. It rained that year."
         >>> tool = compress_tool(FunctionTool.from_defaults(look), threshold=0.5, min_tokens=1)
         >>> tool.call(query="Who wrote it?").content
-        'Ann wrote it in 1999. '
+        'Ann wrote it in 1999.'
     """
     if not isinstance(tool, BaseTool):
         raise TypeError(f"tool must be a LlamaIndex tool, got {tool!r}: wrap a function with FunctionTool first.")

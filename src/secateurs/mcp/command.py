@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from secateurs.policy import Threshold, combine
-from secateurs.support.arguments import check_count
+from secateurs.support.arguments import check_count, check_elision
 
 if TYPE_CHECKING:
     from mcp.server.mcpserver import MCPServer
@@ -34,6 +34,7 @@ def mcp(  # noqa: PLR0913 - a command's options are its interface
     ] = Transport.stdio,
     model: Annotated[str | None, typer.Option(help="Hub id or folder of a checkpoint. [default: bundled]")] = None,
     threshold: Annotated[float | None, typer.Option(help="Keep sentences with at least this score, 0 to 1.")] = None,
+    elision: Annotated[str | None, typer.Option(help="Stands where something was cut, such as […].")] = None,
     encoding: Annotated[str, typer.Option(help="tiktoken encoding that counts the tokens.")] = "o200k_base",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     host: Annotated[str, typer.Option(help="Address to listen on; there is no authentication.")] = "127.0.0.1",
@@ -43,6 +44,7 @@ def mcp(  # noqa: PLR0913 - a command's options are its interface
     """Serve compression to agents over the Model Context Protocol: text, files under --root, and what was cut."""
     check_count(max_bytes, "--max-bytes", least=1)
     combine(threshold=threshold, top_k=None, max_tokens=None, default=Threshold(0.0))  # before the model loads
+    check_elision(elision)
     from secateurs.mcp import make_server
     from secateurs.mcp.files import Folders
 
@@ -50,7 +52,7 @@ def mcp(  # noqa: PLR0913 - a command's options are its interface
     listening = None if transport is Transport.stdio else _listen(host, port)
     from secateurs.compressor import Compressor  # what is wrong is told before torch is loaded
 
-    compressor = Compressor.from_pretrained(model, device=device, encoding=encoding)
+    compressor = Compressor.from_pretrained(model, device=device, encoding=encoding, elision=elision)
     policy = combine(threshold=threshold, top_k=None, max_tokens=None, default=compressor.policy)
     server = make_server(compressor, policy=policy, roots=root or (), max_bytes=max_bytes)
     if listening is None:

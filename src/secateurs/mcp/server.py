@@ -63,17 +63,17 @@ class SavedTokens(BaseModel):
 
 
 class CutPart(BaseModel):
-    """A run of sentences that was cut."""
+    """A run of units that was cut: sentences, list items, rows."""
 
     start: int = Field(description="First character in the original, from 0.")
     end: int = Field(description="One past its last character.")
-    score: float = Field(description="The best score among its sentences, 0 to 1.")
+    score: float = Field(description="The best score among its units, 0 to 1.")
 
 
 class Compressed(BaseModel):
     """A document, cut down."""
 
-    text: str = Field(description="The kept sentences, verbatim.")
+    text: str = Field(description="What was kept, verbatim, with the headings, table headers and tags it needs.")
     status: str = Field(description="compressed, unchanged (text is the whole document) or dropped (text is empty).")
     reason: str | None = Field(description="Why it is unchanged or dropped.")
     savings: SavedTokens

@@ -49,7 +49,7 @@ def cut(document: Scored, count: TokenCounter) -> Compression:
     if text and after >= before.tokens:
         return _whole(document, before, count, "no_gain")
     status: Status = "compressed" if text else "dropped"
-    return Compression(
+    result = Compression(
         text=text,
         original=original,
         sentences=document.sentences,
@@ -59,12 +59,13 @@ def cut(document: Scored, count: TokenCounter) -> Compression:
         ranking_score=document.ranking_score,
         warnings=document.warnings,
         policy=document.policy,
-    ).with_token_scores(document.token_scores)
+    )
+    return _carrying(result, document)
 
 
 def _whole(document: Scored, before: Tokens, count: TokenCounter, reason: str) -> Compression:
     """Return a document as it is."""
-    return Compression(
+    result = Compression(
         text=document.original,
         original=document.original,
         sentences=document.whole(),
@@ -74,7 +75,13 @@ def _whole(document: Scored, before: Tokens, count: TokenCounter, reason: str) -
         ranking_score=document.ranking_score,
         warnings=document.warnings,
         policy=document.policy,
-    ).with_token_scores(document.token_scores)
+    )
+    return _carrying(result, document)
+
+
+def _carrying(result: Compression, document: Scored) -> Compression:
+    """Let a result carry along what it was made of: whoever shows it may ask."""
+    return result.with_parts(document.parts).with_token_scores(document.token_scores)
 
 
 def leave_whole(failed: Failed, count: TokenCounter) -> Compression:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Protocol, TypeVar
 
 from secateurs.errors import own_failure
-from secateurs.pipeline.join import Parts
 from secateurs.policy import Candidates
+from secateurs.result.join import Parts
 from secateurs.result.span import Sentence
 from secateurs.result.token_scores import TokenScores
 from secateurs.windows.packing import WindowPlan
@@ -63,10 +62,10 @@ class Scored:
         """Whether there is something to decide: a blank document goes back as it is."""
         return bool(self.sentences) and bool(self.original.strip())
 
-    @cached_property
+    @property
     def choices(self) -> list[int]:
-        """Indices of the units that a policy may choose: all that are not pure frame."""
-        return [index for index, unit in enumerate(self.parts.units) if not unit.pure]
+        """Indices of the units that a policy may choose."""
+        return self.parts.choices
 
     @property
     def candidates(self) -> Candidates:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from secateurs.checkpoints import Checkpoint
-from secateurs.segment.units import Unit
+from secateurs.result.join import Unit
 from secateurs.windows.packing import WindowPlan
 from secateurs.windows.tokenizer import Ids, Tokens
 

@@ -25,10 +25,10 @@ from secateurs.pipeline.cut import cut, leave_whole
 from secateurs.pipeline.decide import decide, spend
 from secateurs.pipeline.documents import Draft, Failed, Scored, each
 from secateurs.pipeline.draft import plan
-from secateurs.pipeline.join import Parts
 from secateurs.pipeline.score import reduce_scores
 from secateurs.policy import Policy
 from secateurs.result.compression import Compression
+from secateurs.result.join import Parts
 from secateurs.result.savings import TokenCounter
 from secateurs.segment import Cutter
 

@@ -24,8 +24,9 @@ class CompressBatch:
     """Compresses the documents of a batch of rows, each for its row's query; for `map_batches` of any Ray dataset.
 
     Adds, behind the columns that are there, `secateurs_text`, `_status`, `_reason`, `_ranking_score`, `_warnings`,
-    `_spans` (kept ranges), `_sentences` (all ranges), `_scores` (a probability a sentence) and `_savings` (LLM
-    tokens). Offsets count code points. Where the document column holds lists, these hold lists, one entry a document.
+    `_spans` (kept ranges, with the frames of what is kept), `_sentences` (all ranges), `_scores` (a probability a
+    sentence), `_frames` (which sentences are kept as frame alone, by index) and `_savings` (LLM tokens). Offsets
+    count code points. Where the document column holds lists, these hold lists, one entry a document.
 
     A row that cannot be compressed (no query, no text, a failure of the model) comes back whole, with
     `secateurs_status` `"error"` and its reason; a document in which nothing passed has `"dropped"` and an empty text.
@@ -43,6 +44,7 @@ class CompressBatch:
         threshold: Keep sentences with at least this probability; None for the checkpoint's default policy.
         top_k: Keep at most this many sentences a document.
         max_tokens: Keep at most this many LLM tokens a document.
+        elision: What stands where something was cut, such as `"[…]"`; None for the compressor's own, mostly nothing.
         encoding: The tiktoken encoding in which savings are counted.
         prefix: What the added columns' names begin with.
 
@@ -60,7 +62,7 @@ class CompressBatch:
         ...     compute=ray.data.ActorPoolStrategy(size=1),
         ... )
         >>> dataset.take(1)[0]["secateurs_text"]
-        'Ann wrote it in 1999. '
+        'Ann wrote it in 1999.'
     """
 
     def __init__(  # noqa: PLR0913 - the fields of our adapters, which Ray hands over by name
@@ -75,6 +77,7 @@ class CompressBatch:
         threshold: float | None = None,
         top_k: int | None = None,
         max_tokens: int | None = None,
+        elision: str | None = None,
         encoding: str = "o200k_base",
         prefix: str = "secateurs_",
     ) -> None:
@@ -86,6 +89,7 @@ class CompressBatch:
             threshold=threshold,
             top_k=top_k,
             max_tokens=max_tokens,
+            elision=elision,
             encoding=encoding,
         )
         if compressor is None:
@@ -96,6 +100,7 @@ class CompressBatch:
         self._policy = combine(
             threshold=threshold, top_k=top_k, max_tokens=max_tokens, default=self._compressor.policy
         )
+        self._elision = elision
         self._document, self._query_column, self._query = document_column, query_column, query
         self._prefix = prefix
 
@@ -129,7 +134,7 @@ class CompressBatch:
         Returns:
             For each row the added columns' values by name, without the prefix; see `secateurs.ray.rows`.
         """
-        return compress_rows(self._compressor, queries, documents, self._policy)
+        return compress_rows(self._compressor, queries, documents, self._policy, elision=self._elision)
 
 
 def check_query_source(column: str | None, query: str | None) -> None:

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 Cells = Mapping[str, Any]
 
-COLUMNS = ("text", "status", "reason", "ranking_score", "warnings", "spans", "sentences", "scores", "savings")
+COLUMNS = (
+    *("text", "status", "reason", "ranking_score", "warnings"),
+    *("spans", "sentences", "scores", "frames", "savings"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,12 @@ class Failed:
 
 
 def compress_rows(
-    compressor: Compressor, queries: Sequence[object], documents: Sequence[object], policy: Policy
+    compressor: Compressor,
+    queries: Sequence[object],
+    documents: Sequence[object],
+    policy: Policy,
+    *,
+    elision: str | None = None,
 ) -> list[Cells]:
     """Compress one document, or a list of documents, for the query of each row; all rows are batched together.
 
@@ -43,16 +51,17 @@ def compress_rows(
         queries: A query a row.
         documents: A document, or a list of documents, a row.
         policy: Which sentences stay.
+        elision: What stands where something was cut; None for the compressor's own.
 
     Returns:
         For each row the values of `COLUMNS`, as JSON types: `sentences` and `spans` are [start, end] pairs in code
-        points, `scores` holds one probability a sentence. A row with a list of documents has lists of those, one
-        entry a document. What is no query or no document has `status` `"error"` and, where it is a text, itself as
-        `text`.
+        points, `scores` holds one probability a sentence, `frames` the indices of those kept as frame alone. A row
+        with a list of documents has lists of those, one entry a document. What is no query or no document has
+        `status` `"error"` and, where it is a text, itself as `text`.
     """
     drafts = [_drafts(query, value) for query, value in zip(queries, documents, strict=True)]
     pairs = [one for row in drafts for one in row if not isinstance(one, Failed)]
-    results = iter(_compress(compressor, pairs, policy))
+    results = iter(_compress(compressor, pairs, {"policy": policy, "elision": elision}))
     count = TokenCounter(compressor.encoding)
     rows: list[Cells] = []
     for value, row in zip(documents, drafts, strict=True):
@@ -81,7 +90,7 @@ def _draft(query: str, document: object) -> tuple[str, str] | Failed:
 
 
 def _compress(
-    compressor: Compressor, pairs: Sequence[tuple[str, str]], policy: Policy
+    compressor: Compressor, pairs: Sequence[tuple[str, str]], options: Mapping[str, Any]
 ) -> Sequence[Compression | Failed]:
     """Compress pairs; where that fails as a whole, halve them until what fails is alone."""
     results: list[Compression | Failed] = []
@@ -89,7 +98,7 @@ def _compress(
     while waiting:
         some = waiting.pop()
         try:
-            results += compressor.compress_pairs(some, policy=policy)
+            results += compressor.compress_pairs(some, **options)
         except BaseException as error:
             failure = own_failure(error)
             if len(some) == 1:
@@ -109,14 +118,16 @@ def _cells(result: Compression | Failed, count: TokenCounter) -> Cells:
         text = result.document if isinstance(result.document, str) else None
         tokens = _tokens(text, count)
         savings = count.savings(tokens, tokens, exact=True)
-        empty: dict[str, Any] = {"ranking_score": None, "warnings": [], "spans": [], "sentences": [], "scores": []}
-        return {**empty, "text": text, "status": "error", "reason": result.reason, "savings": savings.to_dict()}
+        empty: dict[str, Any] = {name: [] for name in ("warnings", "spans", "sentences", "scores", "frames")}
+        facts = {"status": "error", "reason": result.reason, "ranking_score": None, "savings": savings.to_dict()}
+        return {**empty, **facts, "text": text}
     facts = result.to_dict()
     sentences = facts.pop("sentences")
     return {
         **facts,
         "sentences": [[one["start"], one["end"]] for one in sentences],
         "scores": [one["score"] for one in sentences],
+        "frames": [index for index, one in enumerate(sentences) if "frame" in one],
     }
 
 

@@ -30,6 +30,7 @@ _TYPES: Mapping[str, pa.DataType] = {
     "spans": _RANGES,
     "sentences": _RANGES,
     "scores": pa.list_(pa.float64()),
+    "frames": pa.list_(pa.int64()),
     "savings": _SAVINGS,
 }
 _SEVERAL = (list, tuple, np.ndarray)  # what a column of Python objects may hold instead of a list

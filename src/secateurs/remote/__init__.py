@@ -8,6 +8,7 @@ made, copied and pickled while the service is down; and when it is, the adapters
 
 client.py    connections to the service, of threads and of event loops
 rebuild.py   results made again from an answer, out of the documents that were sent
+units.py     the units of a document as JSON: how the service writes them, and what is believed of them
 """
 
 from __future__ import annotations
@@ -16,20 +17,27 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from secateurs.errors import Error
+from secateurs.errors import Error, in_short
 from secateurs.policy import Default, Policy, check_policy
 from secateurs.remote.rebuild import rebuild
 from secateurs.result.compression import Compression
 from secateurs.result.savings import TokenCounter
-from secateurs.support.arguments import check_count, check_documents, check_pairs, check_query, check_seconds
+from secateurs.support.arguments import (
+    check_count,
+    check_documents,
+    check_elision,
+    check_pairs,
+    check_query,
+    check_seconds,
+)
 from secateurs.support.surrogates import replace_surrogates
 
 
 class RemoteCompressor:
     """Compresses documents on a service; safe to share between threads, tasks and event loops.
 
-    What comes back is checked against the documents that were sent: a result is made of slices of yours, or there is
-    an error.
+    What comes back is checked against the documents that were sent: a result is put together here, of units of yours,
+    or there is an error. The service says which units stay; no word of it gets into a text.
 
     Args:
         base_url: Where the service is, such as `http://localhost:8080`.
@@ -37,10 +45,13 @@ class RemoteCompressor:
         timeout: Seconds a call may take.
         policy: Which sentences stay by default; None for the service's own.
         encoding: The tiktoken encoding in which savings are counted.
+        elision: What stands where something was cut, such as `"[…]"`; None for nothing. A service that marks cuts in
+            another way is an error, too.
 
     Attributes:
         base_url: Where the service is.
         encoding: The tiktoken encoding in which savings are counted.
+        elision: What stands where something was cut.
 
     Raises:
         ValueError, TypeError: An argument is out of range or of the wrong type.
@@ -59,6 +70,7 @@ class RemoteCompressor:
         timeout: float = 60.0,
         policy: Policy | None = None,
         encoding: str = "o200k_base",
+        elision: str | None = None,
     ) -> None:
         from secateurs.remote.client import Client  # which needs the extra
 
@@ -68,6 +80,7 @@ class RemoteCompressor:
         TokenCounter(encoding)
         self.base_url = base_url.rstrip("/").removesuffix("/v1")
         self.encoding = encoding
+        self.elision = check_elision(elision)
         self._api_key = api_key
         self._timeout = timeout
         self._policy = None if policy is None else check_policy(policy)
@@ -93,6 +106,7 @@ class RemoteCompressor:
         policy: Policy | None = None,
         max_total_tokens: int | None = None,
         timeout: float | None = None,
+        elision: str | None = None,
     ) -> list[Compression]:
         """Compress documents for one query.
 
@@ -102,6 +116,7 @@ class RemoteCompressor:
             policy: Which sentences stay; None for this compressor's own. Policies of your own making cannot be sent.
             max_total_tokens: LLM tokens to spend over all documents together, best sentences first.
             timeout: Seconds this call may take; None for what the compressor was made with.
+            elision: What stands where something was cut; None for this compressor's own.
 
         Returns:
             One result a document, in order.
@@ -113,12 +128,12 @@ class RemoteCompressor:
             OverloadedError: Too much is waiting at the service.
             Error: The service cannot be reached, refuses, or answers something else.
         """
-        options = self._options(policy, max_total_tokens, timeout)
+        options = self._options(policy, max_total_tokens, timeout, elision)
         body = {**_one_query(query, documents), **options}
         if not documents:
             return []
         reply = self._connected().post("/v1/compress", body, options["timeout"])
-        return self._read(reply, documents)
+        return self._read(reply, documents, options["elision"])
 
     def compress_pairs(
         self,
@@ -127,14 +142,15 @@ class RemoteCompressor:
         policy: Policy | None = None,
         max_total_tokens: int | None = None,
         timeout: float | None = None,
+        elision: str | None = None,
     ) -> list[Compression]:
         """Compress documents for many queries in one request; like `compress` otherwise."""
-        options = self._options(policy, max_total_tokens, timeout)
+        options = self._options(policy, max_total_tokens, timeout, elision)
         checked = check_pairs(pairs)
         if not checked:
             return []
         reply = self._connected().post("/v1/compress", {**_many_queries(checked), **options}, options["timeout"])
-        return self._read(reply, [document for _, document in checked])
+        return self._read(reply, [document for _, document in checked], options["elision"])
 
     async def acompress(
         self,
@@ -144,14 +160,15 @@ class RemoteCompressor:
         policy: Policy | None = None,
         max_total_tokens: int | None = None,
         timeout: float | None = None,
+        elision: str | None = None,
     ) -> list[Compression]:
         """Do what `compress` does without blocking the event loop; cancelled, it stops the service's work too."""
-        options = self._options(policy, max_total_tokens, timeout)
+        options = self._options(policy, max_total_tokens, timeout, elision)
         body = {**_one_query(query, documents), **options}
         if not documents:
             return []
         reply = await self._connected().apost("/v1/compress", body, options["timeout"])
-        return self._read(reply, documents)
+        return self._read(reply, documents, options["elision"])
 
     async def acompress_pairs(
         self,
@@ -160,19 +177,21 @@ class RemoteCompressor:
         policy: Policy | None = None,
         max_total_tokens: int | None = None,
         timeout: float | None = None,
+        elision: str | None = None,
     ) -> list[Compression]:
         """Do what `compress_pairs` does without blocking the event loop; like `acompress` otherwise."""
-        options = self._options(policy, max_total_tokens, timeout)
+        options = self._options(policy, max_total_tokens, timeout, elision)
         checked = check_pairs(pairs)
         if not checked:
             return []
         body = {**_many_queries(checked), **options}
         reply = await self._connected().apost("/v1/compress", body, options["timeout"])
-        return self._read(reply, [document for _, document in checked])
+        return self._read(reply, [document for _, document in checked], options["elision"])
 
     def counting(self, encoding: str) -> RemoteCompressor:
         """Return a compressor on the same service whose savings are counted in another tiktoken encoding."""
-        return type(self)(self.base_url, self._api_key, timeout=self._timeout, policy=self._policy, encoding=encoding)
+        settings = {**self._settings(), "encoding": encoding}
+        return type(self)(self.base_url, self._api_key, **settings)
 
     def close(self) -> None:
         """Close the connections; the compressor cannot be used afterwards."""
@@ -182,8 +201,7 @@ class RemoteCompressor:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle where the service is, and no connection."""
-        settings = {"timeout": self._timeout, "policy": self._policy, "encoding": self.encoding}
-        return _connect, (type(self), self.base_url, self._api_key, settings)
+        return _connect, (type(self), self.base_url, self._api_key, self._settings())
 
     def __enter__(self) -> Self:
         return self
@@ -196,12 +214,23 @@ class RemoteCompressor:
     def __repr__(self) -> str:
         return f"RemoteCompressor({self.base_url!r}, policy={self.policy!r}, encoding={self.encoding!r})"
 
+    def _settings(self) -> dict[str, Any]:
+        """Return the keyword arguments it was made with."""
+        return {
+            "timeout": self._timeout,
+            "policy": self._policy,
+            "encoding": self.encoding,
+            "elision": self.elision,
+        }
+
     def _connected(self) -> Any:
         if self._client is None:
             raise RuntimeError("this RemoteCompressor is closed: make another.")
         return self._client
 
-    def _options(self, policy: Policy | None, max_total_tokens: int | None, timeout: float | None) -> dict[str, Any]:
+    def _options(
+        self, policy: Policy | None, max_total_tokens: int | None, timeout: float | None, elision: str | None
+    ) -> dict[str, Any]:
         """Check the settings of a call, and return the fields of a request that say them."""
         if max_total_tokens is not None:
             check_count(max_total_tokens, "max_total_tokens", least=0)
@@ -215,15 +244,23 @@ class RemoteCompressor:
             "max_total_tokens": max_total_tokens,
             "encoding": self.encoding,
             "timeout": self._timeout if timeout is None else timeout,
+            "elision": self.elision if elision is None else check_elision(elision),
             "return_texts": False,  # the documents are here
             "return_spans": False,
+            "return_units": True,
         }
 
-    def _read(self, reply: Any, documents: Sequence[str]) -> list[Compression]:
+    def _read(self, reply: Any, documents: Sequence[str], elision: str | None) -> list[Compression]:
         """Rebuild the results from an answer, and remember what it says of the service."""
         try:
+            if reply["elision"] != elision:
+                its = in_short(reply["elision"])
+                raise Error(
+                    f"{self.base_url} marks cuts with {its}, and was asked for {elision!r}: a mark it was not asked "
+                    f"for is never put into a text. Make the RemoteCompressor with elision={its}."
+                )
             entries = zip(documents, reply["documents"], strict=True)
-            results = [rebuild(document, entry, self.encoding) for document, entry in entries]
+            results = [rebuild(document, entry, self.encoding, elision) for document, entry in entries]
             model, policy = str(reply["model"]), str(reply["default_policy"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise Error(

@@ -1,4 +1,8 @@
-"""Results made again from an answer, out of the documents that were sent: verbatim, or not at all."""
+"""Results made again from an answer, out of the documents that were sent: verbatim, or not at all.
+
+An answer says which units stay, and what each unit needs; no text of it is used. The text is put together here, of
+the document's own units and by the code that does it in process.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,22 @@ import math
 from collections.abc import Mapping
 from typing import Any, get_args
 
+from secateurs.remote.units import read_units
 from secateurs.result.compression import Compression, Status
+from secateurs.result.join import Parts
 from secateurs.result.savings import Savings
 from secateurs.result.span import Sentence
 
 
-def rebuild(document: str, entry: Mapping[str, Any], encoding: str) -> Compression:
-    """Make a result of a document's own slices, or raise what does not fit."""
+def rebuild(document: str, entry: Mapping[str, Any], encoding: str, elision: str | None) -> Compression:
+    """Make a result of a document's own units, or raise what does not fit.
+
+    Args:
+        document: The document that was sent.
+        entry: What the service says of it.
+        encoding: In which tokens were to be counted.
+        elision: What was to stand where something is cut.
+    """
     status, counts = entry["status"], entry["savings"]
     sentences = tuple(_sentence(document, one) for one in entry["sentences"])
     ends = [0, *(sentence.end for sentence in sentences)]
@@ -21,13 +34,14 @@ def rebuild(document: str, entry: Mapping[str, Any], encoding: str) -> Compressi
     savings = Savings(int(counts["before"]), int(counts["after"]), counts["encoding"], counts["exact"] is True)
     if savings.encoding != encoding or not 0 <= savings.after <= savings.before:
         raise ValueError(f"savings are {counts!r}")
-    text = "".join(sentence.text for sentence in sentences if sentence.kept)
+    parts = Parts(document, read_units(document, sentences, entry["units"]), elision)
+    text = parts.text([sentence.kept for sentence in sentences])
     if status not in get_args(Status) or (status == "dropped") != (text == "" and document != ""):
         raise ValueError(f"status is {status!r}, with {len(text)} of {len(document)} characters kept")
     if status in ("unchanged", "error") and text != document:
         raise ValueError(f"status is {status!r}, and {len(document) - len(text)} characters are missing")
     ranking, reason = entry["ranking_score"], entry["reason"]
-    return Compression(
+    result = Compression(
         text=text,
         original=document,
         sentences=sentences,
@@ -38,13 +52,15 @@ def rebuild(document: str, entry: Mapping[str, Any], encoding: str) -> Compressi
         warnings=tuple(map(str, entry["warnings"])),
         policy=entry.get("policy"),
     )
+    return result.with_parts(parts)
 
 
 def _sentence(document: str, entry: Mapping[str, Any]) -> Sentence:
     start, end = entry["start"], entry["end"]
     if not (type(start) is int and type(end) is int and 0 <= start < end <= len(document)):
         raise ValueError(f"a sentence reaches from {start!r} to {end!r} in {len(document)} characters")
-    return Sentence(start, end, document[start:end], _probability(entry["score"]), entry["kept"] is True)
+    score, kept, frame = _probability(entry["score"]), entry["kept"] is True, entry.get("frame") is True
+    return Sentence(start, end, document[start:end], score, kept, kept and frame)
 
 
 def _probability(value: Any) -> float:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from secateurs.result.join import Parts, Slice
 from secateurs.result.savings import Savings
 from secateurs.result.span import Highlight, Sentence, Span, merge_spans
 from secateurs.support.arguments import check_threshold
@@ -20,7 +22,7 @@ Status = Literal["compressed", "unchanged", "dropped", "error"]
 class _Carrier:
     """Has room for what a result carries along without saying it: no field, so it is not in `asdict` either."""
 
-    __slots__ = ("_token_scores",)
+    __slots__ = ("_parts", "_token_scores")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +30,10 @@ class Compression(_Carrier):
     """One document after compression.
 
     Attributes:
-        text: What to send to the LLM: the kept sentences, verbatim and in source order.
+        text: What to send to the LLM: the kept units and what they need around them, verbatim and in source order;
+            between two with something cut between them, the strongest white space of the gap.
         original: The document as it came in.
-        sentences: All sentences; together they tile `original` without gap or overlap.
+        sentences: All units; together they tile `original` without gap or overlap.
         savings: LLM tokens before and after.
         status: `"compressed"`, `"unchanged"` (then `text == original`), `"dropped"` (then `text == ""`) or
             `"error"` (then `text == original`).
@@ -57,18 +60,47 @@ class Compression(_Carrier):
 
     @property
     def kept(self) -> tuple[Sentence, ...]:
-        """The sentences that stayed, in source order."""
+        """The units that stayed, in source order, those that came along as frame among them."""
         return tuple(sentence for sentence in self.sentences if sentence.kept)
 
     @property
     def cut(self) -> tuple[Sentence, ...]:
-        """The sentences that went, in source order, each with its score and its place in `original`."""
+        """The units that went, in source order, each with its score and its place in `original`."""
         return tuple(sentence for sentence in self.sentences if not sentence.kept)
 
     @property
     def spans(self) -> tuple[Span, ...]:
         """The kept ranges of `original`, neighbours merged."""
         return merge_spans((sentence.start, sentence.end) for sentence in self.kept)
+
+    @property
+    def slices(self) -> tuple[Slice, ...]:
+        """The parts of `original` that `text` is made of, in order, and where each stands in it.
+
+        Between them stands what joins them: white space of a gap, an elision mark.
+
+        Example:
+            >>> from secateurs import Compressor, TopK
+            >>> document = "It rained. Ann Lee wrote it. Nobody knows why."
+            >>> result = Compressor.from_pretrained().compress("Who wrote it?", [document], policy=TopK(1))[0]
+            >>> [(document[one.start : one.end], one.at) for one in result.slices]
+            [('Ann Lee wrote it.', 0)]
+        """
+        if self.text == self.original:
+            return (Slice(0, len(self.text), 0),) if self.text else ()
+        if self.parts is not None:
+            return tuple(self.parts.slices([unit.kept for unit in self.sentences]))
+        lengths = accumulate((end - start for start, end in self.spans), initial=0)
+        found = tuple(Slice(start, end, at) for (start, end), at in zip(self.spans, lengths, strict=False))
+        return found if "".join(self.original[start:end] for start, end, _ in found) == self.text else ()
+
+    @property
+    def parts(self) -> Parts | None:
+        """The units with their frames, and what puts others of them together; None where nobody carried them along.
+
+        As `token_scores` they are no field: `dataclasses.replace` drops them.
+        """
+        return getattr(self, "_parts", None)
 
     @property
     def token_scores(self) -> TokenScores | None:
@@ -80,13 +112,21 @@ class Compression(_Carrier):
 
     def with_token_scores(self, token_scores: TokenScores | None) -> Self:
         """Return an equal result that carries these token scores."""
+        return self._carrying(self.parts, token_scores)
+
+    def with_parts(self, parts: Parts | None) -> Self:
+        """Return an equal result that carries these units."""
+        return self._carrying(parts, self.token_scores)
+
+    def _carrying(self, parts: Parts | None, token_scores: TokenScores | None) -> Self:
         carrying = replace(self)
+        object.__setattr__(carrying, "_parts", parts)
         object.__setattr__(carrying, "_token_scores", token_scores)
         return carrying
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle and copy the token scores with the fields."""
-        return _restore, ([getattr(self, one.name) for one in fields(self)], self.token_scores)
+        """Pickle and copy what is carried along with the fields."""
+        return _restore, ([getattr(self, one.name) for one in fields(self)], self.parts, self.token_scores)
 
     def highlights(self, min_score: float) -> tuple[Highlight, ...] | None:
         """Return the parts of sentences whose tokens score at least `min_score`: finer than sentences.
@@ -152,7 +192,7 @@ class Compression(_Carrier):
         }
 
     def to_html(self) -> str:
-        """Return an HTML fragment that shows the document, kept sentences marked and cut ones dimmed."""
+        """Return an HTML fragment that shows the document, kept units marked and cut ones dimmed."""
         from secateurs.result.html import to_html
 
         return to_html(self)
@@ -162,5 +202,5 @@ class Compression(_Carrier):
         return self.to_html()
 
 
-def _restore(values: Sequence[Any], token_scores: TokenScores | None) -> Compression:
-    return Compression(*values).with_token_scores(token_scores)
+def _restore(values: Sequence[Any], parts: Parts | None, token_scores: TokenScores | None) -> Compression:
+    return Compression(*values).with_parts(parts).with_token_scores(token_scores)

@@ -10,6 +10,7 @@ from html import escape
 
 from secateurs.result.compression import Compression
 from secateurs.result.hidden import find, numbers, summary
+from secateurs.result.span import Sentence
 
 _STYLE = """
 .secateurs{font:15px/1.55 system-ui,sans-serif;max-width:52rem;color:#1a1a1a;background:#fff;padding:.8rem 1rem;
@@ -17,12 +18,14 @@ border:1px solid #d0d7de;border-radius:8px;margin:.6rem 0}
 .secateurs .doc{white-space:pre-wrap;overflow-wrap:anywhere;margin:.4rem 0}
 .secateurs mark{background:rgba(255,205,0,calc(.15 + .5*var(--score)));color:inherit;border-radius:3px;
 box-shadow:0 0 0 1px #e6c200}
+.secateurs .frame{box-shadow:0 2px 0 #e6c200}
 .secateurs s{color:#6e7781;text-decoration:none}
 .secateurs .meta{font-size:13px;color:#57606a;margin:.2rem 0}
 .secateurs .codepoint{font:12px ui-monospace,monospace;color:#cf222e;border:1px solid;border-radius:3px;
 padding:0 .2em}
 @media (prefers-color-scheme:dark){.secateurs{color:#e6edf3;background:#0d1117;border-color:#30363d}
 .secateurs mark{background:rgba(190,150,0,calc(.15 + .5*var(--score)));box-shadow:0 0 0 1px #8a7200}
+.secateurs .frame{box-shadow:0 2px 0 #8a7200}
 .secateurs s{color:#8b949e}
 .secateurs .codepoint{color:#ff7b72}
 .secateurs .meta{color:#9198a1}}
@@ -35,13 +38,15 @@ def describe(compression: Compression) -> str:
     Example:
         >>> from secateurs import Savings
         >>> describe(Compression("", "", (), Savings(0, 0), "unchanged", "blank"))
-        'unchanged (blank): 0 of 0 sentences kept, 0 -> 0 tokens'
+        'unchanged (blank): 0 of 0 units kept, 0 -> 0 tokens'
     """
     reason = f" ({compression.reason})" if compression.reason else ""
     savings = compression.savings
     saved = f", {savings.saved_fraction:.0%} saved" if savings.saved else ""
+    frames = sum(unit.frame for unit in compression.kept)
+    frame = f", {frames} of them as frame" if frames else ""
     return (
-        f"{compression.status}{reason}: {len(compression.kept)} of {len(compression.sentences)} sentences kept, "
+        f"{compression.status}{reason}: {len(compression.kept)} of {len(compression.sentences)} units kept{frame}, "
         f"{savings.before:,} -> {savings.after:,} tokens{saved}"
     )
 
@@ -49,7 +54,8 @@ def describe(compression: Compression) -> str:
 def to_html(compression: Compression) -> str:
     """Return one result as a self-contained HTML fragment.
 
-    Kept sentences are marked, the more strongly the higher they score; cut ones are grey; scores show on hover.
+    Kept units are marked, the more strongly the higher they score; those that are kept as frame are underlined, cut
+    ones grey; scores show on hover.
     """
     return f'<div class="secateurs"><style>{_STYLE}</style>{_body(compression)}</div>'
 
@@ -57,12 +63,20 @@ def to_html(compression: Compression) -> str:
 def _body(compression: Compression) -> str:
     pieces = []
     for sentence in compression.sentences:
+        text = markup(compression.original, sentence.start, sentence.end)
+        if sentence.frame:
+            pieces.append(f'<span class="frame" title="{_framing(sentence)}">{text}</span>')
+            continue
         tag = "mark" if sentence.kept else "s"
         score = f"{sentence.score:.3f}"
-        text = markup(compression.original, sentence.start, sentence.end)
         pieces.append(f'<{tag} title="{score}" style="--score:{score}">{text}</{tag}>')
     said = "".join(f'<div class="meta">{_text(line)}</div>' for line in _lines(compression))
     return f'{said}<div class="doc">{"".join(pieces)}</div>'
+
+
+def _framing(unit: Sentence) -> str:
+    """Say why a unit is there, and what it scored, if it was read."""
+    return f"{unit.score:.3f}, kept with what it frames" if unit.score else "kept with what it frames"
 
 
 def _lines(compression: Compression) -> list[str]:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from secateurs.policy import Policy
+from secateurs.policy import Candidates, Policy
+from secateurs.remote.units import write_units
 from secateurs.result.compression import Compression
 from secateurs.result.savings import Savings, TokenCounter
 from secateurs.serve.refusal import RefusalError, encode
 from secateurs.serve.schemas import CompressRequest, RerankRequest
-from secateurs.serve.steps import after_by_threshold
+from secateurs.serve.steps import at_every_threshold, parts_of
 from secateurs.serve.tags import Tags
 
 
@@ -34,23 +35,32 @@ class Highlighting:
 
     def show(self, result: Compression) -> dict[str, Any]:
         """Return the highlights of one text."""
-        sentences = result.sentences
         if result.status == "error":
             return {"fragments": [], "scores": [], "error": result.reason}
-        flags = self.policy(sentences, self.count) if result.original.strip() else [False] * len(sentences)
+        matches = self._matches(result) if result.original.strip() else set()
         shape = self.tags.fragments if self.only else self.tags.whole
-        found = shape(sentences, flags)
+        found = shape(result.sentences, [index in matches for index in range(len(result.sentences))])
         return {"fragments": list(found.fragments), "scores": list(found.scores), "error": None}
+
+    def _matches(self, result: Compression) -> set[int]:
+        """Return the units that match; what is frame and nothing else never does."""
+        parts = parts_of(result)
+        some = Candidates(
+            [result.sentences[index] for index in parts.choices],
+            lambda places: parts.text(parts.closure(parts.choices[place] for place in places)),
+        )
+        flags = self.policy(some, self.count)
+        return {index for index, flag in zip(parts.choices, flags, strict=True) if flag}
 
 
 def compressed(
-    body: CompressRequest, facts: dict[str, str], count: TokenCounter, results: Sequence[Compression]
+    body: CompressRequest, facts: dict[str, str | None], count: TokenCounter, results: Sequence[Compression]
 ) -> bytes:
     """Return the answer to a request to compress.
 
     Args:
         body: The request.
-        facts: The answer's own fields: the model, and the policies.
+        facts: The answer's own fields: the model, the policies, the elision mark.
         count: Counts LLM tokens as the results' savings do.
         results: One a document.
     """
@@ -66,7 +76,9 @@ def compressed(
         if not body.return_scores:
             del document["sentences"]
         if body.return_steps:
-            document["steps"] = [list(step) for step in after_by_threshold(result, count)]
+            document.update(at_every_threshold(result, count).to_dict())
+        if body.return_units:
+            document["units"] = write_units(parts_of(result))
         documents.append(document)
     savings = sum((one.savings for one in results), Savings(0, 0, count.encoding)).to_dict()
     return encode({**facts, "documents": documents, "savings": savings})

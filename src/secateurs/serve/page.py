@@ -23,7 +23,7 @@ from typing import Any
 from secateurs.result.compression import Compression
 from secateurs.result.hidden import script_pattern, show
 from secateurs.result.savings import Savings, TokenCounter
-from secateurs.serve.steps import after_by_threshold
+from secateurs.serve.steps import at_every_threshold
 
 _POLICY_PLACE = "<!-- policy -->"
 _STATIC_PLACE = "<!-- static --><noscript>This page needs JavaScript.</noscript>"
@@ -83,7 +83,8 @@ def to_page(
     policies = {result.policy for _, result in items if result.policy}
     policy = policies.pop() if len(policies) == 1 else None
     documents = [
-        {"source": source, **result.to_dict(), "steps": after_by_threshold(result, count)} for source, result in items
+        {"source": source, **result.to_dict(), **at_every_threshold(result, count).to_dict()}
+        for source, result in items
     ]
     answer = {"query": query, "model": model, "policy": policy, "documents": documents, "savings": total.to_dict()}
     return page(answer)
@@ -140,7 +141,10 @@ def _static(result: Mapping[str, Any]) -> str:
         pieces.append(f"<h3>{_text(document.get('source', number))}</h3><p>{counts}</p><div>")
         for sentence in document["sentences"]:
             tag = "mark" if sentence["kept"] else "s"
-            pieces.append(f'<{tag} title="{sentence["score"]:.3f}">{_text(sentence["text"])}</{tag}>')
+            title = f'title="{sentence["score"]:.3f}"'
+            if sentence.get("frame"):
+                tag, title = "span", 'class="frame" title="kept with what it frames"'
+            pieces.append(f"<{tag} {title}>{_text(sentence['text'])}</{tag}>")
         pieces.append("</div>")
     return "".join(pieces)
 

@@ -10,10 +10,10 @@ from secateurs.result.compression import Status
 from secateurs.serve.refusal import Kind
 
 _SAVINGS: dict[str, Any] = {
-    "before": 15,
-    "after": 9,
-    "saved": 6,
-    "saved_fraction": 0.4,
+    "before": 17,
+    "after": 13,
+    "saved": 4,
+    "saved_fraction": 0.235,
     "encoding": "o200k_base",
     "exact": True,
 }
@@ -33,13 +33,25 @@ class Savings(BaseModel):
 
 
 class Sentence(BaseModel):
-    """One sentence; all of a document's sentences together tile it."""
+    """One unit: a sentence, a list item, a row; all of a document's units together tile it."""
 
     start: int = Field(description="First code point in the document. JavaScript counts UTF-16 units instead.")
     end: int = Field(description="One past the last code point.")
-    text: str = Field(default="", description="The sentence, white space included; with return_texts.")
-    score: float = Field(description="Relevance to the query, a probability.")
+    text: str = Field(default="", description="The unit, white space included; with return_texts.")
+    score: float = Field(description="Relevance to the query, a probability; 0 for what is frame and nothing else.")
     kept: bool
+    frame: bool = Field(
+        default=False, description="Whether it is kept for the sake of others alone: a heading, a table's header."
+    )
+
+
+class Unit(BaseModel):
+    """What a unit is and needs."""
+
+    kind: str = Field(description="Such as prose, heading, item, row, code; mark, bracket and tag are frame alone.")
+    frame: list[int] = Field(description="The units that stay when it does.")
+    comma: int | None = Field(default=None, description="The comma that goes when nothing of its container follows.")
+    until: int | None = Field(default=None, description="The unit that closes the container of that comma.")
 
 
 class Document(BaseModel):
@@ -53,14 +65,31 @@ class Document(BaseModel):
         default=None, description="Relevance of the whole document; null where nothing ranks it."
     )
     savings: Savings
-    text: str = Field(default="", description="What to send to the LLM: verbatim sentences; with return_texts.")
+    text: str = Field(
+        default="",
+        description="What to send to the LLM: the kept units, verbatim, and where something was cut between two the "
+        "strongest white space of the gap; with return_texts.",
+    )
     spans: list[list[int]] = Field(default=[], description="Kept ranges in code points; with return_spans.")
-    sentences: list[Sentence] = Field(default=[], description="All sentences; with return_scores.")
+    sentences: list[Sentence] = Field(default=[], description="All units; with return_scores.")
     steps: list[list[float]] = Field(
         default=[],
-        description="[threshold, tokens left] at every score, ascending: how many tokens each threshold leaves; "
+        description="[threshold, tokens left] at every level, ascending: how many tokens each threshold leaves; "
         "with return_steps.",
     )
+    kept_up_to: list[float] = Field(
+        default=[],
+        description="The level of each unit: the highest threshold at which it is kept, for its own sake or as "
+        "frame; with return_steps.",
+    )
+    pure_frame: list[int] = Field(default=[], description="Units that are frame and nothing else; with return_steps.")
+    gaps: list[tuple[int, int, int, str, int]] = Field(
+        default=[],
+        description="[unit, next unit, characters that fall away at the first one's end, what stands between, "
+        "characters that fall away at the second one's beginning], for units that follow each other at some "
+        "threshold; -1 is the beginning of the text, the number of units its end; with return_steps.",
+    )
+    units: list[Unit] = Field(default=[], description="What each unit is and needs; with return_units.")
 
 
 class CompressReply(BaseModel):
@@ -73,13 +102,14 @@ class CompressReply(BaseModel):
                     "model": "secateurs-xsmall",
                     "policy": "Threshold(0.3)",
                     "default_policy": "Threshold(0.017)",
+                    "elision": "[…]",
                     "documents": [
                         {
                             "index": 0,
                             "status": "compressed",
                             "warnings": [],
                             "ranking_score": 0.98,
-                            "text": "The mill was built by Ann Lee in 1842. ",
+                            "text": "The mill was built by Ann Lee in 1842. […]",
                             "spans": [[0, 39]],
                             "sentences": [
                                 {
@@ -109,6 +139,7 @@ class CompressReply(BaseModel):
     model: str = Field(description="The model's name.")
     policy: str = Field(description="The policy that decided.")
     default_policy: str = Field(description="The service's own, which decides where a request does not say.")
+    elision: str | None = Field(default=None, description="What stands where something was cut; null for nothing.")
     documents: list[Document]
     savings: Savings = Field(description="Of all documents together.")
 

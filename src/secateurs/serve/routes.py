@@ -40,7 +40,7 @@ _Service = Annotated[Service, Depends(_find_service)]
     openapi_extra=examples(CompressRequest),
 )
 async def compress(body: CompressRequest, service: _Service) -> Response:
-    """Keep the sentences of each document that matter for its query, and count what that saves.
+    """Keep the units of each document that matter for its query, with what they need, and count what that saves.
 
     Results come in the order of the request. No documents give no results.
     """
@@ -54,8 +54,13 @@ async def compress(body: CompressRequest, service: _Service) -> Response:
     )
     pairs = body.pairs or [(body.query, document) for document in body.documents]
     _check_size(service.settings, pairs, "pairs" if body.pairs else "documents")
-    job = Job(pairs, policy, body.max_total_tokens, body.encoding, body.timeout)
-    facts = {"model": service.name, "policy": repr(policy), "default_policy": repr(service.policy)}
+    job = Job(pairs, policy, body.max_total_tokens, body.encoding, body.timeout, body.elision)
+    facts = {
+        "model": service.name,
+        "policy": repr(policy),
+        "default_policy": repr(service.policy),
+        "elision": body.elision or service.elision,
+    }
     return _json(await service.run(job, partial(compressed, body, facts, service.counter(job))))
 
 

@@ -11,11 +11,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 from pydantic_core import PydanticCustomError
 
 from secateurs.serve.tags import Escape
-from secateurs.support.arguments import LARGEST_COUNT
+from secateurs.support.arguments import LARGEST_COUNT, check_elision
 
 Encoding = Literal["o200k_base", "o200k_harmony", "cl100k_base"]
 
 _STRING = {"type": "string"}
+_LONGEST_MARK = 100  # characters; it may stand at every unit of a document
 
 
 def _text(value: object) -> str:
@@ -34,6 +35,17 @@ def _pair(value: object) -> tuple[str, str]:
     if not isinstance(value, list) or len(value) != 2:
         raise PydanticCustomError("pair", "must be a [query, document] pair")
     return _query(value[0]), _text(value[1])
+
+
+def _mark(value: object) -> str:
+    mark = _text(value)
+    try:
+        check_elision(mark)
+    except ValueError:
+        raise PydanticCustomError("elision", "must be a printable mark, such as […]") from None
+    if len(mark) > _LONGEST_MARK:
+        raise PydanticCustomError("elision", "is longer than a mark may be, 100 characters")
+    return mark
 
 
 def _document(value: object) -> str:
@@ -87,6 +99,9 @@ Texts = Annotated[
             ]
         }
     ),
+]
+Mark = Annotated[
+    str, PlainValidator(_mark), WithJsonSchema({**_STRING, "pattern": r"\S", "maxLength": _LONGEST_MARK})
 ]
 Count = Annotated[int, Field(ge=0, le=LARGEST_COUNT), BeforeValidator(_whole)]
 PositiveCount = Annotated[int, Field(ge=1, le=LARGEST_COUNT), BeforeValidator(_whole)]
@@ -152,11 +167,19 @@ class CompressRequest(_Request):
     encoding: Encoding | None = Field(
         default=None, description="tiktoken encoding in which tokens are counted; null for the service's own."
     )
+    elision: Mark | None = Field(
+        default=None,
+        description="What stands where something was cut, such as `[…]`; null for the service's own, mostly nothing.",
+        examples=["[…]"],
+    )
     return_texts: bool = Field(default=True, description="Whether texts are returned, or offsets alone.")
     return_spans: bool = Field(default=True, description="Whether the kept ranges of each document are returned.")
-    return_scores: bool = Field(default=True, description="Whether all sentences are returned, with their scores.")
+    return_scores: bool = Field(default=True, description="Whether all units are returned, with their scores.")
     return_steps: bool = Field(
-        default=False, description="Whether each document's token count at every threshold is returned."
+        default=False, description="Whether is returned what each document becomes at every threshold, and costs."
+    )
+    return_units: bool = Field(
+        default=False, description="Whether is returned what each unit is and needs, to put other texts together."
     )
 
     @model_validator(mode="after")

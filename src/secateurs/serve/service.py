@@ -42,6 +42,7 @@ class Job:
         max_total_tokens: LLM tokens of all documents together.
         encoding: In which LLM tokens are counted; None for the compressor's own.
         timeout: Seconds the caller wants to wait; None for the service's deadline.
+        elision: What stands where something was cut; None for the compressor's own.
         cuts: Whether what is kept goes to an LLM, and so what is cut is saved.
     """
 
@@ -50,6 +51,7 @@ class Job:
     max_total_tokens: int | None = None
     encoding: str | None = None
     timeout: float | None = None
+    elision: str | None = None
     cuts: bool = True
 
     @property
@@ -99,6 +101,11 @@ class Service:
     def encoding(self) -> str:
         """In which LLM tokens are counted where a request does not say."""
         return self._compressor.encoding
+
+    @property
+    def elision(self) -> str | None:
+        """What stands where something was cut, where a request does not say."""
+        return getattr(self._compressor, "elision", None)  # a compressor of somebody's own may have none
 
     @property
     def healthy(self) -> bool:
@@ -154,6 +161,8 @@ class Service:
 
     async def _compress(self, compressor: Compressor | RemoteCompressor, job: Job) -> list[Compression]:
         options: dict[str, Any] = {"policy": job.policy, "max_total_tokens": job.max_total_tokens}
+        if job.elision is not None:
+            options["elision"] = job.elision
         query = job.pairs[0][0]
         if all(pair[0] == query for pair in job.pairs):
             return await compressor.acompress(query, [document for _, document in job.pairs], **options)

@@ -46,11 +46,11 @@ def check_pairs(pairs: object) -> list[tuple[str, str]]:
 
 def check_elision(elision: str | None) -> str | None:
     """Return what stands where something was cut, or say what is wrong with it."""
-    if elision is None or (isinstance(elision, str) and elision.strip() and "\n" not in elision):
+    if elision is None or (isinstance(elision, str) and elision.strip() and elision.isprintable()):
         return elision
     if not isinstance(elision, str):
         raise TypeError(f"elision must be a string such as '[…]', or None, got {type(elision).__name__}")
-    raise ValueError(f"elision must be a mark in one line such as '[…]', got {in_short(elision)}: None for none.")
+    raise ValueError(f"elision must be a printable mark such as '[…]', got {in_short(elision)}: None for none.")
 
 
 def check_seconds(value: object, name: str) -> None:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from secateurs.evaluate.systems import parts_of_result
 from secateurs.evaluate.tool_output.cases import Case
 from secateurs.evaluate.tool_output.check import folded, stands_in
-from secateurs.pipeline.join import Parts
 from secateurs.policy import best_first
 from secateurs.result.compression import Compression
+from secateurs.result.join import Parts
 from secateurs.result.savings import TokenCounter
 from secateurs.result.span import Sentence
 
