@@ -11,8 +11,8 @@ from growth import LINEAR, grows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from secateurs.segment.lines import goes_on, is_wrapped, runs
 from secateurs.segment.prose import add_prose
+from secateurs.segment.prose.lines import goes_on, is_wrapped, runs
 from secateurs.segment.units import Builder
 
 

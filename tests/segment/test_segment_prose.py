@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_segment import ANY_TEXT, MARKS
 
-from secateurs.segment.inline import inline
-from secateurs.segment.languages import language_of
 from secateurs.segment.prose import add_prose, sentence_ends
+from secateurs.segment.prose.inline import inline
+from secateurs.segment.prose.languages import language_of
 from secateurs.segment.units import LONGEST, Builder
 
 

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_segment import ANY_TEXT
 
-from secateurs.segment.lines import is_wrapped
 from secateurs.segment.prose import add_prose
-from secateurs.segment.records import add_records, records_end
-from secateurs.segment.traces import trace_end
+from secateurs.segment.prose.lines import is_wrapped
+from secateurs.segment.prose.records import add_records, records_end
+from secateurs.segment.prose.traces import trace_end
 from secateurs.segment.units import LONGEST, Builder, Unit
 
 R = range(6)

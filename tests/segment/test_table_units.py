@@ -12,7 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from reference_cut import check_tiling, closure, cut
 
-from secateurs.segment.tables import add_table, table_end
+from secateurs.segment.data.tables import add_table, table_end
 from secateurs.segment.units import Builder, Unit
 
 CELLS = st.one_of(

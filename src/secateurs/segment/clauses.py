@@ -20,8 +20,8 @@ from collections.abc import Iterator
 from itertools import accumulate
 
 from secateurs.result.span import Span
-from secateurs.segment.inline import DENSE, Walk, inline
-from secateurs.segment.sentences import WORD
+from secateurs.segment.prose.inline import DENSE, Walk, inline
+from secateurs.segment.prose.sentences import WORD
 from secateurs.segment.structure import cut
 from secateurs.segment.units import Unit, border
 

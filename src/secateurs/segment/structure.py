@@ -11,20 +11,20 @@ import re
 from collections.abc import Sequence
 
 from secateurs.segment.data import add_ini, add_json, add_yaml, ini_end, json_end, yaml_end
-from secateurs.segment.fences import add_code_lines, add_tail
-from secateurs.segment.halves import parts
-from secateurs.segment.lines import goes_on
-from secateurs.segment.looks import is_program
-from secateurs.segment.markdown import BEGINS, Parser
+from secateurs.segment.data.tables import add_table, table_end
+from secateurs.segment.markdown.fences import add_code_lines, add_tail
+from secateurs.segment.markdown.halves import parts
+from secateurs.segment.markdown.looks import is_program
+from secateurs.segment.markdown.matter import add_front_matter
+from secateurs.segment.markdown.page import Page
+from secateurs.segment.markdown.paragraphs import Paragraphs
+from secateurs.segment.markdown.parser import BEGINS, Parser
+from secateurs.segment.markdown.titles import is_title
+from secateurs.segment.markdown.walk import Walker
 from secateurs.segment.markup import add_markup, is_markup
-from secateurs.segment.matter import add_front_matter
-from secateurs.segment.page import Page
-from secateurs.segment.paragraphs import Paragraphs
-from secateurs.segment.records import add_records, records_end
-from secateurs.segment.tables import add_table, table_end
-from secateurs.segment.titles import is_title
+from secateurs.segment.prose.lines import goes_on
+from secateurs.segment.prose.records import add_records, records_end
 from secateurs.segment.units import Builder, Unit
-from secateurs.segment.walk import Walker
 
 # What a whole document may be: where it ends, what adds its units.
 _WHOLE = ((table_end, add_table), (yaml_end, add_yaml), (ini_end, add_ini), (records_end, add_records))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from secateurs.segment.heads import LOOK, is_frame, is_log
+from secateurs.segment.prose.heads import LOOK, is_frame, is_log
 
 _PREFIX = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]{8,20}Z?\s|[\w.-]{1,40}\s{0,20}\|\s")
 _TRACEBACK = "Traceback (most recent call last)"

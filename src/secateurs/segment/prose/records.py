@@ -15,10 +15,10 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import chain
 
-from secateurs.segment.heads import LOOK, TIME, is_log, is_pair, is_record
-from secateurs.segment.languages import language_of
-from secateurs.segment.sentences import ends
-from secateurs.segment.traces import trace_end
+from secateurs.segment.prose.heads import LOOK, TIME, is_log, is_pair, is_record
+from secateurs.segment.prose.languages import language_of
+from secateurs.segment.prose.sentences import ends
+from secateurs.segment.prose.traces import trace_end
 from secateurs.segment.units import Builder
 
 _SAMPLE = 10  # lines that tell whether all begin alike

@@ -9,16 +9,16 @@ from dataclasses import dataclass, field
 
 from markdown_it.token import Token
 
-from secateurs.segment.fences import add_code, add_code_lines, add_fence, add_whole_fence
-from secateurs.segment.looks import is_code, is_prose
-from secateurs.segment.markdown import Parser
+from secateurs.segment.markdown.fences import add_code, add_code_lines, add_fence, add_whole_fence
+from secateurs.segment.markdown.looks import is_code, is_prose
+from secateurs.segment.markdown.page import Frame, Page
+from secateurs.segment.markdown.parser import Parser
+from secateurs.segment.markdown.quotes import add_quoted
+from secateurs.segment.markdown.rows import add_rows
+from secateurs.segment.markdown.steps import add_item
+from secateurs.segment.markdown.titles import is_title
 from secateurs.segment.markup import add_markup
-from secateurs.segment.page import Frame, Page
 from secateurs.segment.prose import add_prose
-from secateurs.segment.quotes import add_quoted
-from secateurs.segment.rows import add_rows
-from secateurs.segment.steps import add_item
-from secateurs.segment.titles import is_title
 
 _MOST = 64  # units of one item's own text that what is nested in it needs; an item that is longer is no item
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
+from secateurs.segment.markdown.sources import headers
 from secateurs.segment.markup import markup_ends
-from secateurs.segment.sources import headers
 from secateurs.segment.units import Builder, Kind
 
 Frame = tuple[int, ...]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from secateurs.segment.looks import is_code, score
+from secateurs.segment.markdown.looks import is_code, score
 
 _MARK = re.compile(
     r"(?:[ \t>]|[-*+][ \t]|\d{1,9}[.)][ \t])*+(?P<mark>`{3,}(?=[^`]*$)|~{3,}+)[ \t]*+(?P<info>[^\r\n]*)"

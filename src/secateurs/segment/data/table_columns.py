@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from secateurs.segment.table_boxes import OTHER, Row
+from secateurs.segment.data.table_boxes import OTHER, Row
 
 _WIDEST = 500  # columns that are looked at
 _WORD = re.compile(r"\S+")

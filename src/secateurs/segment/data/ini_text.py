@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from secateurs.segment.regions import region_end
+from secateurs.segment.data.regions import region_end
 from secateurs.segment.units import Builder
 
 _SECTION = re.compile(r"\[{1,2}[^\[\],\n]{1,200}+\]{1,2}[ \t]*(?:[#;].*)?$")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from secateurs.segment.json_scan import SHORT, json_end
-from secateurs.segment.json_text import add_json
-from secateurs.segment.linebreaks import begins_line, line_end
+from secateurs.segment.data.json_scan import SHORT, json_end
+from secateurs.segment.data.json_text import add_json
+from secateurs.segment.data.linebreaks import begins_line, line_end
 from secateurs.segment.units import Builder
 
 

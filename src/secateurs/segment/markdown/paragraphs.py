@@ -22,17 +22,17 @@ from secateurs.segment.data import (
     json_lines_end,
     yaml_end,
 )
-from secateurs.segment.fences import add_code
-from secateurs.segment.looks import is_code
-from secateurs.segment.marks import is_number, item_end, marker
+from secateurs.segment.data.tables import add_table, table_end
+from secateurs.segment.markdown.fences import add_code
+from secateurs.segment.markdown.looks import is_code
+from secateurs.segment.markdown.marks import is_number, item_end, marker
+from secateurs.segment.markdown.page import Frame, Page
+from secateurs.segment.markdown.rows import add_rows, rows_end
+from secateurs.segment.markdown.steps import add_item
+from secateurs.segment.markdown.titles import NUMERALS, numbered, underlined
 from secateurs.segment.markup import Inner, add_markup
-from secateurs.segment.page import Frame, Page
 from secateurs.segment.prose import add_prose
-from secateurs.segment.records import add_records, records_end
-from secateurs.segment.rows import add_rows, rows_end
-from secateurs.segment.steps import add_item
-from secateurs.segment.tables import add_table, table_end
-from secateurs.segment.titles import NUMERALS, numbered, underlined
+from secateurs.segment.prose.records import add_records, records_end
 from secateurs.segment.units import Builder
 
 _LINK = r"!?\[[^\[\]\r\n]{0,300}\]\([^()\s]{0,500}(?:\([^()\s]{0,200}\)[^()\s]{0,200})?(?:\s+\"[^\"\r\n]{0,200}\")?\)"

@@ -3,8 +3,8 @@
 Three steps:
 
 1. *Lines.* A line break inside a paragraph is white space where the text looks hard-wrapped and an end otherwise (see
-   `secateurs.segment.lines`); records are lines (see `secateurs.segment.records`).
-2. *Sentences.* `sentencex` proposes; a few rules of ours dispose (see `secateurs.segment.sentences`).
+   `secateurs.segment.prose.lines`); records are lines (see `secateurs.segment.prose.records`).
+2. *Sentences.* `sentencex` proposes; a few rules of ours dispose (see `secateurs.segment.prose.sentences`).
 3. *Length.* A sentence of more than `LONGEST` characters is cut at its white space.
 
 A sentence without a letter or a digit (`---`, `!!!`) joins the one before it. Time is linear in the length of
@@ -19,11 +19,11 @@ from itertools import chain
 
 from secateurs.result.span import Span
 from secateurs.segment.blocks import block_end, paragraph_end
-from secateurs.segment.inline import Walk, inline
-from secateurs.segment.languages import detect_language, language_of
-from secateurs.segment.lines import goes_on, is_wrapped, runs
-from secateurs.segment.records import add_records, records_end
-from secateurs.segment.sentences import WORD, ends
+from secateurs.segment.prose.inline import Walk, inline
+from secateurs.segment.prose.languages import detect_language, language_of
+from secateurs.segment.prose.lines import goes_on, is_wrapped, runs
+from secateurs.segment.prose.records import add_records, records_end
+from secateurs.segment.prose.sentences import WORD, ends
 from secateurs.segment.units import Builder, Kind, pieces
 
 __all__ = ["add_prose", "cuts", "detect_language", "offsets", "sentence_ends", "tile"]

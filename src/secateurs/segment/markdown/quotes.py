@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from secateurs.segment.page import Frame, Page
+from secateurs.segment.markdown.page import Frame, Page
 from secateurs.segment.prose import add_prose
 from secateurs.segment.units import Builder, Kind
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from secateurs.segment.data import add_ini, add_yaml
-from secateurs.segment.page import Page
+from secateurs.segment.markdown.page import Page
 
 _MOST = 400  # lines of front matter
 _FIELD = re.compile(r"[\w.-]+\s*[:=](?:\s|$)|\s+\S|- |#|\[|\s*$")

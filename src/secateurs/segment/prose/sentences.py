@@ -1,7 +1,7 @@
 """Where the sentences of one run of prose end: `sentencex` proposes, a few rules of ours dispose.
 
 A closing quote or bracket, a footnote mark and an emoji stay with the sentence they end; nothing is cut inside what
-`secateurs.segment.inline` says is whole; CJK full stops always count; a full stop without white space behind it ends
+`inline` says is whole; CJK full stops always count; a full stop without white space behind it ends
 a sentence only between two ordinary words (`end.Next one`). Time is linear in the length of the text.
 """
 
@@ -14,8 +14,8 @@ from itertools import accumulate, chain
 
 import sentencex  # type: ignore[import-untyped]  # it ships no types
 
-from secateurs.segment.abbreviations import begins_sentence, goes_on
-from secateurs.segment.inline import DENSE, NOTHING, Walk, inline
+from secateurs.segment.prose.abbreviations import begins_sentence, goes_on
+from secateurs.segment.prose.inline import DENSE, NOTHING, Walk, inline
 
 WORD = re.compile(r"[^\W_]")
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from secateurs.segment.speakers import turns
+from secateurs.segment.markdown.speakers import turns
 
 Role = Literal["keyed", "label", "numbered", "passage", "entry", "speaker"]
 

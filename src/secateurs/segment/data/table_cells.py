@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from secateurs.segment.linebreaks import begins_line, line_end
-from secateurs.segment.table_boxes import Row
+from secateurs.segment.data.linebreaks import begins_line, line_end
+from secateurs.segment.data.table_boxes import Row
 
 _DELIMITERS = "\t,;|"
 _LEAST = 3  # records

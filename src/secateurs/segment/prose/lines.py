@@ -3,7 +3,7 @@
 Hard-wrapped prose breaks where a column is full: in mid-sentence, before a small letter, in Chinese even in mid-word.
 Lines that each stand for themselves (verse, addresses, titles, records) do not go on. Three questions:
 
-1. Do the lines begin alike, as records do (`secateurs.segment.records`)? Then none goes on.
+1. Do the lines begin alike, as records do (`secateurs.segment.prose.records`)? Then none goes on.
 2. Is the whole paragraph wrapped at a column? Then all go on.
 3. Else, pair by pair: does the first line end, or the second begin, as only the middle of a sentence does?
 """
@@ -15,9 +15,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from secateurs.segment.heads import is_pair, is_record
-from secateurs.segment.inline import DENSE, Walk, inline
-from secateurs.segment.records import alike
+from secateurs.segment.prose.heads import is_pair, is_record
+from secateurs.segment.prose.inline import DENSE, Walk, inline
+from secateurs.segment.prose.records import alike
 
 _PAUSE = re.compile(r"[.!?:;。！？：；…][\"'”’»」』)）\]】》*_`]*(?:\[\w{1,4}\])*\s*$")
 _KEY = re.compile(  # of a pair, or who speaks: Ann [dev]:

@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from secateurs.segment.json_scan import CLOSING, Child, Plain, children, scan, skip
+from secateurs.segment.data.json_scan import CLOSING, Child, Plain, children, scan, skip
 from secateurs.segment.prose import cuts, tile
 from secateurs.segment.units import Builder
 

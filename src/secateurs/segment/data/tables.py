@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import accumulate
 
-from secateurs.segment.table_boxes import Row, read_box
-from secateurs.segment.table_cells import read_cells
-from secateurs.segment.table_columns import read_columns
+from secateurs.segment.data.table_boxes import Row, read_box
+from secateurs.segment.data.table_cells import read_cells
+from secateurs.segment.data.table_columns import read_columns
 from secateurs.segment.units import Builder
 
 __all__ = ["add_table", "table_end"]

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 
-from secateurs.segment.page import Frame, Page
+from secateurs.segment.markdown.page import Frame, Page
+from secateurs.segment.markdown.quotes import MARKS, add_quoted
 from secateurs.segment.prose import add_prose
-from secateurs.segment.quotes import MARKS, add_quoted
 
 LONG = 240  # characters of an item that stays one unit
 _DENSE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")

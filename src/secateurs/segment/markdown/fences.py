@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from secateurs.segment.data import add_ini, add_json, add_yaml, ini_end, json_end, yaml_end
-from secateurs.segment.page import Frame, Page
+from secateurs.segment.markdown.page import Frame, Page
 from secateurs.segment.units import pieces
 
 SHORT = 12  # lines of code that stay one unit

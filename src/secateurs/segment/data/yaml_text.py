@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
 
-from secateurs.segment.json_scan import SHORT
-from secateurs.segment.regions import region_end
+from secateurs.segment.data.json_scan import SHORT
+from secateurs.segment.data.regions import region_end
+from secateurs.segment.data.yaml_read import Line, may_begin, read
 from secateurs.segment.units import Builder
-from secateurs.segment.yaml_read import Line, may_begin, read
 
 _PLAIN = re.compile(r"[\"']?[\w$.</][^\s]*$")
 _LOWER = re.compile(r"[a-z_][\w.-]*$")
