@@ -17,7 +17,7 @@ from itertools import pairwise
 
 from secateurs.segment.prose.heads import is_pair, is_record
 from secateurs.segment.prose.inline import DENSE, Walk, inline
-from secateurs.segment.prose.records import alike
+from secateurs.segment.prose.records import look_alike
 
 _PAUSE = re.compile(r"[.!?:;。！？：；…][\"'”’»」』)）\]】》*_`]*(?:\[\w{1,4}\])*\s*$")
 _KEY = re.compile(  # of a pair, or who speaks: Ann [dev]:
@@ -111,11 +111,10 @@ def _is_flowing(bodies: Sequence[str]) -> bool:
         return True
     if not (_PAUSE.search(bodies[-1][-20:]) or any(map(_SENTENCE.search, bodies))):
         return False
-    lengths = [len(body) for body in bodies if body]
-    if min(lengths[:-1], default=0) < max(lengths) / 2:
+    broken = [(a, b) for a, b in pairwise(bodies) if a and b and not _PAUSE.search(a[-20:])]
+    if not broken or min(len(before) for before, _ in broken) < max(map(len, bodies)) / 2:
         return False
-    broken = [body for before, body in pairwise(bodies) if before and body and not _PAUSE.search(before[-20:])]
-    return 0 < len(broken) <= 2 * sum(body[0].islower() for body in broken)
+    return len(broken) <= 2 * sum(body[0].islower() for _, body in broken)
 
 
 def _first(body: str) -> str:
@@ -189,10 +188,11 @@ def _is_list(bodies: Sequence[str], *, prose: bool) -> bool:
         return True
     if 2 * sum(_NO_CARRY.match(body) is not None for body in bodies[1:]) >= len(bodies):
         return True
+    if sum(map(is_pair, bodies)) >= 0.8 * len(bodies):
+        return True
     if prose:  # one look is enough
-        pairs, columns = sum(map(is_pair, bodies)), sum(_COLUMNS.search(body) is not None for body in bodies)
-        return pairs >= 0.8 * len(bodies) or columns >= 0.3 * len(bodies)
-    return alike(bodies)
+        return sum(_COLUMNS.search(body) is not None for body in bodies) >= 0.3 * len(bodies)
+    return look_alike(bodies)
 
 
 def goes_on(before: str, line: str) -> bool:

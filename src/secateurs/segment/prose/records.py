@@ -49,6 +49,12 @@ def alike(bodies: Sequence[str]) -> bool:
     most = 0.8 * len(bodies)
     if sum(map(is_record, bodies)) >= most or sum(map(is_pair, bodies)) >= most:
         return True
+    return look_alike(bodies)
+
+
+def look_alike(bodies: Sequence[str]) -> bool:
+    """Tell whether lines, whatever each alone may be, all begin in the same way, or stand in the same columns."""
+    most = 0.8 * len(bodies)
     if sum(_COLUMNS.search(body[:LOOK]) is not None for body in bodies) >= most:
         return True
     if sum(_ODD.search(body[:LOOK]) is not None for body in bodies) < most:
