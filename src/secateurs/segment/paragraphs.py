@@ -39,7 +39,7 @@ _LINK = r"!?\[[^\[\]\r\n]{0,300}\]\([^()\s]{0,500}(?:\([^()\s]{0,200}\)[^()\s]{0
 _LINKS = re.compile(rf"[ \t]*+(?:{_LINK}[ \t]*+[|·•,，、/\\>-]?[ \t]*+)++\s*$")
 _DEFINITION = re.compile(r" {0,3}\[[^\[\]\r\n]{1,300}\]:[ \t]*\S")
 _INLINE_JSON = re.compile(r"[^{\[\r\n]{1,80}[:：=][ \t]*(?=[{\[])")
-_TAGS = re.compile(
+_TAGS = re.compile(r"\s*(?:</?[A-Za-z][\w.:-]*(?:\s(?:=>|[^<>])*+)?/?>\s*)++$")  # tags and nothing else
     r"\s*(?:</?[A-Za-z][\w.:-]*(?:\s(?:[^<>]|=>|[\"'`{][^<>]*>)*+)?/?>\s*)++$"
 )  # tags and nothing else
 _OPENED = re.compile(r"[ \t]*<[A-Za-z][\w.]*\s*$")
