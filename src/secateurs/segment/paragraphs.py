@@ -40,8 +40,6 @@ _LINKS = re.compile(rf"[ \t]*+(?:{_LINK}[ \t]*+[|·•,，、/\\>-]?[ \t]*+)++\s
 _DEFINITION = re.compile(r" {0,3}\[[^\[\]\r\n]{1,300}\]:[ \t]*\S")
 _INLINE_JSON = re.compile(r"[^{\[\r\n]{1,80}[:：=][ \t]*(?=[{\[])")
 _TAGS = re.compile(r"\s*(?:</?[A-Za-z][\w.:-]*(?:\s(?:=>|[^<>])*+)?/?>\s*)++$")  # tags and nothing else
-    r"\s*(?:</?[A-Za-z][\w.:-]*(?:\s(?:[^<>]|=>|[\"'`{][^<>]*>)*+)?/?>\s*)++$"
-)  # tags and nothing else
 _OPENED = re.compile(r"[ \t]*<[A-Za-z][\w.]*\s*$")
 _ATTRIBUTES = 40  # lines of a tag
 _COLONS = re.compile(r"[ \t]*:{3,}[ \t]*(?:\{[^{}\n]*\}|[\w-]*(?:[ \t\[].{0,80})?)\s*$")  # :::note
