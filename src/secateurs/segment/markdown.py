@@ -1,7 +1,7 @@
 """The blocks of Markdown, as markdown-it's block rules see them, one at a time and with the lines they take.
 
-Only block rules run, so nothing of a text's inline marks costs time. Two rules of ours on top, both for hostile
-input: lists and quotes that are very long are read in slices, and a line that goes on without its mark (lazily) in a
+Only block rules run, so nothing of a text's inline marks costs time. What begins afresh below an item or a quote is no
+part of it (see `_afresh`). Two rules of ours on top for hostile input: lists and quotes that are very long are read in slices, and a line that goes on without its mark (lazily) in a
 deep nest of quotes ends the nest after a few such lines, because each level would read it anew.
 """
 
@@ -26,6 +26,7 @@ BEGINS = re.compile(r"^[ \t]*+(?:[#>*+\-|:=_<`~]|\d{1,9}[.)])|^(?: {4}| {0,3}\t)
 _CONTAINER = re.compile(r" {0,3}(?:>|[-*+](?=\s)|\d{1,9}[.)](?=\s))")
 _NEST = re.compile(r"(?:[ \t]*(?:>|[-*+](?=[ \t])|\d{1,9}[.)](?=[ \t])))++")
 _DEEP = 4
+_PAUSE = re.compile(r"[.!?。！？；…][\"'”’»」』)）\]】》*_`]*\s*$")
 
 _Rule = Callable[[StateBlock, int, int, bool], bool]
 
@@ -111,7 +112,7 @@ class Parser:
         self._state = _State(self._source, self._parser, {}, [])
         self._rules = self._parser.block.ruler.getRules("")
         self._lines = lines
-        self._stops = list(_stops(lines))
+        self._stops = sorted({*_stops(lines), *_afresh(lines)})
         self.end = 0
 
     def block(self, i: int, stop: int) -> list[Token]:
@@ -132,6 +133,18 @@ class Parser:
         any(rule(state, i, stop, False) for rule in asked)
         self.end = state.line
         return state.tokens
+
+
+def _afresh(lines: Sequence[str]) -> Iterator[int]:
+    """Yield the lines that begin afresh: flush left, below a line that ends a sentence, and with no small letter.
+
+    Below an item or a quote CommonMark takes them for a part of it, as writers of plain text never mean.
+    """
+    for i in range(1, len(lines)):
+        line = lines[i]
+        if not line[0].isspace() and not line[0].islower() and _PAUSE.search(lines[i - 1][-20:]):
+            if not BEGINS.match(line):
+                yield i
 
 
 def _stops(lines: Sequence[str]) -> Iterator[int]:
