@@ -1,8 +1,9 @@
 """The blocks of Markdown, as markdown-it's block rules see them, one at a time and with the lines they take.
 
-Only block rules run, so nothing of a text's inline marks costs time. What begins afresh below an item or a quote is no
-part of it (see `_afresh`). Two rules of ours on top for hostile input: lists and quotes that are very long are read in slices, and a line that goes on without its mark (lazily) in a
-deep nest of quotes ends the nest after a few such lines, because each level would read it anew.
+Only block rules run, so nothing of a text's inline marks costs time. What begins afresh below an item or a quote is
+no part of it (see `_afresh`). Two more rules of ours are for hostile input: lists and quotes that are very long are
+read in slices, and a line that goes on without its mark (lazily) in a deep nest of quotes ends the nest after a few
+such lines, because each level would read it anew.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ BEGINS = re.compile(r"^[ \t]*+(?:[#>*+\-|:=_<`~]|\d{1,9}[.)])|^(?: {4}| {0,3}\t)
 _CONTAINER = re.compile(r" {0,3}(?:>|[-*+](?=\s)|\d{1,9}[.)](?=\s))")
 _NEST = re.compile(r"(?:[ \t]*(?:>|[-*+](?=[ \t])|\d{1,9}[.)](?=[ \t])))++")
 _DEEP = 4
+_NUMBER = re.compile(r" {0,3}(?!1[.)])\d{1,9}[.)]\s")
 _PAUSE = re.compile(r"[.!?。！？；…][\"'”’»」』)）\]】》*_`]*\s*$")
 
 _Rule = Callable[[StateBlock, int, int, bool], bool]
@@ -138,11 +140,17 @@ class Parser:
 def _afresh(lines: Sequence[str]) -> Iterator[int]:
     """Yield the lines that begin afresh: flush left, below a line that ends a sentence, and with no small letter.
 
-    Below an item or a quote CommonMark takes them for a part of it, as writers of plain text never mean.
+    Below an item or a quote CommonMark takes them for a part of it, as writers of plain text never mean. But where the
+    numbers of a list go on further below, only that keeps them items.
     """
-    for i in range(1, len(lines)):
+    numbered = False  # whether a number follows before the next blank line
+    for i in range(len(lines) - 1, 0, -1):
         line = lines[i]
-        if not line[0].isspace() and not line[0].islower() and _PAUSE.search(lines[i - 1][-20:]):
+        if line.isspace():
+            numbered = False
+        elif _NUMBER.match(line):
+            numbered = True
+        elif not numbered and not line[0].isspace() and not line[0].islower() and _PAUSE.search(lines[i - 1][-20:]):
             if not BEGINS.match(line):
                 yield i
 
