@@ -140,8 +140,8 @@ class Parser:
 def _afresh(lines: Sequence[str]) -> Iterator[int]:
     """Yield the lines that begin afresh: flush left, below a line that ends a sentence, and with no small letter.
 
-    Below an item or a quote CommonMark takes them for a part of it, as writers of plain text never mean. But where the
-    numbers of a list go on further below, only that keeps them items.
+    Below an item or a quote CommonMark takes them for a part of it, as writers of plain text never mean. But where
+    the numbers of a list go on further below, only that keeps them items.
     """
     numbered = False  # whether a number follows before the next blank line
     for i in range(len(lines) - 1, 0, -1):
@@ -150,8 +150,8 @@ def _afresh(lines: Sequence[str]) -> Iterator[int]:
             numbered = False
         elif _NUMBER.match(line):
             numbered = True
-        elif not numbered and not line[0].isspace() and not line[0].islower() and _PAUSE.search(lines[i - 1][-20:]):
-            if not BEGINS.match(line):
+        elif not (numbered or line[0].isspace() or line[0].islower() or BEGINS.match(line)):
+            if _PAUSE.search(lines[i - 1][-20:]):
                 yield i
 
 
