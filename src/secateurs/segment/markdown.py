@@ -150,9 +150,14 @@ def _afresh(lines: Sequence[str]) -> Iterator[int]:
             numbered = False
         elif _NUMBER.match(line):
             numbered = True
-        elif not (numbered or line[0].isspace() or line[0].islower() or BEGINS.match(line)):
-            if _PAUSE.search(lines[i - 1][-20:]):
-                yield i
+        elif not numbered and _begins_afresh(lines[i - 1], line):
+            yield i
+
+
+def _begins_afresh(before: str, line: str) -> bool:
+    if line[0].isspace() or line[0].islower() or BEGINS.match(line):
+        return False
+    return _PAUSE.search(before[-20:]) is not None
 
 
 def _stops(lines: Sequence[str]) -> Iterator[int]:
