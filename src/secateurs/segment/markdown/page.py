@@ -90,6 +90,7 @@ class Outline:
 
 
 _BLOCK = re.compile(r"[ \t>]*+(?:\d{1,9}[.)](?:\s|$)|[-*+]\s*$|<)")  # what begins a block, but ends no paragraph
+_MAY_BLOCK = re.compile(r"[\n\r](?: {4}| {0,3}\t|[ \t]*+(?:\d{1,9}[.)]|[-*+]\s*[\n\r]|[<>]))")  # any such line?
 _INDENT = re.compile(r"[ \t]*")
 
 
@@ -159,7 +160,7 @@ class Page:
             first: The first unit of the paragraph; it goes on to the last unit there is.
         """
         build = self.build
-        if first + 1 >= len(build) or "\n" not in build.text[build.end(first) - 1 : build.at - 1]:
+        if first + 1 >= len(build) or not _MAY_BLOCK.search(build.text, build.end(first) - 1, build.at):
             return
         indent = self._indent(build.end(first - 1) if first else 0)
         for index in range(first + 1, len(build)):

@@ -33,12 +33,16 @@ from secateurs.segment.markdown.titles import NUMERALS, numbered, underlined
 from secateurs.segment.markup import Inner, add_markup
 from secateurs.segment.prose import add_prose
 from secateurs.segment.prose.records import add_records, records_end
-from secateurs.segment.units import Builder
+from secateurs.segment.units import Builder, Kind
 
 _LINK = r"!?\[[^\[\]\r\n]{0,300}\]\([^()\s]{0,500}(?:\([^()\s]{0,200}\)[^()\s]{0,200})?(?:\s+\"[^\"\r\n]{0,200}\")?\)"
 _LINKS = re.compile(rf"[ \t]*+(?:{_LINK}[ \t]*+[|·•,，、/\\>-]?[ \t]*+)++\s*$")
 _DEFINITION = re.compile(r" {0,3}\[[^\[\]\r\n]{1,300}\]:[ \t]*\S")
 _INLINE_JSON = re.compile(r"[^{\[\r\n]{1,80}[:：=][ \t]*(?=[{\[])")
+_TAGS = re.compile(r"\s*(?:</?[A-Za-z][\w.:-]*(?:\s(?:=>|[^<>])*+)?/?>\s*)++$")  # tags and nothing else
+_OPENED = re.compile(r"[ \t]*<[A-Za-z][\w.]*\s*$")
+_ATTRIBUTES = 40  # lines of a tag
+_COLONS = re.compile(r"[ \t]*:{3,}[ \t]*(?:\{[^{}\n]*\}|[\w-]*(?:[ \t\[].{0,80})?)\s*$")  # :::note
 _SHORTEST = 40  # characters of JSON behind something else on its line
 _MAY = re.compile(
     r"[ \t]*[{\[<|]|[^A-Za-z\u3400-\u9fff]|[a-zA-Z][.)）、\]]|[一二三四五六七八九十]{1,3}、"
@@ -110,9 +114,7 @@ class Paragraphs:
         if lo < end <= stop:
             self._enter(lo, _Region("markup", end))
             return end
-        for i in range(lo, hi):
-            self._prose(i, i + 1)
-        return hi
+        return self.add(lo, lo + 1, stop)
 
     def _prose(self, lo: int, hi: int) -> None:
         """Add what is left up to line `hi`; line `lo` is the first that is whole."""
@@ -154,7 +156,9 @@ class Paragraphs:
             region = self._json(k, stop, self._page.starts[k] + prefix.end()) if prefix else None
         if region is None and first == "<":
             end = self._page.markup_end(k)
-            region = _Region("markup", end) if k < end <= stop else None
+            region = _Region("markup", end) if k < end <= stop else self._lone_tag(k, hi)
+        if first == ":" and _COLONS.match(line):
+            region = _Region("mark", k + 1)
         if region is None and first in ("[", "!") and (_DEFINITION.match(line) or _LINKS.match(line)):
             region = _Region("link", k + 1)
         if region is None and (first == "|" or k == 0):
@@ -165,6 +169,14 @@ class Paragraphs:
             at = self._page.starts[k] + mark.end()
             region = _Region("item", item_end(lines, k, hi), at, is_number(mark))
         return region
+
+    def _lone_tag(self, k: int, hi: int) -> _Region | None:
+        """Return a tag that has lost its element; one of MDX may take several lines."""
+        lines = self._page.lines
+        end = k + 1
+        if _OPENED.match(lines[k]):
+            end = next((i + 1 for i in range(k, min(hi, k + _ATTRIBUTES)) if lines[i].rstrip().endswith(">")), end)
+        return _Region("tag", end) if _TAGS.match("".join(lines[k:end])) else None
 
     def _json(self, k: int, stop: int, start: int) -> _Region | None:
         """Return the JSON that begins in line `k`, at `start`, if there is nothing but white space behind it."""
@@ -212,8 +224,8 @@ class Paragraphs:
                 self._heading(region)
             elif region.kind == "rows":
                 add_rows(page, k, region.end, frame, header=k > 0)
-            elif region.kind == "link":
-                page.add(region.end, "record", frame)
+            elif region.kind in _LINES:
+                page.add(region.end, _LINES[region.kind], frame if region.kind == "link" else page.outline.base)
             else:
                 _BLOCKS[region.kind](page.build, page.lines[k : region.end], frame)
 
@@ -269,6 +281,7 @@ class Paragraphs:
         self._item_end = region.end
 
 
+_LINES: dict[str, Kind] = {"link": "record", "tag": "tag", "mark": "mark"}
 _BLOCKS: dict[str, Callable[[Builder, Sequence[str], Sequence[int]], None]] = {
     "table": add_table,
     "yaml": add_yaml,

@@ -19,12 +19,14 @@ from secateurs.segment.markdown.steps import add_item
 from secateurs.segment.markdown.titles import is_title
 from secateurs.segment.markup import add_markup
 from secateurs.segment.prose import add_prose
+from secateurs.segment.units import Kind
 
 _MOST = 64  # units of one item's own text that what is nested in it needs; an item that is longer is no item
 
 _OPENED = ("bullet_list_open", "ordered_list_open", "list_item_open", "blockquote_open")
 _CLOSED = ("bullet_list_close", "ordered_list_close", "list_item_close", "blockquote_close")
 _ALERT = re.compile(r"\[![A-Za-z]+\][+-]?[ \t]*(?:\n|$)")  # the first line of a quote that is a note or a warning
+_TAG, _WORD = re.compile(r"<[^<>]*>"), re.compile(r"[^\W_]")
 _QUOTE_SPACE = " \t\r\n>"  # what is left of an empty line of a quote
 
 # An indented line that is Markdown: an item (and no list of YAML), a quote, a fence, a heading, a table.
@@ -201,7 +203,7 @@ class Walker:
         elif token.type == "code_block":
             self._indented(lo, hi, frame, marked=pending and self._items[-1].line == lo)
         elif token.type == "html_block":
-            self._markup(lo, hi, frame)
+            self._markup(lo, hi, frame, own=pending)
         else:
             page.add(hi, "mark", frame if self._items else page.outline.base)
         if pending and len(page.build) > first:
@@ -254,7 +256,7 @@ class Walker:
             self.run(parser.block(i, len(lines)), lo)
             i = parser.end
 
-    def _markup(self, lo: int, hi: int, frame: Frame) -> None:
+    def _markup(self, lo: int, hi: int, frame: Frame, *, own: bool) -> None:
         page = self.page
         i = lo
         while i < hi:
@@ -263,7 +265,9 @@ class Walker:
                 add_markup(page.build, page.starts[end], frame, page.language)  # indented: no document inside
             else:
                 end = i + 1
-                page.add(end, "prose", frame)
+                worded = _WORD.search(_TAG.sub("", page.lines[i])) is not None
+                plain: Kind = "item" if own and i == lo else "prose"
+                page.add(end, plain if worded else "mark" if own and i == lo else "tag", frame)
             i = end
 
 
