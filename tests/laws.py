@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -12,6 +13,7 @@ import pytest
 
 from secateurs import Compression
 
+_SPACES = {chr(code) for code in range(sys.maxunicode + 1) if chr(code).isspace()}
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")  # two halves that JSON makes one character of
 
 
@@ -29,6 +31,8 @@ def check_laws(result: Compression, original: str, threshold: float | None = Non
     assert savings.before - savings.after == savings.saved >= 0
     assert savings.after >= 0
     assert _ink(result.text) == _ink("".join(original[start:end] for start, end in result.spans))
+    if result.parts is not None:
+        check_slices(result)
     _check_end(result)
     assert all(0 <= one.start < one.end <= len(original) for one in result.spans)
     assert all(one.end < other.start for one, other in pairwise(result.spans))
@@ -76,6 +80,29 @@ def _numbers(result: Compression) -> list[float]:
 def _without_numbers(result: Compression) -> Compression:
     sentences = tuple(replace(sentence, score=0.0) for sentence in result.sentences)
     return replace(result, sentences=sentences, ranking_score=None)
+
+
+def check_slices(result: Compression) -> None:
+    """Check that a text is made of slices of the document in order, and that what joins them is no word.
+
+    White space, the marks of a block quote and the elision mark may join them; of the units that stay white space,
+    such marks and a comma may be missing.
+    """
+    text, original, at, reach = result.text, result.original, 0, 0
+    mark = result.parts.elision if result.parts else None
+    left = [original[start:end] for start, end in result.spans]
+    joints = []
+    for start, end, place in result.slices:
+        assert reach <= start < end
+        assert text[place : place + end - start] == original[start:end]
+        joints.append(text[at:place])
+        at, reach = place + end - start, end
+        assert any(first <= start and end <= last for first, last in result.spans)
+    joined = "".join((*joints, text[at:]))
+    assert set((joined.replace(mark, "") if mark else joined).replace(">", "")) <= {" ", *_SPACES}, joined
+    sliced = "".join(original[start:end] for start, end, _ in result.slices)
+    assert _ink(sliced) == _ink("".join(left))
+    assert sliced.count(",") + len(result.kept) >= "".join(left).count(",")
 
 
 def _ink(text: str) -> str:

@@ -32,7 +32,8 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_compressor import any_text, check_laws, some_query
+from laws import check_laws, check_slices
+from test_compressor import any_text, some_query
 from test_policy import policies
 from tiny import tiny_checkpoint, word_tokenizer
 
@@ -59,7 +60,6 @@ from secateurs.model.pruner import Pruner, Scores
 from secateurs.model.scorer import Scorer
 from secateurs.result.savings import TokenCounter
 from secateurs.segment import segment
-from secateurs.segment.blocks import is_heading
 from secateurs.windows.aggregate import mean_scores
 
 ROOT = Path(__file__).parent.parent
@@ -118,13 +118,15 @@ def same(found: list[list[float]], wanted: list[list[float]], tolerance: float =
 @relaxed
 @given(query=some_query, documents=st.lists(any_text, max_size=4), policy=policies)
 def test_C1_output_is_verbatim_slices(tiny, query, documents, policy):
-    """The compressed text is slices of the original and nothing else: the returned spans, joined, in source order.
+    """The compressed text is the kept units of the original, verbatim and in source order; nothing is rewritten.
 
-    Spans count code points of the original, are sorted, and neither overlap nor touch.
+    It is slices of the returned spans. Between two slices there is nothing but white space and the marks of a block
+    quote; what a span has beside its slice is white space, such marks, or a comma of JSON. Spans count code points of
+    the original, are sorted, and neither overlap nor touch.
     """
     for result, document in zip(tiny.compress(query, documents, policy=policy), documents, strict=True):
         check_laws(result, document)
-        assert result.text == "".join(document[start:end] for start, end in result.spans)
+        check_slices(result)
         flat = [place for span in result.spans for place in span]
         assert flat == sorted(flat)
         assert all(end < start for (_, end), (start, _) in itertools.pairwise(result.spans))
@@ -189,30 +191,32 @@ def test_C3_abbreviations_numbers_and_quotes_do_not_split(expected):
 
 
 def test_C4_blocks_stay_whole_and_headings_stay_with_their_text(tiny):
-    """A code block, a table, a list item or a heading is kept or cut as one piece, its layout as it was.
+    """A code block, a table row, a list item or a heading is kept or cut as one piece, its layout as it was.
 
-    `Neighbours` keeps the heading that a kept sentence stands under.
+    What it needs comes along: the heading over it, a table's head, the items it is nested in; a paragraph, an item or
+    a row that is cut leaves the others where they stand.
     """
-    blocks = [
-        "# The mill. Its story\n\n",
-        "It burned. ",
-        "Nobody knows why.\n\n",
-        "```py\nx = 1. + 2.\n\nprint(x)\n```\n\n",
-        "| a. B | c |\n|---|---|\n| 1. | 2. |\n\n",
-        "- one. Two\n  three\n",
-        "- four\n",
-    ]
+    heading, table = "# The mill. Its story", "| a. B | c |\n|---|---|"
+    code = "```py\nx = 1. + 2.\n\nprint(x)\n```"
+    blocks = {
+        "# The mill. Its story\n\n": heading,
+        "It burned. ": f"{heading}\n\nIt burned.",
+        "Nobody knows why.\n\n": f"{heading}\n\nNobody knows why.",
+        f"{code}\n\n": f"{heading}\n\n{code}",
+        "| a. B | c |\n": f"{heading}\n\n{table}",
+        "|---|---|\n": None,  # frame and nothing else
+        "| 1. | 2. |\n\n": f"{heading}\n\n{table}\n| 1. | 2. |",
+        "- one. Two\n  three\n": f"{heading}\n\n- one. Two\n  three",
+        "  - deep\n": f"{heading}\n\n- one. Two\n  three\n  - deep",
+        "- four\n": f"{heading}\n\n- four\n",
+    }
     document = "".join(blocks)
-    assert [document[start:end] for start, end in segment(document)] == blocks
-    assert is_heading(blocks[0])
-    for wanted in range(len(blocks)):
-        only = lambda sentences, count, n=wanted: [index == n for index in range(len(sentences))]  # noqa: E731 - one policy a block
-        assert tiny.compress(QUERY, [document], policy=only)[0].text == blocks[wanted]
-    scored = tiny.compress(QUERY, [document], policy=Threshold(0.0))[0].sentences
-    best = max(s.score for s in scored[1:3])
-    with_heading = Threshold(best) | Neighbours(0, 0)
-    kept = tiny.compress(QUERY, [document], policy=with_heading)[0]
-    assert kept.sentences[0].kept
+    assert [document[start:end] for start, end in segment(document)] == list(blocks)
+    for block, expected in blocks.items():
+        only = lambda sentences, count, block=block: [one.text == block for one in sentences]  # noqa: E731 - a policy a block
+        result = tiny.compress(QUERY, [document], policy=only)[0]
+        assert result.text == (expected or "")
+        assert [one.text for one in result.kept if not one.frame] == ([] if expected is None else [block])
 
 
 def test_C5_thresholds_are_inclusive_and_scores_reproducible(tiny, tiny_folder):
@@ -264,12 +268,13 @@ def test_C6_where_nothing_passes_a_policy_decides_and_is_named(tiny, when_empty,
 def test_C7_budgets_and_context_keep_the_documents_order(tiny, document, n, k, reach):
     """A budget limits what a threshold keeps, for one document or over all; `Neighbours` adds what stands around.
 
-    Whatever decides, no sentence comes twice and the document's order stays.
+    What frames a unit is paid from the same budget. Whatever decides, no sentence comes twice and the
+    document's order stays.
     """
     few = tiny.compress(QUERY, [document], policy=Threshold(0.0) & TopK(k) & TokenBudget(n))[0]
     check_laws(few, document)
     if few.status in ("compressed", "dropped"):
-        assert len(few.kept) <= k
+        assert sum(not unit.frame for unit in few.kept) <= k  # what frames them comes along, and is paid
         assert few.savings.after <= n
     many = tiny.compress(QUERY, [document, document + TEXT], policy=Threshold(0.0), max_total_tokens=n)
     blank = TokenCounter()(document) if not document.strip() else 0  # goes back as it is, and is spent first
@@ -277,9 +282,9 @@ def test_C7_budgets_and_context_keep_the_documents_order(tiny, document, n, k, r
     wide = tiny.compress(QUERY, [document], policy=TopK(1) | Neighbours(reach, reach))[0]
     check_laws(wide, document)
     if wide.status == "compressed":
-        best = max(range(len(wide.sentences)), key=lambda index: (wide.sentences[index].score, -index))
-        around = range(max(0, best - reach), min(len(wide.sentences), best + reach + 1))
-        assert all(wide.sentences[index].kept for index in around)
+        choices = [wide.sentences[index] for index in wide.parts.choices]
+        best = max(range(len(choices)), key=lambda index: (choices[index].score, -index))
+        assert all(one.kept for one in choices[max(0, best - reach) : best + reach + 1])
         assert [s.start for s in wide.kept] == sorted({s.start for s in wide.kept})
 
 

@@ -18,6 +18,17 @@ SENTENCES = (
     Sentence(5, 10, "Two. ", 0.8, True),
     Sentence(10, 16, "Three.", 0.1, False),
 )
+FRAMED = Compression(
+    "# A\n\nOne.",
+    "# A\n\nOne. Two.",
+    (
+        Sentence(0, 5, "# A\n\n", 0.25, True, frame=True),
+        Sentence(5, 10, "One. ", 0.9, True),
+        Sentence(10, 14, "Two.", 0.1, False),
+    ),
+    Savings(8, 5),
+    "compressed",
+)
 RESULT = Compression("One. Two. ", "One. Two. Three.", SENTENCES, Savings(8, 5), "compressed", ranking_score=0.7)
 
 
@@ -63,6 +74,20 @@ def test_html_marks_by_score():
     assert RESULT._repr_html_() == html
 
 
+def test_html_shows_frames_as_kept_with():
+    """A unit that is kept for others is neither marked by its score nor dimmed, and says why it is there."""
+    html = FRAMED.to_html()
+    assert '<span class="frame" title="0.250, kept with what it frames"># A</span>\n\n<mark' in html
+    assert re.findall(r'<(\w+) title="([\d.]+)" style', html) == [("mark", "0.900"), ("s", "0.100")]
+    mute = replace(FRAMED.sentences[0], score=0.0)
+    assert 'title="kept with what it frames">' in replace(FRAMED, sentences=(mute, *FRAMED.sentences[1:])).to_html()
+
+
+def test_a_unit_says_that_it_is_frame_only_where_it_is():
+    """`frame` stands in the dictionary of a unit that is kept for others alone."""
+    assert [one.get("frame") for one in FRAMED.to_dict()["sentences"]] == [True, None, None]
+
+
 def test_results_are_frozen():
     """Nobody changes a result."""
     with pytest.raises(FrozenInstanceError):
@@ -82,7 +107,8 @@ def test_the_dictionary_has_the_contracts_keys_and_json_types():
 
 def test_one_line_says_what_happened():
     """describe() is for logs and headings."""
-    assert describe(RESULT) == "compressed: 2 of 3 sentences kept, 8 -> 5 tokens, 38% saved"
+    assert describe(RESULT) == "compressed: 2 of 3 units kept, 8 -> 5 tokens, 38% saved"
+    assert describe(FRAMED) == "compressed: 2 of 3 units kept, 1 of them as frame, 8 -> 5 tokens, 38% saved"
 
 
 def test_pages_escape_names_and_queries():

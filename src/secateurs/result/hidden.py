@@ -180,4 +180,4 @@ def printable(text: str) -> str:
     kept = (
         c if c in "\n\t" or c.isprintable() or unicodedata.category(c) in ("Zs", "Cf") else "\ufffd" for c in visible
     )
-    return "".join(kept).strip("\n ").expandtabs(4)
+    return "".join(kept).strip("\n").rstrip("\n ").expandtabs(4)

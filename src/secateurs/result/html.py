@@ -61,22 +61,22 @@ def to_html(compression: Compression) -> str:
 
 
 def _body(compression: Compression) -> str:
-    pieces = []
-    for sentence in compression.sentences:
-        text = markup(compression.original, sentence.start, sentence.end)
-        if sentence.frame:
-            pieces.append(f'<span class="frame" title="{_framing(sentence)}">{text}</span>')
-            continue
-        tag = "mark" if sentence.kept else "s"
-        score = f"{sentence.score:.3f}"
-        pieces.append(f'<{tag} title="{score}" style="--score:{score}">{text}</{tag}>')
+    pieces = [_unit(compression.original, unit) for unit in compression.sentences]
     said = "".join(f'<div class="meta">{_text(line)}</div>' for line in _lines(compression))
     return f'{said}<div class="doc">{"".join(pieces)}</div>'
 
 
-def _framing(unit: Sentence) -> str:
-    """Say why a unit is there, and what it scored, if it was read."""
-    return f"{unit.score:.3f}, kept with what it frames" if unit.score else "kept with what it frames"
+def _unit(original: str, unit: Sentence) -> str:
+    """Return a unit as HTML; the white space around it is neither marked nor dimmed."""
+    start = unit.end - len(unit.text.lstrip())
+    end = max(start, unit.start + len(unit.text.rstrip()))
+    before, text, behind = (markup(original, *span) for span in ((unit.start, start), (start, end), (end, unit.end)))
+    score = f"{unit.score:.3f}"
+    if unit.frame:
+        title = f"{score}, kept with what it frames" if unit.score else "kept with what it frames"
+        return f'{before}<span class="frame" title="{title}">{text}</span>{behind}'
+    tag = "mark" if unit.kept else "s"
+    return f'{before}<{tag} title="{score}" style="--score:{score}">{text}</{tag}>{behind}'
 
 
 def _lines(compression: Compression) -> list[str]:
