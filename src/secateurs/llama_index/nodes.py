@@ -104,12 +104,12 @@ def _pieces(node: BaseNode, mark: str | None) -> list[Slice]:
 
 def _known(data: object, text: str, mark: str | None) -> list[Slice]:
     """Return what an earlier compression wrote down, as far as it is true of a text; anyone may have written it."""
-    spans = (data.get(SOURCE_SPANS), data.get(TEXT_SPANS)) if isinstance(data, dict) else (None, None)
-    if not all(map(_are_spans, spans)) or len(spans[0]) != len(spans[1]):
+    source, places = (data.get(SOURCE_SPANS), data.get(TEXT_SPANS)) if isinstance(data, dict) else (None, None)
+    if not (_are_spans(source) and _are_spans(places)) or len(source) != len(places):
         return []
-    found = [Slice(start, end, at) for (start, end), (at, _) in zip(*spans, strict=True)]
+    found = [Slice(start, end, at) for (start, end), (at, _) in zip(source, places, strict=True)]
     reach, joints = 0, []
-    for (start, end, at), (_, stop) in zip(found, spans[1], strict=True):
+    for (start, end, at), (_, stop) in zip(found, places, strict=True):
         if not reach <= at < stop <= len(text) or stop - at != end - start or start < 0:
             return []
         joints.append(text[reach:at])
