@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from llama_index.core.schema import BaseNode, ImageNode, MetadataMode, Node, TextNode
 
@@ -118,7 +118,7 @@ def _known(data: object, text: str, mark: str | None) -> list[Slice]:
     return [] if "".join(rest).replace(">", "").strip() else found  # white space, and the marks of block quotes
 
 
-def _are_spans(value: object) -> bool:
+def _are_spans(value: object) -> TypeGuard[list[Any]]:
     """Tell whether metadata holds spans."""
     return isinstance(value, list) and all(
         isinstance(one, (list, tuple)) and len(one) == 2 and all(type(at) is int for at in one) for one in value
