@@ -92,6 +92,13 @@ async def arun(query: str = QUERY, texts: Sequence[str] = TEXTS, **settings: Any
             ValueError,
             "takes max_total_tokens, which that of FakeCompressor",
         ),
+        ({"elision": " "}, ValueError, "elision must be a printable mark"),
+        ({"elision": 3}, TypeError, "elision must be a string"),
+        (
+            {"elision": "[…]", "compressor": FakeCompressor()},
+            ValueError,
+            "takes elision, which that of FakeCompressor",
+        ),
         ({"on_error": "ignore"}, ValueError, "on_error must be 'keep' or 'raise'"),
         ({"encoding": "o300k"}, ValueError, "unknown encoding 'o300k'"),
         ({"device": "gpu"}, DeviceError, "unknown device 'gpu'"),

@@ -15,8 +15,9 @@ import pytest
 import torch
 from bulk.corpus import BAD, good_row, lines, write_corpus
 from safetensors.torch import load_file, save_file
+from structured import ALL
 
-from secateurs import DeviceError, Threshold
+from secateurs import DeviceError, Threshold, TopK
 from secateurs.bulk.files import File, Format, check_apart, find_files, output_format
 from secateurs.bulk.job import Job
 from secateurs.bulk.output import Output, OutputError, check_folder, only_run
@@ -165,6 +166,20 @@ def test_rows_come_out_as_they_were_written(tmp_path, job, work, tiny):
     assert sum(receipt["rows"] for receipt in receipts) == len(rows)
     saved = sum(receipt["savings"]["saved"] for receipt in receipts)
     assert saved == sum(row["secateurs_savings"]["saved"] for row in rows) > 0
+
+
+def test_a_mark_is_one_of_a_runs_settings(tmp_path, job, work, tiny):
+    """With `elision` the mark stands where something was cut, in the rows of every shard."""
+    marking = replace(job, elision="[…]", threshold=0.0, top_k=1)
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps({"q": "Who?", "d": text}) + "\n" for text in ALL), encoding="utf-8")
+    output, _ = work(path, marking)
+    expected = tiny.compress("Who?", ALL, policy=Threshold(0.0) & TopK(1), elision="[…]")
+    assert [row["secateurs_text"] for row in read(output)] == [one.text for one in expected]
+    assert any("[…]" in one.text for one in expected)
+    assert marking.to_dict()["elision"] == "[…]"
+    with pytest.raises(ValueError, match="elision must be a printable mark"):
+        replace(job, elision="")
 
 
 def test_json_becomes_a_table_with_one_type_a_column(tmp_path, job, work):

@@ -13,8 +13,9 @@ import pytest
 from langchain_core.documents import BaseDocumentCompressor, Document
 from pydantic import ValidationError
 from retrieval_parts import DEER, QUERY, WEATHER, WRITTEN, both, documents, fake
+from structured import ALL
 
-from secateurs import Compressor, Error, Report, Threshold
+from secateurs import Compressor, Error, Report, Threshold, TopK
 from secateurs.adapters.report import report_to_dict
 from secateurs.langchain import SecateursCompressor
 
@@ -26,7 +27,7 @@ async def test_real_documents(bundled: Compressor) -> None:
     assert WRITTEN in kept[0].page_content
     assert "weather" not in kept[0].page_content
     data = kept[0].metadata["secateurs"]
-    assert "".join(DEER[start:end] for start, end in data["spans"]) == kept[0].page_content
+    assert "".join(DEER[start:end] for start, end in data["spans"]).rstrip() == kept[0].page_content
     assert data["model"] == "secateurs-xsmall"
     assert data["threshold"] == 0.5
 
@@ -51,6 +52,18 @@ async def test_a_budget_over_all_documents(tiny: Compressor, budget: int) -> Non
     configured = step.with_config(configurable={"max_total_tokens": budget})
     kept = configured.invoke({"query": QUERY, "documents": documents()})
     assert [one.page_content for one in kept] == wanted
+
+
+@pytest.mark.parametrize("elision", [None, "[…]"])
+async def test_units_come_with_their_frames(tiny: Compressor, elision: str | None) -> None:
+    """Lists, tables, JSON and HTML stay well-formed, as `compress` makes them, and metadata tells what is frame."""
+    expected = tiny.compress(QUERY, ALL, policy=Threshold(0.0) & TopK(2), elision=elision)
+    adapter = SecateursCompressor(compressor=tiny, threshold=0.0, top_k=2, elision=elision)
+    kept = await both(adapter, [Document(text) for text in ALL], QUERY)
+    assert [one.page_content for one in kept] == [one.text for one in expected]
+    told = [[unit.get("frame", False) for unit in one.metadata["secateurs"]["sentences"]] for one in kept]
+    assert told == [[unit.frame for unit in one.sentences] for one in expected]
+    assert any(map(any, told))
 
 
 def test_signatures() -> None:

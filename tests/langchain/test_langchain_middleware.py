@@ -18,7 +18,7 @@ from langchain_core.messages import HumanMessage, ToolMessage
 from langchain_core.tools import tool
 from langgraph.prebuilt.tool_node import ToolCallRequest
 
-from secateurs import Compressor
+from secateurs import Compressor, Threshold, TopK
 from secateurs.langchain.middleware import ContextCompressionMiddleware
 from secateurs.result.savings import TokenCounter
 
@@ -52,6 +52,14 @@ async def test_never_longer():
     """A result that would not get shorter stays as it is."""
     text = DEER + "It rained. "
     assert (await run(returning(text), min_tokens=1)).content == text
+
+
+async def test_a_mark_where_something_was_cut(tiny: Compressor):
+    """`elision` stands in a tool result where something was cut."""
+    message = await run(returning(LONG), fake=tiny, threshold=0.0, top_k=1, elision="[…]", expand=None)
+    expected = tiny.compress("deer", [LONG], policy=Threshold(0.0) & TopK(1), elision="[…]")[0]
+    assert message.content == expected.text
+    assert "[…]" in message.content
 
 
 async def test_a_budget_for_a_whole_result(tiny: Compressor):

@@ -17,12 +17,14 @@ from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import (
     NodeWithScore,
     QueryBundle,
+    TextNode,
 )
 from llama_parts import Recorder, fake
 from pydantic import ValidationError
+from structured import ALL
 from test_llama_index import CUT, QUERY, WEATHER, WRITTEN, nodes
 
-from secateurs import Compressor, Threshold
+from secateurs import Compressor, Threshold, TopK
 from secateurs.llama_index import SecateursPostprocessor
 
 # --- settings, copies and serialization ---
@@ -91,6 +93,17 @@ async def test_a_budget_over_all_nodes(tiny: Compressor, budget: int) -> None:
     assert await adapter.apostprocess_nodes(nodes(), query_str=QUERY) == kept
 
 
+async def test_a_mark_where_something_was_cut(tiny: Compressor) -> None:
+    """`elision` stands in a node's text where something was cut, as `compress` puts it, and is paid."""
+    expected = tiny.compress(QUERY, ALL, policy=Threshold(0.0) & TopK(2), elision="[…]")
+    adapter = SecateursPostprocessor(compressor=tiny, threshold=0.0, top_k=2, elision="[…]")
+    found = [NodeWithScore(node=TextNode(text=text)) for text in ALL]
+    kept = adapter.postprocess_nodes(found, query_str=QUERY)
+    assert [one.text for one in kept] == [one.text for one in expected]
+    assert [one.metadata["secateurs"]["savings"] for one in kept] == [one.savings.to_dict() for one in expected]
+    assert any("[…]" in one.text for one in kept)
+
+
 def test_to_dict() -> None:
     """to_dict holds the settings as JSON types, under a name of its own."""
     data = SecateursPostprocessor(top_k=3).to_dict()
@@ -102,6 +115,7 @@ def test_to_dict() -> None:
         "top_k": 3,
         "max_tokens": None,
         "max_total_tokens": None,
+        "elision": None,
         "rerank": False,
         "top_n": None,
         "timeout": None,

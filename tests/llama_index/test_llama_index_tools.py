@@ -17,8 +17,8 @@ from llama_index.core.tools import BaseTool, FunctionTool, RetrieverTool, ToolMe
 from llama_index.core.workflow import Context
 from llama_parts import Events
 
-from secateurs import Compressor, Report
-from secateurs.llama_index import SecateursPostprocessor, SecateursReportEvent, compress_tool
+from secateurs import Compressor, Report, Threshold, TopK
+from secateurs.llama_index import SecateursPostprocessor, SecateursReportEvent, compress_callbacks, compress_tool
 from secateurs.llama_index.nodes import clean_query
 
 DEER = "The deer was written by Ann Smith in a cold winter. "
@@ -90,6 +90,18 @@ async def test_a_budget_for_a_whole_output(tiny: Compressor):
     )
     await both(tool, query="deer")
     assert {0 < report.savings.after <= 40 for report in reports} == {True}
+
+
+async def test_a_mark_where_something_was_cut(tiny: Compressor):
+    """`elision` stands in a tool's output where something was cut, through callbacks as well."""
+    expected = tiny.compress("deer", [LONG], policy=Threshold(0.0) & TopK(1), elision="[…]")[0]
+    assert "[…]" in expected.text
+    options = {"compressor": tiny, "threshold": 0.0, "top_k": 1, "elision": "[…]", "min_tokens": 1}
+    output = await both(compress_tool(FunctionTool.from_defaults(look), **options), query="deer")
+    assert output.content == expected.text
+    callbacks = compress_callbacks(lambda result: "deer", **options)
+    output = await both(FunctionTool.from_defaults(look, **callbacks), query="deer")
+    assert output.content == expected.text
 
 
 async def test_I15_what_an_agent_sees_of_the_tool():

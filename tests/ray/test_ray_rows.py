@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from structured import ALL
 
-from secateurs import Compressor, Threshold
+from secateurs import Compressor, Threshold, TopK
 from secateurs.ray import CompressBatch
 from secateurs.ray.rows import COLUMNS, compress_rows
 
@@ -47,9 +48,22 @@ def test_the_added_columns_are_what_the_compressor_returns(batch, tiny):
         sentences = facts.pop("sentences")
         facts["sentences"] = [[one["start"], one["end"]] for one in sentences]
         facts["scores"] = [pytest.approx(one["score"], abs=1e-5) for one in sentences]
+        facts["frames"] = []
         facts["ranking_score"] = pytest.approx(facts["ranking_score"], abs=1e-5)
         assert {name: row[f"secateurs_{name}"] for name in COLUMNS} == facts
         assert row["d"] == result.original
+
+
+@pytest.mark.parametrize("elision", [None, "[…]"])
+def test_units_that_need_others_are_kept_with_them(batch, tiny, elision):
+    """Lists, tables, JSON and HTML come out well-formed; which units are kept as frame alone has a column."""
+    found = batch(threshold=0.0, top_k=2, elision=elision)(table(ALL)).to_pylist()
+    results = tiny.compress(QUERY, ALL, policy=Threshold(0.0) & TopK(2), elision=elision)
+    assert [row["secateurs_text"] for row in found] == [result.text for result in results]
+    assert [row["secateurs_spans"] for row in found] == [[list(span) for span in one.spans] for one in results]
+    frames = [[index for index, unit in enumerate(one.sentences) if unit.frame] for one in results]
+    assert [row["secateurs_frames"] for row in found] == frames
+    assert any(frames)
 
 
 def test_a_list_of_documents_gives_lists(batch, tiny):
@@ -107,7 +121,7 @@ def test_the_types_of_added_columns_do_not_depend_on_the_rows(batch, documents):
     inner = {name: kind.value_type for name, kind in types.items()} if many else types
     assert (inner["text"], inner["reason"], inner["ranking_score"]) == (pa.string(), pa.string(), pa.float64())
     assert inner["spans"] == inner["sentences"] == pa.list_(pa.list_(pa.int64()))
-    assert inner["scores"] == pa.list_(pa.float64())
+    assert (inner["scores"], inner["frames"]) == (pa.list_(pa.float64()), pa.list_(pa.int64()))
     assert inner["savings"].field("before").type == pa.int64()
 
 
@@ -164,6 +178,7 @@ def test_columns_that_cannot_be_right_are_named(batch, given, settings, message)
         ({"query_column": None, "query": " "}, "is blank"),
         ({"threshold": 1.5}, "threshold must be in"),
         ({"top_k": 0}, "top_k must be at least 1"),
+        ({"elision": " "}, "elision must be a printable mark"),
     ],
 )
 def test_wrong_settings_are_refused(batch, settings, message):

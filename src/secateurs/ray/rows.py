@@ -61,7 +61,8 @@ def compress_rows(
     """
     drafts = [_drafts(query, value) for query, value in zip(queries, documents, strict=True)]
     pairs = [one for row in drafts for one in row if not isinstance(one, Failed)]
-    results = iter(_compress(compressor, pairs, {"policy": policy, "elision": elision}))
+    options = {"policy": policy} if elision is None else {"policy": policy, "elision": elision}
+    results = iter(_compress(compressor, pairs, options))
     count = TokenCounter(compressor.encoding)
     rows: list[Cells] = []
     for value, row in zip(documents, drafts, strict=True):

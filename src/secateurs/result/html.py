@@ -12,6 +12,8 @@ from secateurs.result.compression import Compression
 from secateurs.result.hidden import find, numbers, summary
 from secateurs.result.span import Sentence
 
+_BLANK = " \t\r\n"  # no other white space: some of it is hidden, and a run of that is shown as one
+
 _STYLE = """
 .secateurs{font:15px/1.55 system-ui,sans-serif;max-width:52rem;color:#1a1a1a;background:#fff;padding:.8rem 1rem;
 border:1px solid #d0d7de;border-radius:8px;margin:.6rem 0}
@@ -68,8 +70,8 @@ def _body(compression: Compression) -> str:
 
 def _unit(original: str, unit: Sentence) -> str:
     """Return a unit as HTML; the white space around it is neither marked nor dimmed."""
-    start = unit.end - len(unit.text.lstrip())
-    end = max(start, unit.start + len(unit.text.rstrip()))
+    start = unit.end - len(unit.text.lstrip(_BLANK))
+    end = max(start, unit.start + len(unit.text.rstrip(_BLANK)))
     before, text, behind = (markup(original, *span) for span in ((unit.start, start), (start, end), (end, unit.end)))
     score = f"{unit.score:.3f}"
     if unit.frame:

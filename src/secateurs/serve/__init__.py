@@ -12,7 +12,7 @@ answers.py     results as JSON; tags.py, highlights no document can forge
 metrics.py     counts for Prometheus
 settings.py    limits, deadline, key
 server.py      uvicorn with patience that ends, and a graceful end; command.py runs it
-page.py        the page at `/`, and saved as a file; steps.py counts for it
+page.py        the page at `/`, and saved as a file; steps.py, what a document becomes and costs at every threshold
 
 Every refusal is `{"error": {"type": ..., "message": ...}}` with a status that says what to do:
 
