@@ -80,7 +80,7 @@ def decode(raw: bytes) -> str:
     try:
         text = raw.decode(encoding)
     except UnicodeDecodeError as error:
-        if encoding == "utf-32" and (text := _as_utf_16(raw)) is not None:
+        if raw.startswith(codecs.BOM_UTF32_LE) and (text := _as_utf_16(raw)) is not None:
             return text
         raise _not_text(raw, encoding, error) from None
     if encoding == "utf-8" and (order := _every_second_nul(raw[:_LOOKED_AT])) is not None:
