@@ -57,7 +57,7 @@ class Folders:
             return decode(raw)
         except NotTextError as error:
             raise RefusedError(
-                f"{shown(path)} is {error}. {error.advice('it')}. Then pass the path of that."
+                f"{shown(path)} is {error}. {error.advice(shown(path))}; then pass that path."
             ) from None
 
     def _find(self, path: str) -> tuple[Path, Path]:
