@@ -56,10 +56,12 @@ class Line:
     Attributes:
         text: What of it is looked at: without colours and time stamp, its middle left out where it is long.
         units: Indices of the units that it is made of.
+        part: Whether it is a unit of a longer line.
     """
 
     text: str
     units: range
+    part: bool = False
 
 
 class _Weights:
@@ -210,7 +212,7 @@ def _line(pieces: Sequence[str], units: Sequence[Sentence], some: range) -> Iter
         yield Line(_plain("".join(pieces)), some)
         return
     for index in some:
-        yield Line(_plain(units[index].text.strip("\r\n")), range(index, index + 1))
+        yield Line(_plain(units[index].text.strip("\r\n")), range(index, index + 1), part=True)
 
 
 def _plain(text: str) -> str:
@@ -228,10 +230,15 @@ def _plain(text: str) -> str:
 
 def _is_output(lines: Sequence[Line]) -> bool:
     """Return whether a document is what a command wrote, rather than prose, code or data."""
-    texts = [line.text for line in lines if line.text.strip()]
-    if not texts or texts[0].lstrip()[:1] in ("{", "<"):
+    some = [line for line in lines if line.text.strip()]
+    if not some or some[0].text.lstrip()[:1] in ("{", "<"):
         return False
-    prose = sum(len(text) > 30 and len(_SENTENCE.findall(text + " A")) > (len(text) < 100) for text in texts)
-    headings = sum(text.startswith("#") and not text.startswith("##[") for text in texts)
-    code = sum(_CODE.match(text) is not None for text in texts)
-    return prose < 0.25 * len(texts) and headings < 0.05 * len(texts) + 1 and code < 0.4 * len(texts)
+    prose = sum(line.part or _is_prose(line.text) for line in some)
+    headings = sum(line.text.startswith("#") and not line.text.startswith("##[") for line in some)
+    code = sum(_CODE.match(line.text) is not None for line in some)
+    return prose < 0.25 * len(some) and headings < 0.05 * len(some) + 1 and code < 0.4 * len(some)
+
+
+def _is_prose(text: str) -> bool:
+    """Return whether a line is a sentence and more: a short one holds two ends of sentences, a long one one."""
+    return len(text) > 30 and len(_SENTENCE.findall(text + " A")) > (len(text) < 100)

@@ -1,0 +1,442 @@
+"""Policies: what they are, the simple ones, and how they combine.
+
+Source: policies as callables that combine, after tenacity's retry strategies.
+"""
+
+from __future__ import annotations
+
+import ast
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from secateurs.errors import in_short
+from secateurs.policy.candidates import (
+    among,
+    best_first,
+    flags_of,
+    longest_fit,
+    scatter,
+    scored,
+    signs_of,
+    text_of,
+)
+from secateurs.policy.signals import EDGE
+from secateurs.result.span import Sentence
+from secateurs.segment.blocks import is_heading
+from secateurs.support.arguments import check_count, check_threshold
+
+Count = Callable[[str], int]
+WhenEmpty = Literal["drop", "best", "original"]
+
+
+class Policy(ABC):
+    """Decides which sentences of one document stay."""
+
+    @abstractmethod
+    def __call__(self, sentences: Sequence[Sentence], count: Count) -> list[bool]:
+        """Decide one document.
+
+        Args:
+            sentences: All sentences of the document, in source order, with their scores.
+            count: Counts the LLM tokens of a text.
+
+        Returns:
+            One flag a sentence: whether it stays.
+        """
+
+    @property
+    def parts(self) -> tuple[Policy, ...]:
+        """The policies it is made of; none where it is simple."""
+        return ()
+
+    @property
+    def budgeted(self) -> bool:
+        """Whether a number of LLM tokens limits what it keeps."""
+        return any(_has_budget(part) for part in self.parts)
+
+    def with_parts(self, parts: tuple[Policy, ...]) -> Policy:
+        """Return it made of as many other policies."""
+        return self
+
+    def __or__(self, other: Policy) -> Policy:
+        return AnyOf((self, other)) if isinstance(other, Policy) else NotImplemented
+
+    def __and__(self, other: Policy) -> Policy:
+        return AllOf((self, other)) if isinstance(other, Policy) else NotImplemented
+
+    @staticmethod
+    def parse(source: str) -> Policy:
+        """Read a policy from its source, as `repr` writes it; nothing is evaluated.
+
+        Args:
+            source: For example `"Threshold(0.5) | TopK(1)"`.
+
+        Returns:
+            The policy.
+
+        Raises:
+            ValueError: The source is not a policy, or an argument is wrong.
+
+        Example:
+            >>> Policy.parse("Threshold(0.5) & TokenBudget(200)")
+            Threshold(0.5) & TokenBudget(200)
+        """
+        try:
+            return _build(ast.parse(source.strip(), mode="eval").body)
+        except (SyntaxError, TypeError, RecursionError, MemoryError, AttributeError, UnicodeError) as error:
+            why = str(error)[:200] or type(error).__name__
+            raise ValueError(
+                f"not a policy: {in_short(source)} ({why}). Write for example 'Threshold(0.5) | TopK(1)', with "
+                f"{', '.join(POLICIES)}, combined with | and &."
+            ) from None
+
+
+@dataclass(frozen=True, repr=False)
+class Threshold(Policy):
+    """Keep the sentences with `score >= t`.
+
+    Args:
+        t: A probability in [0, 1]; 0.0 keeps everything.
+        when_empty: What to do with a document in which no sentence passes: `"drop"` it, keep its `"best"`
+            sentence, or keep the `"original"`.
+    """
+
+    t: float
+    when_empty: WhenEmpty = "drop"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "t", check_threshold(self.t))
+        check_when_empty(self.when_empty)
+
+    def __call__(self, sentences: Sequence[Sentence], count: Count) -> list[bool]:
+        """Decide one document."""
+        flags = [sentence.score >= self.t for sentence in sentences]
+        if any(flags) or self.when_empty == "drop":
+            return flags
+        return [True] * len(flags) if self.when_empty == "original" else TopK(1)(sentences, count)
+
+    def __repr__(self) -> str:
+        extra = "" if self.when_empty == "drop" else f", when_empty={self.when_empty!r}"
+        return f"Threshold({self.t!r}{extra})"
+
+
+@dataclass(frozen=True, repr=False)
+class TopK(Policy):
+    """Keep the `k` best sentences; of equal scores the earlier.
+
+    Args:
+        k: At least 1.
+    """
+
+    k: int
+
+    def __post_init__(self) -> None:
+        check_count(self.k, "k", least=1)
+
+    def __call__(self, sentences: Sequence[Sentence], count: Count) -> list[bool]:
+        """Decide one document."""
+        return flags_of(best_first(sentences)[: self.k], len(sentences))
+
+    def __repr__(self) -> str:
+        return f"TopK({self.k})"
+
+
+@dataclass(frozen=True, repr=False)
+class TokenBudget(Policy):
+    """Keep the best sentences while the kept text counts at most `n` LLM tokens, exactly.
+
+    The sentences are taken best first; the first that no longer fits ends it, so that no worse sentence is ever
+    kept in place of a better one.
+
+    Args:
+        n: LLM tokens, at least 0.
+    """
+
+    n: int
+
+    def __post_init__(self) -> None:
+        check_count(self.n, "n", least=0)
+
+    def __call__(self, sentences: Sequence[Sentence], count: Count) -> list[bool]:
+        """Decide one document."""
+        order = best_first(sentences)
+        fitting = longest_fit(order, self.n, lambda some: count(text_of(sentences, some)))
+        return flags_of(order[:fitting], len(sentences))
+
+    @property
+    def budgeted(self) -> bool:
+        """True."""
+        return True
+
+    def __repr__(self) -> str:
+        return f"TokenBudget({self.n})"
+
+
+@dataclass(frozen=True, repr=False)
+class Neighbours(Policy):
+    """Let a kept sentence keep its neighbours, and the heading it stands under.
+
+    "It was completed in 1889." says nothing without the sentence before it. In `p | Neighbours(...)` the kept
+    sentences are those of `p`; alone they are those of the checkpoint's default policy.
+
+    Args:
+        before: Sentences to keep before each kept one.
+        after: Sentences to keep after each kept one.
+    """
+
+    before: int = 1
+    after: int = 0
+
+    def __post_init__(self) -> None:
+        check_count(self.before, "before", least=0)
+        check_count(self.after, "after", least=0)
+
+    def __call__(self, sentences: Sequence[Sentence], count: Count) -> list[bool]:
+        """Decide one document."""
+        return self.extend(sentences, [sentence.kept for sentence in sentences])
+
+    def extend(self, sentences: Sequence[Sentence], flags: Sequence[bool]) -> list[bool]:
+        """Return the flags with the neighbours and headings of the kept sentences added."""
+        extended = list(flags)
+        heading: int | None = None
+        for index, sentence in enumerate(sentences):
+            if is_heading(sentence.text):
+                heading = index
+            if not flags[index]:
+                continue
+            for neighbour in range(max(index - self.before, 0), min(index + self.after + 1, len(flags))):
+                extended[neighbour] = True
+            if heading is not None:
+                extended[heading] = True
+        return extended
+
+    def __repr__(self) -> str:
+        return f"Neighbours(before={self.before}, after={self.after})"
+
+
+@dataclass(frozen=True)
+class Default(Policy):
+    """Stand for the checkpoint's own policy; for a service's own, where a service is asked.
+
+    `resolve` puts that policy in its place. Called without that, by hand, it keeps what is marked as kept: where
+    `Neighbours` starts from when it stands alone.
+
+    Example:
+        >>> resolve(Default() & TopK(3), Threshold(0.2))
+        Threshold(0.2) & TopK(3)
+    """
+
+    def __call__(self, sentences: Sequence[Sentence], count: Count) -> list[bool]:
+        """Decide one document."""
+        return [sentence.kept for sentence in sentences]
+
+
+@dataclass(frozen=True, repr=False)
+class Signals(Policy):
+    r"""Keep what must not be lost of a tool's output, whatever the query.
+
+    Errors, failures and warnings with their trace and place, totals and exit codes, the heads of diffs, changed
+    files, the first and last lines of what a command wrote: by the table in `policy/shapes.py`, in English and
+    Chinese. Where a limit beside it chooses, as in `(Default() | Signals()) & TokenBudget(n)`, a signal counts as
+    what it weighs, if that is more than its score.
+
+    Args:
+        edges: Whether the first and last lines of command output are kept, too.
+
+    Example:
+        >>> lines = ["$ make\n", "cc -c a.c\n", "a.c:3:5: error: expected ';'\n", "make: *** [all] Error 1\n"]
+        >>> Signals()([Sentence(0, 0, line, 0.0, False) for line in lines], len)
+        [True, False, True, True]
+    """
+
+    edges: bool = True
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.edges, bool):
+            raise TypeError(f"edges must be True or False, got {self.edges!r}")
+
+    def __call__(self, sentences: Sequence[Sentence], count: Count) -> list[bool]:
+        """Decide one document."""
+        return [weight > 0 for weight in self.weights(sentences)]
+
+    def weights(self, sentences: Sequence[Sentence]) -> list[float]:
+        """Return what each sentence weighs as a signal, from 0.0 for none to 1.0."""
+        signs = signs_of(sentences)
+        weights = list(signs.weights)
+        for index in signs.edges if self.edges else ():
+            weights[index] = max(weights[index], EDGE)
+        return weights
+
+    def __repr__(self) -> str:
+        return "Signals()" if self.edges else "Signals(edges=False)"
+
+
+@dataclass(frozen=True, repr=False)
+class AnyOf(Policy):
+    """What any of the policies keeps, then extended by its `Neighbours`; written `a | b`."""
+
+    policies: tuple[Policy, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "policies", _flatten(self.policies, AnyOf))
+        if any(_has_budget(policy) for policy in self.policies):
+            raise ValueError(
+                f"a TokenBudget cannot stand inside `|`, got {self!r}: what the other side adds would exceed it. "
+                "Limit the whole instead: (a | b) & TokenBudget(n)."
+            )
+
+    def __call__(self, sentences: Sequence[Sentence], count: Count) -> list[bool]:
+        """Decide one document."""
+        neighbours = [policy for policy in self.policies if isinstance(policy, Neighbours)]
+        choosers = [policy for policy in self.policies if not isinstance(policy, Neighbours)]
+        if choosers:
+            flags = [any(column) for column in zip(*(p(sentences, count) for p in choosers), strict=True)]
+        else:
+            flags = [sentence.kept for sentence in sentences]
+        extended = [policy.extend(sentences, flags) for policy in neighbours]
+        return [any(column) for column in zip(flags, *extended, strict=True)]
+
+    @property
+    def parts(self) -> tuple[Policy, ...]:
+        """The policies it is made of."""
+        return self.policies
+
+    def with_parts(self, parts: tuple[Policy, ...]) -> Policy:
+        """Return the same of other policies."""
+        return AnyOf(parts)
+
+    def __repr__(self) -> str:
+        return " | ".join(map(repr, self.policies))
+
+
+@dataclass(frozen=True, repr=False)
+class AllOf(Policy):
+    """What all of the policies keep; written `a & b`.
+
+    `TopK` and `TokenBudget` choose among what the others keep, so that neighbours added by one side are limited
+    like everything else. They choose by score; where `Signals` is among the others, by what a signal weighs, if that
+    is more.
+    """
+
+    policies: tuple[Policy, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "policies", _flatten(self.policies, AllOf))
+
+    def __call__(self, sentences: Sequence[Sentence], count: Count) -> list[bool]:
+        """Decide one document."""
+        limits = [policy for policy in self.policies if isinstance(policy, LIMITS)]
+        choosers = [policy for policy in self.policies if not isinstance(policy, LIMITS)]
+        flags = [True] * len(sentences)
+        for policy in choosers:
+            flags = [flag and also for flag, also in zip(flags, policy(sentences, count), strict=True)]
+        seen = weighed(self, sentences) if limits else sentences
+        for policy in limits:
+            some = [index for index, flag in enumerate(flags) if flag]
+            flags = scatter(some, policy(among(seen, some), count), len(sentences))
+        return flags
+
+    @property
+    def parts(self) -> tuple[Policy, ...]:
+        """The policies it is made of."""
+        return self.policies
+
+    def with_parts(self, parts: tuple[Policy, ...]) -> Policy:
+        """Return the same of other policies."""
+        return AllOf(parts)
+
+    def __repr__(self) -> str:
+        return " & ".join(f"({policy!r})" if isinstance(policy, AnyOf) else repr(policy) for policy in self.policies)
+
+
+def leaves(policy: Policy) -> Iterator[Policy]:
+    """Yield the simple policies that a policy is made of."""
+    parts = policy.parts if isinstance(policy, Policy) else ()  # any callable may decide
+    if not parts:
+        yield policy
+    for part in parts:
+        yield from leaves(part)
+
+
+def mapped(policy: Policy, change: Callable[[Policy], Policy]) -> Policy:
+    """Return a policy with each simple one in it changed; the very same where none is.
+
+    Args:
+        policy: A policy, or any callable that decides like one.
+        change: Returns what stands in the place of a simple policy.
+    """
+    parts = policy.parts if isinstance(policy, Policy) else ()
+    if not parts:
+        return change(policy)
+    changed = tuple(mapped(part, change) for part in parts)
+    return policy if changed == parts else policy.with_parts(changed)
+
+
+def check_when_empty(value: object) -> None:
+    """Refuse what is none of the things to do where nothing passes."""
+    if value not in ("drop", "best", "original"):
+        raise ValueError(f"when_empty must be 'drop', 'best' or 'original', got {value!r}")
+
+
+def check_policy(policy: object) -> Policy:
+    """Return a policy, or say that it is none."""
+    if not callable(policy):
+        raise TypeError(f"policy must be a policy such as Threshold(0.3) | TopK(1), got {policy!r}")
+    return cast("Policy", policy)  # any callable of the same signature will do
+
+
+def _flatten(policies: Sequence[Policy], kind: type[AnyOf] | type[AllOf]) -> tuple[Policy, ...]:
+    flat: list[Policy] = []
+    for policy in policies:
+        flat.extend(policy.policies if isinstance(policy, kind) else (policy,))
+    return tuple(flat)
+
+
+def _has_budget(policy: Policy) -> bool:
+    return isinstance(policy, Policy) and policy.budgeted  # any callable may decide
+
+
+def weighed(policy: Policy, sentences: Sequence[Sentence]) -> Sequence[Sentence]:
+    """Return the sentences as limits see them beside a policy: signals with what they weigh, if that is more."""
+    weights = [leaf.weights(sentences) for leaf in leaves(policy) if isinstance(leaf, Signals)]
+    if not weights:
+        return sentences
+    return scored(sentences, [max(one.score, *column) for one, *column in zip(sentences, *weights, strict=True)])
+
+
+_DEEPEST = 20  # policies that are arguments of others
+LIMITS = (TopK, TokenBudget)  # they choose among what the others keep
+POLICIES: dict[str, Callable[..., Policy]] = {
+    "Threshold": Threshold,
+    "TopK": TopK,
+    "TokenBudget": TokenBudget,
+    "Neighbours": Neighbours,
+    "Default": Default,
+    "Signals": Signals,
+}
+
+
+def _build(node: ast.expr, depth: int = 0) -> Policy:
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        return _build(node.left, depth) | _build(node.right, depth)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitAnd):
+        return _build(node.left, depth) & _build(node.right, depth)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in POLICIES:
+        keywords = {str(keyword.arg): _argument(keyword.value, depth) for keyword in node.keywords}
+        if len(keywords) < len(node.keywords):
+            raise TypeError(f"{node.func.id} is given one argument twice")
+        return POLICIES[node.func.id](*(_argument(one, depth) for one in node.args), **keywords)
+    raise TypeError(f"{ast.unparse(node)!r} is not one")
+
+
+def _argument(node: ast.expr, depth: int) -> object:
+    if isinstance(node, (ast.Call, ast.BinOp)):
+        if depth == _DEEPEST:
+            raise TypeError(f"more than {_DEEPEST} policies inside each other")
+        return _build(node, depth + 1)
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        raise TypeError(f"{ast.unparse(node)!r} is no number") from None
