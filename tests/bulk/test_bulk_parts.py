@@ -354,3 +354,31 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "out").write_text("")
     with pytest.raises(OutputError, match="Name a folder you may write to"), only_run(tmp_path / "out"):
         pass
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])
+def test_lines_in_an_encoding_with_a_mark(job, work, tmp_path, encoding, name):
+    """JSON lines as PowerShell writes them give what the same lines in UTF-8 give, in shards as well."""
+    text = "\n".join(lines(20))
+    outputs = []
+    for folder, coding in (("plain", "utf-8"), ("marked", encoding)):
+        (tmp_path / folder).mkdir()
+        raw = text.encode(coding)
+        (tmp_path / folder / name).write_bytes(gzip.compress(raw) if name.endswith(".gz") else raw)
+        output, receipts = work(tmp_path / folder / name, job, f"{folder}-out")
+        outputs.append([output.part(number).read_bytes() for number in range(len(receipts))])
+    assert outputs[0] == outputs[1]
+    assert len(outputs[0]) == 3
+
+
+def test_half_a_pair_in_utf_16_is_a_bad_line(job, work, tmp_path):
+    """Half a surrogate pair spoils the line it stands in, and no other; a file cut in half a character is refused."""
+    path = tmp_path / "a.jsonl"
+    rows = [json.dumps(good_row(number)) for number in range(4)]
+    path.write_bytes("\n".join([rows[0], '{"d": "\ud800"}', *rows[1:]]).encode("utf-16", "surrogatepass"))
+    _, [receipt] = work(path, job)
+    assert [(one["row"], one["reason"][:9]) for one in receipt["errors"]] == [(2, "not UTF-8")]
+    path.write_bytes("\n".join(rows).encode("utf-16")[:-1])
+    with pytest.raises(UnreadableError, match="truncated data"):
+        work(path, job, "again")

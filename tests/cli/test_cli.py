@@ -221,6 +221,30 @@ def test_standard_input_is_a_document():
         assert done.stderr == b""
 
 
+MARKED = ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"]
+
+
+@pytest.mark.parametrize("encoding", MARKED)
+def test_a_file_that_names_its_encoding_is_read_in_it(run, tmp_path, encoding):
+    """What PowerShell, Notepad and Excel write, UTF-8, UTF-16 or UTF-32 behind a mark, is the text it says."""
+    text = DEER.read_text(encoding="utf-8")
+    mark = "\ufeff" if encoding.endswith(("-le", "-be")) else ""
+    found = run("compress", DEER_QUERY, _file(tmp_path, (mark + text).encode(encoding)), "--format", "json")
+    plain = run("compress", DEER_QUERY, DEER, "--format", "json")
+    assert (found.code, found.err) == (0, "")
+    first, second = (json.loads(done.out)["documents"][0] for done in (found, plain))
+    assert {**first, "source": None} == {**second, "source": None}
+
+
+def test_standard_input_names_its_encoding_too():
+    """Standard input is read by its mark, as a file is."""
+    command = [sys.executable, "-m", "secateurs", "compress", DEER_QUERY, "-", "--format", "json"]
+    text = DEER.read_text(encoding="utf-8")
+    found = subprocess.run(command, input=text.encode("utf-16"), capture_output=True, check=True)
+    plain = subprocess.run(command, input=text.encode(), capture_output=True, check=True)
+    assert json.loads(found.stdout) == json.loads(plain.stdout)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -228,6 +252,9 @@ def test_standard_input_is_a_document():
         (lambda tmp: [tmp], "is a directory"),
         (lambda tmp: [_file(tmp, b"")], "is empty"),
         (lambda tmp: [_file(tmp, b"caf\xe9 au lait")], "is not UTF-8 (byte 3 is 0xe9)"),
+        (lambda tmp: [_file(tmp, b"caf\xe9 au lait")], "Find out which it has"),
+        (lambda tmp: [_file(tmp, b"\xff\xfeA")], "is marked as UTF-16, and is not"),
+        (lambda tmp: [_file(tmp, "Ann built it.".encode("utf-16-le"))], "iconv -f utf-16le -t utf-8"),
         (lambda tmp: [DEER, "--threshold", "1.5"], "threshold must be in [0, 1], got 1.5"),
         (lambda tmp: [DEER, "--threshold", "nan"], "threshold must be in [0, 1], got nan"),
         (lambda tmp: [DEER, "--threshold", "high"], "--threshold"),

@@ -107,12 +107,29 @@ def test_what_is_no_text_file_is_refused(tree):
         ("deep", "is a folder"),
         ("", "is a folder"),
         ("pipe", "no ordinary file"),
-        ("image.png", r"not UTF-8 text \(byte 0 is 0x89\)"),
+        ("image.png", r"not UTF-8 \(byte 0 is 0x89\): it is a picture"),
         ("nope.txt", "there is no file 'nope.txt'"),
         ("a.txt/b", "there is no file"),
     ]:
         with pytest.raises(RefusedError, match=message):
             folders(tree).read(path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_files_with_a_mark_are_read(tree, encoding):
+    """A file that says its encoding is read in it, as PowerShell and Notepad write them, and the mark is no text."""
+    (tree / "docs" / "marked.txt").write_bytes("水车 was built in 1842.\r\n".encode(encoding))
+    assert folders(tree).read("marked.txt") == "水车 was built in 1842.\r\n"
+
+
+def test_another_encoding_is_not_guessed(tree):
+    """An agent is told how to find out the encoding, and to pass the converted file."""
+    (tree / "docs" / "old.txt").write_bytes(b"caf\xe9")
+    with pytest.raises(
+        RefusedError, match=r"no mark of another encoding\. Find out which.*then pass that path\."
+    ) as error:
+        folders(tree).read("old.txt")
+    assert "latin" not in str(error.value)
 
 
 def test_large_files_are_refused(tree):

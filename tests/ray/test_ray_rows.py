@@ -125,6 +125,58 @@ def test_the_types_of_added_columns_do_not_depend_on_the_rows(batch, documents):
     assert inner["savings"].field("before").type == pa.int64()
 
 
+NOTHING = [
+    pytest.param(pa.table({"q": [QUERY], "d": pa.nulls(1)}), id="nulls"),
+    pytest.param(pa.table({"q": pa.nulls(3), "d": pa.nulls(3)}), id="no query either"),
+    pytest.param(pa.table({"q": pa.array([], pa.string()), "d": pa.nulls(0)}), id="no rows"),
+    pytest.param(
+        pa.table({"q": [QUERY], "d": pa.array([None], pa.float64())}), id="nulls that a reader calls numbers"
+    ),
+    pytest.param(pd.DataFrame({"q": [QUERY], "d": [None]}), id="a data frame of None"),
+    pytest.param(pd.DataFrame({"q": [], "d": []}), id="an empty data frame"),
+    pytest.param({"q": np.array([QUERY]), "d": np.array([None], dtype=object)}, id="arrays of None"),
+]
+
+
+def kinds(done: pa.Table) -> dict[str, pa.DataType]:
+    return {name: done.schema.field(f"secateurs_{name}").type for name in COLUMNS}
+
+
+@pytest.mark.parametrize("nothing", NOTHING)
+@pytest.mark.parametrize("documents", [[MILL], [[MILL, None]]])
+def test_a_batch_of_nulls_goes_together_with_the_others(batch, documents, nothing):
+    """A batch in which every document is null has the columns of the batches before it, and is joined to them."""
+    one = batch()
+    full = one(table(documents))
+    empty = one(nothing)
+    assert kinds(empty) == kinds(full)
+    ours = [f"secateurs_{name}" for name in COLUMNS]
+    joined = pa.concat_tables([full.select(ours), empty.select(ours)])  # strictly: one schema
+    assert joined.num_rows == 1 + len(nothing["q"])
+
+
+@pytest.mark.parametrize("nothing", NOTHING)
+@pytest.mark.parametrize("documents", [[MILL], [[MILL, None]]])
+def test_a_first_batch_of_nulls_is_what_many_says(batch, documents, nothing):
+    """`many` says what no batch has shown yet: each actor, whichever batch it is given, returns the same types."""
+    many = isinstance(documents[0], list)
+    assert kinds(batch(many=many)(nothing)) == kinds(batch(many=many)(table(documents)))
+    assert kinds(batch(many=many)(nothing)) == kinds(batch()(table(documents)))
+
+
+def test_one_document_is_a_list_of_one_where_many_says_so(batch):
+    """With `many=True` a batch without any list has lists, as the batches beside it; `many=False` refuses lists."""
+    mixed = np.empty(2, dtype=object)
+    mixed[:] = [MILL, [MILL, TIDES]]
+    lists, strings = batch(many=True), {"q": np.array([QUERY]), "d": np.array([MILL])}
+    assert kinds(lists(strings)) == kinds(lists({"q": np.array([QUERY] * 2), "d": mixed}))
+    for documents in (table([[MILL]]), {"q": np.array([QUERY] * 2), "d": mixed}):
+        with pytest.raises(TypeError, match="'d' holds lists, and many=False says"):
+            batch(many=False)(documents)
+    with pytest.raises(TypeError, match="many must be True, False or None, got 1"):
+        batch(many=1)
+
+
 def test_every_batch_format_of_ray_will_do(batch):
     """NumPy columns, ragged ones too, data frames and tables give the same result; other columns come along."""
     documents = [[MILL, TIDES], [MILL]]

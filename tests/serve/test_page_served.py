@@ -71,11 +71,14 @@ def test_files_are_dropped_and_chosen(show, address, tmp_path):
           data.items.add(new File(["Ann built it."], "a.txt"));
           data.items.add(new File([new Uint8Array([0xff, 0xfe, 0x41])], "bad.bin"));
           data.items.add(new File(["水车建于1842年。"], "乙.txt"));
+          data.items.add(new File([new Uint8Array([0xff, 0xfe, 0x34, 0x6c, 0x66, 0x8f])], "丙.txt"));
           document.body.dispatchEvent(new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: data }));
         }"""
     )
-    view.tab.locator("#documents li").nth(1).wait_for()
-    assert view.tab.locator("#documents .name").all_inner_texts() == ["a.txt", "乙.txt"]
+    view.tab.locator("#documents li").nth(2).wait_for()
+    assert view.tab.locator("#documents .name").all_inner_texts() == ["a.txt", "乙.txt", "丙.txt"]
+    assert view.tab.locator("#documents li").nth(2).locator("textarea").input_value() == "水车"  # UTF-16
+    view.tab.get_by_role("button", name="Remove 丙.txt").click()
     view.wait("#message")
     assert view.text("#message") == "bad.bin is not text in UTF-8."
     chosen = tmp_path / "c.txt"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -18,6 +18,7 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, cast
 
 from secateurs.adapters.protocol import CompressorLike
 from secateurs.adapters.report import Report
+from secateurs.policy import Policy, WhenEmpty
 
 OnError = Literal["keep", "raise"]
 OnReport = Callable[[Report], object]
@@ -43,8 +44,12 @@ class AgentFields:
     device: str = "auto"
     """`"auto"`, `"cpu"`, `"mps"`, `"cuda"` or `"cuda:N"`."""
 
+    policy: Policy | str | None = None
+    """Which sentences stay, as a policy or its source, such as `"Threshold(0.3) | TopK(1)"`; `Default()` in it is the
+    compressor's own. None for that, and of a tool's output for `ToolOutput()`. The fields below narrow it."""
+
     threshold: float | None = None
-    """Keep sentences with at least this probability; None for the compressor's own policy."""
+    """Keep sentences with at least this probability; None for what the policy says."""
 
     top_k: int | None = None
     """Keep at most this many sentences a document."""
@@ -59,6 +64,14 @@ class AgentFields:
     elision: str | None = None
     """What stands where something was cut, such as `"[…]"`; None for the compressor's own, mostly nothing. It costs
     what it counts."""
+
+    when_empty: WhenEmpty | None = None
+    """What to do where nothing passes: `"drop"` the document, keep its `"best"` sentence or the `"original"`; None
+    for what the policy says. Of a tool's output None keeps a short one whole and the best lines of a longer one, and
+    `"drop"` leaves a note in its place."""
+
+    neighbours: int | Sequence[int] | None = None
+    """Keep also so many sentences before and after each kept one; two numbers for before and after."""
 
     timeout: float | None = None
     """Seconds a call may take, the loading of the weights at the first not counted; None for as long as it takes. A

@@ -25,6 +25,7 @@ from pydantic.json_schema import SkipJsonSchema
 from secateurs.adapters.fields import DocumentFields, described
 from secateurs.adapters.runner import Runner
 from secateurs.adapters.settings import Settings
+from secateurs.policy import Policy
 
 if TYPE_CHECKING:
 
@@ -37,6 +38,8 @@ else:
         """Return each field as pydantic makes it; what no JSON type stands for is neither written nor shown."""
         made = {}
         hints, texts = get_type_hints(DocumentFields), described(DocumentFields)
+        hints["policy"] = SkipJsonSchema[Policy] | str | None  # of both, JSON knows the source
+        hints["neighbours"] = int | tuple[int, int] | None
         for one in fields(DocumentFields):
             hint, shown = hints[one.name], one.name not in ("compressor", "on_report")
             field = Field(default=one.default, description=texts.get(one.name), exclude=not shown, repr=shown)
@@ -62,10 +65,24 @@ class AdapterModel(_Model):
     def _accept_path(cls, value: object) -> object:
         return fspath(value) if isinstance(value, PathLike) else value
 
+    @field_validator("policy", mode="before")
+    @classmethod
+    def _read_policy(cls, value: object) -> object:
+        return Policy.parse(value) if isinstance(value, str) else value
+
+    @field_validator("neighbours", mode="before")
+    @classmethod
+    def _accept_list(cls, value: object) -> object:
+        return tuple(value) if isinstance(value, list) else value  # as JSON writes a pair
+
     @model_validator(mode="after")
     def _check_settings(self) -> Self:
         Settings.of(self)
         return self
+
+    @field_serializer("policy")
+    def _source(self, value: object) -> str | None:
+        return Settings.of(self).source()
 
     @field_serializer("model", "encoding")
     def _portable(self, value: object, info: FieldSerializationInfo) -> Any:

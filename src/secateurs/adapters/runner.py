@@ -12,15 +12,16 @@ import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 from weakref import WeakValueDictionary
 
+from secateurs.adapters.choice import the_threshold
 from secateurs.adapters.failure import FailureLog, as_failure
 from secateurs.adapters.protocol import CompressorLike
 from secateurs.adapters.report import Report, without_text
 from secateurs.adapters.settings import Settings
 from secateurs.errors import Error, describe
-from secateurs.policy import Policy, Threshold, combine
 from secateurs.result.compression import Compression
 from secateurs.result.savings import Savings
 from secateurs.support.fork import ForkLock
@@ -148,8 +149,7 @@ class Runner:
             try:
                 compressor = self.load(settings)
                 results = compressor.compress(query, _given(texts), **_options(settings, compressor))
-                found = _aligned(texts, results)
-                outcome = _finish(settings, query, ids, found, compressor)
+                outcome = _finish(settings, query, ids, _aligned(texts, results), compressor)
             except BaseException as error:
                 outcome = self._failed(settings, query, texts, as_failure(error))
         self._tell(settings, outcome)
@@ -166,8 +166,8 @@ class Runner:
                 if compressor is None:
                     compressor = await asyncio.to_thread(self.load, settings)
                 results = await compressor.acompress(query, _given(texts), **_options(settings, compressor))
-                found = _aligned(texts, results)
-                outcome = _finish(settings, query, ids, found, compressor)
+                finish = partial(_finish, settings, query, ids, _aligned(texts, results), compressor)
+                outcome = await asyncio.to_thread(finish) if settings.settles else finish()
             except BaseException as error:
                 outcome = self._failed(settings, query, texts, as_failure(error))
         self._tell(settings, outcome)
@@ -212,18 +212,9 @@ def _key(settings: Settings) -> _Key:
     return os.getpid(), settings.model, settings.device, settings.encoding  # a fork leaves compressors behind
 
 
-def _policy(settings: Settings, compressor: CompressorLike) -> Policy:
-    return combine(
-        threshold=settings.threshold,
-        top_k=settings.top_k,
-        max_tokens=settings.max_tokens,
-        default=compressor.policy,
-    )
-
-
 def _options(settings: Settings, compressor: CompressorLike) -> dict[str, Any]:
     """Return the keyword arguments of `compress`."""
-    return {"policy": _policy(settings, compressor), **settings.call_options()}
+    return {"policy": settings.choice(compressor.policy), **settings.call_options()}
 
 
 def _given(texts: Sequence[str | None]) -> list[str]:
@@ -255,6 +246,8 @@ def _finish(
     found: Sequence[Compression | None],
     compressor: CompressorLike,
 ) -> Outcome:
+    policy = settings.choice(compressor.policy)
+    found = settings.settle(found, policy)
     returned = _ordered(settings, found)
     left = {one.index for one in returned}
     dropped = tuple(one for index, one in enumerate(ids) if index not in left)
@@ -263,9 +256,6 @@ def _finish(
         for index, one in enumerate(found)
         if one is not None
     )
-    threshold = settings.threshold
-    if threshold is None and isinstance(compressor.policy, Threshold):
-        threshold = compressor.policy.t
     report = Report(
         query,
         tuple(one for one in found if one is not None),
@@ -273,6 +263,7 @@ def _finish(
         dropped,
     )
     failure = _failed_document(found) if settings.on_error == "raise" else None
+    threshold = the_threshold(policy) if settings.threshold is None else settings.threshold
     return Outcome(report, returned, compressor.name, threshold, failure)
 
 

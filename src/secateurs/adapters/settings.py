@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
+from secateurs.adapters.choice import choose, read_policy
 from secateurs.adapters.fields import DEFAULT_ENCODING, DocumentFields
 from secateurs.adapters.protocol import CompressorLike
 from secateurs.errors import DeviceError
+from secateurs.policy import Default, Policy, check_when_empty
+from secateurs.result.compression import Compression
 from secateurs.result.savings import TokenCounter
 from secateurs.support.arguments import check_count, check_elision, check_seconds, check_threshold
 from secateurs.support.names import BUNDLED, checkpoint_name, model_of
@@ -30,14 +34,7 @@ class Settings(DocumentFields):
     """
 
     def __post_init__(self) -> None:
-        if self.threshold is not None:
-            check_threshold(self.threshold)
-        if self.top_k is not None:
-            check_count(self.top_k, "top_k", least=1)
-        if self.max_tokens is not None:
-            check_count(self.max_tokens, "max_tokens", least=0)
-        if self.max_total_tokens is not None:
-            check_count(self.max_total_tokens, "max_total_tokens", least=0)
+        self._check_choice()
         check_elision(self.elision)
         self._check_order()
         if self.timeout is not None:
@@ -54,6 +51,22 @@ class Settings(DocumentFields):
             )
         if self.compressor is not None:
             self._check_compressor(self.compressor)
+
+    def _check_choice(self) -> None:
+        """Check what says which sentences stay, and that nothing of it contradicts another."""
+        if self.policy is not None:
+            self.policy = read_policy(self.policy)
+        if self.threshold is not None:
+            check_threshold(self.threshold)
+        if self.top_k is not None:
+            check_count(self.top_k, "top_k", least=1)
+        if self.max_tokens is not None:
+            check_count(self.max_tokens, "max_tokens", least=0)
+        if self.max_total_tokens is not None:
+            check_count(self.max_total_tokens, "max_total_tokens", least=0)
+        if self.when_empty is not None:
+            check_when_empty(self.when_empty)
+        self.choice(Default())
 
     def _check_order(self) -> None:
         if not isinstance(self.rerank, bool):
@@ -97,6 +110,26 @@ class Settings(DocumentFields):
         names = (field.name for field in fields(cls))
         return cls(**{name: getattr(adapter, name) for name in names if hasattr(adapter, name)})
 
+    def choice(self, own: Policy) -> Policy:
+        """Return what decides which sentences stay.
+
+        Args:
+            own: The compressor's policy.
+
+        Raises:
+            ValueError: Two settings contradict each other.
+        """
+        return choose(self, own)
+
+    @property
+    def settles(self) -> bool:
+        """Whether `settle` has something to do."""
+        return False
+
+    def settle(self, found: Sequence[Compression | None], policy: Policy) -> Sequence[Compression | None]:
+        """Return what becomes of the documents of one call together, their compressions made by a policy."""
+        return found
+
     def call_options(self) -> dict[str, Any]:
         """Return the arguments of `compress` beside the policy; only those that are set, so that few need to know."""
         options = {"max_total_tokens": self.max_total_tokens, "timeout": self.timeout, "elision": self.elision}
@@ -111,6 +144,24 @@ class Settings(DocumentFields):
         if self.compressor is not None:
             model = model_of(self.compressor.name, getattr(self.compressor, "checkpoint", None))
         return {"compressor": None, "on_report": None, "model": model, "encoding": self.encoding}
+
+    def source(self) -> str | None:
+        """Return the policy that was given as its source, which JSON can hold.
+
+        Raises:
+            ValueError: It is of the user's own making, and cannot be read from a source.
+        """
+        if self.policy is None:
+            return None
+        source = repr(self.policy)
+        try:
+            Policy.parse(source)
+        except ValueError:
+            raise ValueError(
+                f"the policy {source} cannot be written down: only those of secateurs can be read again. Give it to "
+                "a compressor, which is not written down either."
+            ) from None
+        return source
 
     @property
     def model_name(self) -> str:

@@ -89,16 +89,18 @@ class Shortener:
         encoding: The tiktoken encoding in which tokens are counted.
         min_tokens: Outputs of fewer LLM tokens stay as they are.
         way_back: How an agent has an original back; None for no way.
+        drops: Whether a note stands in the place of an output in which nothing passes; else that stays as it is.
 
     Raises:
         ValueError, TypeError: `min_tokens` is no count.
     """
 
-    def __init__(self, encoding: str, *, min_tokens: int, way_back: WayBack | None) -> None:
+    def __init__(self, encoding: str, *, min_tokens: int, way_back: WayBack | None, drops: bool) -> None:
         check_count(min_tokens, "min_tokens", least=0)
         self._count = TokenCounter(encoding)
         self._min_tokens = min_tokens
         self._way_back = way_back
+        self._drops = drops
 
     def job(self, query: str, original: str, parts: Parts[Output]) -> Job[Output] | None:
         """Return what there is to compress; None for an output that is short, or has nothing in it that can be."""
@@ -121,6 +123,8 @@ class Shortener:
             return None
         texts = [one.text for one in found]
         if not any(text.strip() for text in texts):
+            if not self._drops:
+                return None
             texts[-1] = NOTHING
         handle = None
         if self._way_back is not None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 from secateurs.segment.prose import detect_language
+from secateurs.support.encodings import open_text
 
 # what an annotation says anew; everything else of a line (answers, source, licence, ...) is carried over
 _SAID_ANEW = ("id", "lang", "query", "context", "evidence", "sentences", "labels", "reasoning", "annotator", "orders")
@@ -98,10 +98,9 @@ def survey(path: Path) -> dict[str, str]:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    opener = gzip.open if path.suffix == ".gz" else open
     number = 0
     try:
-        with cast("IO[str]", opener(path, "rt", encoding="utf-8")) as lines:
+        with open_text(path) as lines:
             for number, line in enumerate(lines, start=1):
                 if line.strip():
                     yield number, line

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]  # it ships no type
 from secateurs.bulk.files import File, Format
 from secateurs.bulk.job import Job
 from secateurs.ray.rows import COLUMNS
+from secateurs.support.encodings import as_utf_8
 
 Row = Mapping[str, Any]
 
@@ -68,9 +69,9 @@ class ChangedError(ValueError):
 
 
 def open_lines(file: File) -> IO[bytes]:
-    """Open a file of JSON lines, decompressed."""
+    """Open a file of JSON lines, decompressed and in UTF-8."""
     opener = gzip.open if file.path.name.lower().endswith(".gz") else open
-    return cast("IO[bytes]", opener(file.path, "rb"))
+    return as_utf_8(cast("IO[bytes]", opener(file.path, "rb")))
 
 
 def judge_lines(lines: Iterator[bytes], job: Job, *, first: int = 0) -> Iterator[Good | Bad]:

@@ -22,6 +22,7 @@ from secateurs.result.compression import Compression
 from secateurs.result.hidden import printable
 from secateurs.result.savings import Savings
 from secateurs.support.arguments import check_elision
+from secateurs.support.encodings import NotTextError, decode
 from secateurs.support.files import write_text
 
 app = typer.Typer(
@@ -74,7 +75,10 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Show the vers
 def compress(  # noqa: PLR0913 - a command's options are its interface
     query: Annotated[str, typer.Argument(help="What the documents were retrieved for.")],
     files: Annotated[
-        list[str] | None, typer.Argument(metavar="[FILE]...", help="Text files, UTF-8; - or none reads stdin.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[FILE]...", help="Text files: UTF-8, or UTF-16/32 with a BOM; - or none reads stdin."
+        ),
     ] = None,
     model: Annotated[str | None, typer.Option(help="Hub id or folder of a checkpoint. [default: bundled]")] = None,
     threshold: Annotated[float | None, typer.Option(help="Keep sentences with at least this score, 0 to 1.")] = None,
@@ -210,12 +214,9 @@ def _read(source: str) -> str:
     if not raw:
         raise BadInputError(f"{name} is empty: there is nothing to compress")
     try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise BadInputError(
-            f"{name} is not UTF-8 (byte {error.start} is 0x{raw[error.start]:02x}): convert it first, "
-            f"for example with: iconv -f latin1 -t utf-8 {source}"
-        ) from None
+        return decode(raw)
+    except NotTextError as error:
+        raise BadInputError(f"{name} is {error}. {error.advice(source)}") from None
 
 
 def _check_output(output: Path | None) -> None:

@@ -10,10 +10,11 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 from secateurs.errors import MissingExtraError
 from secateurs.result.span import Span
+from secateurs.support.encodings import open_text
 
 _ROWS_AT_ONCE = 256
 
@@ -82,18 +83,17 @@ def json_lines(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     Raises:
         BadRecordError: The file is not as described; the message says where.
     """
-    opener = gzip.open if path.suffix == ".gz" else open
-    with cast("IO[str]", opener(path, "rt", encoding="utf-8")) as lines:
-        number = 0
-        try:
+    number = 0
+    try:
+        with open_text(path) as lines:
             for number, line in enumerate(lines, start=1):
                 if line.strip():
                     yield number, _parse(line, f"{path}, line {number}")
-        except (UnicodeDecodeError, gzip.BadGzipFile, EOFError) as error:
-            raise BadRecordError(
-                f"{path}, after line {number}: {error}. Expected UTF-8 text, one JSON object a line"
-                " (gzip if the name ends in .gz). Is the file complete?"
-            ) from None
+    except (UnicodeDecodeError, gzip.BadGzipFile, EOFError) as error:
+        raise BadRecordError(
+            f"{path}, after line {number}: {error}. Expected UTF-8 text, one JSON object a line"
+            " (gzip if the name ends in .gz). Is the file complete?"
+        ) from None
 
 
 def _parse(line: str, where: str) -> Mapping[str, Any]:

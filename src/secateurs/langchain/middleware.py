@@ -13,11 +13,11 @@ from typing import Any
 
 from langchain_core.messages import ToolMessage
 
+from secateurs.adapters.agent import AgentSettings
 from secateurs.adapters.fields import AgentFields, documented
 from secateurs.adapters.metadata import METADATA_KEY
 from secateurs.adapters.originals import Originals
 from secateurs.adapters.runner import Outcome, Runner
-from secateurs.adapters.settings import Settings
 from secateurs.adapters.tool_output import Job, Shortener, WayBack
 from secateurs.langchain.contents import ToolContent, split_content, visible_text
 from secateurs.langchain.expand import expand_tool
@@ -96,9 +96,11 @@ class ContextCompressionMiddleware(AgentMiddleware[Any, Any, Any], AgentFields):
                 raise TypeError(f"{name} must be a list of names, got the string {getattr(self, name)!r}")
         if self.query is not None and (not callable(self.query) or inspect.iscoroutinefunction(self.query)):
             raise TypeError(f"query must be a plain function of one ToolCallRequest, got {self.query!r}")
-        self._settings = Settings.of(self)
+        self._settings = AgentSettings.of(self)
         way_back = None if self.expand is None else WayBack(self.expand, self._originals)
-        self._shortener = Shortener(self._settings.encoding, min_tokens=self.min_tokens, way_back=way_back)
+        self._shortener = Shortener(
+            self._settings.encoding, min_tokens=self.min_tokens, way_back=way_back, drops=self._settings.drops
+        )
         self.tools = [] if self.expand is None else [expand_tool(self._originals, self.expand)]
 
     def wrap_tool_call(

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from llama_index.core.tools import ToolOutput
 from llama_index_instrumentation import get_dispatcher
 
+from secateurs.adapters.agent import AgentSettings
 from secateurs.adapters.fields import AgentFields
 from secateurs.adapters.runner import Outcome, Runner
-from secateurs.adapters.settings import Settings
 from secateurs.adapters.tool_output import Job, Shortener, WayBack
 from secateurs.llama_index.events import SecateursReportEvent
 from secateurs.llama_index.expand import ExpandTool
@@ -50,8 +50,10 @@ class Cutter:
         if expand is not None and not isinstance(expand, ExpandTool):
             raise TypeError(f"expand must be an ExpandTool, or None for no way back; got {expand!r}")
         way_back = None if expand is None else WayBack(expand.name, expand.originals)
-        self._settings = Settings.of(fields)
-        self._shortener = Shortener(self._settings.encoding, min_tokens=fields.min_tokens, way_back=way_back)
+        self._settings = AgentSettings.of(fields)
+        self._shortener = Shortener(
+            self._settings.encoding, min_tokens=fields.min_tokens, way_back=way_back, drops=self._settings.drops
+        )
         self._runner = Runner()
 
     def run(self, output: ToolOutput, query: Callable[[], str | None]) -> ToolOutput:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from secateurs.mcp.limits import RefusedError, check_size, shown
+from secateurs.support.encodings import NotTextError, decode
 
 _FOLLOW_NOTHING = getattr(os, "O_NOFOLLOW", 0)
 # A pipe would otherwise wait for its writer, and Windows would translate line ends
@@ -42,7 +43,7 @@ class Folders:
             path: Absolute, or relative to one of the folders; the first that has it wins.
 
         Returns:
-            Its text, line ends as they are.
+            Its text, line ends as they are, without the mark of its encoding.
 
         Raises:
             RefusedError: It is outside the folders, missing, no text file, or too large.
@@ -53,11 +54,10 @@ class Folders:
         except OSError as error:
             raise RefusedError(f"{shown(path)} cannot be read: {error.strerror}. Pass another path.") from None
         try:
-            return raw.decode("utf-8")
-        except UnicodeDecodeError as error:
+            return decode(raw)
+        except NotTextError as error:
             raise RefusedError(
-                f"{shown(path)} is not UTF-8 text (byte {error.start} is 0x{raw[error.start]:02x}). "
-                "Convert it to text first, and pass the path of that."
+                f"{shown(path)} is {error}. {error.advice(shown(path))}; then pass that path."
             ) from None
 
     def _find(self, path: str) -> tuple[Path, Path]:

@@ -11,7 +11,7 @@ import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types
 from secateurs.adapters.settings import Settings
 from secateurs.policy import combine
 from secateurs.ray.rows import Cells, compress_rows
-from secateurs.ray.table import add_columns, check_columns, read_documents, read_queries
+from secateurs.ray.table import add_columns, check_columns, read_documents, read_queries, schema_of
 from secateurs.support.arguments import check_query
 
 if TYPE_CHECKING:
@@ -47,6 +47,9 @@ class CompressBatch:
         elision: What stands where something was cut, such as `"[…]"`; None for the compressor's own, mostly nothing.
         encoding: The tiktoken encoding in which savings are counted.
         prefix: What the added columns' names begin with.
+        many: Whether the document column holds lists; None to see it from the batches. Say it where a batch may hold
+            nothing but nulls: it cannot tell by itself, and is taken for what the batches before it held, the first
+            one for strings.
 
     Raises:
         ValueError: A setting is out of range, or two contradict each other.
@@ -80,8 +83,11 @@ class CompressBatch:
         elision: str | None = None,
         encoding: str = "o200k_base",
         prefix: str = "secateurs_",
+        many: bool | None = None,
     ) -> None:
         check_query_source(query_column, query)
+        if many is not None and not isinstance(many, bool):
+            raise TypeError(f"many must be True, False or None, got {many!r}")
         settings = Settings(
             compressor=compressor,
             model=model,
@@ -103,6 +109,7 @@ class CompressBatch:
         self._elision = elision
         self._document, self._query_column, self._query = document_column, query_column, query
         self._prefix = prefix
+        self._many, self._seen = many, many
 
     def __call__(self, batch: DataBatch) -> pa.Table:
         """Compress a batch.
@@ -118,10 +125,14 @@ class CompressBatch:
             TypeError: A column holds neither strings nor lists of strings.
         """
         table = _to_arrow(batch)
-        check_columns(table.schema, document=self._document, query=self._query_column, prefix=self._prefix)
+        check_columns(schema_of(table), document=self._document, query=self._query_column, prefix=self._prefix)
         fixed: list[object] = [self._query] * table.num_rows
         queries = fixed if self._query_column is None else read_queries(table, self._query_column)
-        documents = read_documents(table, self._document)
+        documents = read_documents(table, self._document, many=self._many)
+        if documents.known:
+            self._seen = documents.many
+        elif self._seen and not documents.many:
+            documents = read_documents(table, self._document, many=True)
         return add_columns(table, self.rows(queries, documents.values), many=documents.many, prefix=self._prefix)
 
     def rows(self, queries: Sequence[object], documents: Sequence[object]) -> list[Cells]:

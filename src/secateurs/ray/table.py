@@ -43,10 +43,24 @@ class Documents:
     Attributes:
         values: A document a row; or a list of them in each row.
         many: Whether it is lists.
+        known: Whether the column says so itself; one of nulls alone does not.
     """
 
     values: Sequence[object]
     many: bool
+    known: bool = True
+
+
+def schema_of(table: pa.Table) -> pa.Schema:
+    """Return a table's schema, a column in which every value is null being of Arrow's type for that.
+
+    What a reader calls such a column (of numbers, as pandas does) says nothing of what it holds in other batches.
+    """
+    fields = (
+        field.with_type(pa.null()) if column.null_count == len(column) and not _is_text(field.type) else field
+        for field, column in zip(table.schema, table.columns, strict=True)
+    )
+    return pa.schema(fields)
 
 
 def check_columns(schema: pa.Schema, *, document: str, query: str | None, prefix: str) -> None:
@@ -81,13 +95,27 @@ def read_queries(table: pa.Table, column: str) -> list[object]:
     return found
 
 
-def read_documents(table: pa.Table, column: str) -> Documents:
-    """Return a column of documents as Python objects: in all rows lists, or in none."""
+def read_documents(table: pa.Table, column: str, *, many: bool | None = None) -> Documents:
+    """Return a column of documents as Python objects: in all rows lists, or in none.
+
+    Args:
+        table: The table.
+        column: The column's name.
+        many: Whether it holds lists, where it does not say itself because every value is null, or there is none;
+            None takes those for strings.
+
+    Raises:
+        TypeError: It holds lists, and `many` is False.
+    """
     kind = table.schema.field(column).type
     found = [list(value) if isinstance(value, _SEVERAL) else value for value in table.column(column).to_pylist()]
-    if not _is_list(kind) and not any(isinstance(value, list) for value in found):
-        return Documents(found, many=False)
-    return Documents([value if isinstance(value, list) else [value] for value in found], many=True)
+    lists = _is_list(kind) or any(isinstance(value, list) for value in found)
+    known = lists or _is_text(kind) or any(value is not None for value in found)
+    if lists and many is False:
+        raise TypeError(f"the document column {column!r} holds lists, and many=False says it holds strings.")
+    if not lists and not many:
+        return Documents(found, many=False, known=known)
+    return Documents([value if isinstance(value, list) else [value] for value in found], many=True, known=known)
 
 
 def add_columns(table: pa.Table, rows: Sequence[Cells], *, many: bool, prefix: str) -> pa.Table:
@@ -109,12 +137,27 @@ def add_columns(table: pa.Table, rows: Sequence[Cells], *, many: bool, prefix: s
 
 
 def _is_list(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+    """Return whether a column holds lists; a list of nothing is one, too."""
+    types = pa.types
+    known = (
+        types.is_list,
+        types.is_large_list,
+        types.is_fixed_size_list,
+        types.is_list_view,
+        types.is_large_list_view,
+    )
+    return any(is_kind(kind) for is_kind in known)
 
 
 def _may_be_text(kind: pa.DataType) -> bool:
     """Return whether a column may hold strings; what only its values can tell is looked at row by row."""
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
-    known = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_null)
-    return any(is_kind(kind) for is_kind in known) or isinstance(kind, pa.BaseExtensionType)
+    return _is_text(kind) or pa.types.is_null(kind) or isinstance(kind, pa.BaseExtensionType)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    known = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    return any(is_kind(kind) for is_kind in known)

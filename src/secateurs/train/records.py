@@ -5,7 +5,6 @@ Records marked `ambiguous` or `low_agreement` are left out: labels that may be w
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from secateurs.result.span import Span
+from secateurs.support.encodings import open_text
 from secateurs.train.config import ConfigError
 
 MASKED = -1  # the label of a sentence that nobody could label
@@ -65,7 +65,7 @@ def read_records(path: Path, *, every: int = 1) -> Iterator[Record]:
         ConfigError: The file is missing, or a line is not as described.
     """
     try:
-        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
+        with open_text(path) as file:
             for number, line in enumerate(file):
                 if number % every or not line.strip():
                     continue

@@ -1,14 +1,4 @@
-"""Which sentences stay: small policies that combine with `|` (adds) and `&` (limits).
-
-    Threshold(0.5) | TopK(1)                      every sentence at or above 0.5, and the best one in any case
-    Threshold(0.3) & TokenBudget(200)             of those at or above 0.3, the best that fit into 200 LLM tokens
-    Threshold(0.5) | Neighbours(before=1)         ... with the sentence before each
-    Default() & TopK(3)                           of those the checkpoint's own policy keeps, the three best
-
-A policy decides one document: `(sentences, count) -> keep flags`, where `count` counts the LLM tokens of a text.
-The sentences come with `kept` set by the checkpoint's default policy; `Neighbours` starts from that when it stands
-alone. `repr(policy)` is its source, and `Policy.parse` reads it back. Where a call decides, `resolve` puts what
-`Default()` stands for in its place.
+"""Policies: what they are, the simple ones, and how they combine.
 
 Source: policies as callables that combine, after tenacity's retry strategies.
 """
@@ -17,49 +7,27 @@ from __future__ import annotations
 
 import ast
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, cast, overload
+from typing import Literal, cast
 
 from secateurs.errors import in_short
+from secateurs.policy.candidates import (
+    among,
+    best_first,
+    flags_of,
+    longest_fit,
+    scatter,
+    scored,
+    signs_of,
+    text_of,
+)
+from secateurs.policy.signals import EDGE
 from secateurs.result.span import Sentence
 from secateurs.support.arguments import check_count, check_threshold
 
 Count = Callable[[str], int]
 WhenEmpty = Literal["drop", "best", "original"]
-
-
-class Candidates(Sequence[Sentence]):
-    """The units of one document that a policy chooses among; knows what a choice reads as.
-
-    Args:
-        sentences: The units, in source order; not those that are pure frame.
-        text: Returns the text of some of them, by index, with the frame that comes along.
-    """
-
-    def __init__(self, sentences: Sequence[Sentence], text: Callable[[Sequence[int]], str]) -> None:
-        self._sentences = sentences
-        self._text = text
-
-    @overload
-    def __getitem__(self, index: int) -> Sentence: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Sentence]: ...
-    def __getitem__(self, index: int | slice) -> Sentence | Sequence[Sentence]:
-        return self._sentences[index]
-
-    def __len__(self) -> int:
-        return len(self._sentences)
-
-    def text(self, some: Sequence[int]) -> str:
-        """Return what the document reads as when some of them are chosen."""
-        return self._text(some)
-
-    def among(self, some: Sequence[int]) -> Candidates:
-        """Return some of them, as all there is to choose."""
-        return Candidates(
-            [self._sentences[index] for index in some], lambda places: self._text([some[place] for place in places])
-        )
 
 
 class Policy(ABC):
@@ -76,6 +44,20 @@ class Policy(ABC):
         Returns:
             One flag a sentence: whether it stays.
         """
+
+    @property
+    def parts(self) -> tuple[Policy, ...]:
+        """The policies it is made of; none where it is simple."""
+        return ()
+
+    @property
+    def budgeted(self) -> bool:
+        """Whether a number of LLM tokens limits what it keeps."""
+        return any(_has_budget(part) for part in self.parts)
+
+    def with_parts(self, parts: tuple[Policy, ...]) -> Policy:
+        """Return it made of as many other policies."""
+        return self
 
     def __or__(self, other: Policy) -> Policy:
         return AnyOf((self, other)) if isinstance(other, Policy) else NotImplemented
@@ -106,7 +88,7 @@ class Policy(ABC):
             why = str(error)[:200] or type(error).__name__
             raise ValueError(
                 f"not a policy: {in_short(source)} ({why}). Write for example 'Threshold(0.5) | TopK(1)', with "
-                f"{', '.join(_POLICIES)}, combined with | and &."
+                f"{', '.join(POLICIES)}, combined with | and &."
             ) from None
 
 
@@ -125,8 +107,7 @@ class Threshold(Policy):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "t", check_threshold(self.t))
-        if self.when_empty not in ("drop", "best", "original"):
-            raise ValueError(f"when_empty must be 'drop', 'best' or 'original', got {self.when_empty!r}")
+        check_when_empty(self.when_empty)
 
     def __call__(self, sentences: Sequence[Sentence], count: Count) -> list[bool]:
         """Decide one document."""
@@ -155,7 +136,7 @@ class TopK(Policy):
 
     def __call__(self, sentences: Sequence[Sentence], count: Count) -> list[bool]:
         """Decide one document."""
-        return _flags(sentences, best_first(sentences)[: self.k])
+        return flags_of(best_first(sentences)[: self.k], len(sentences))
 
     def __repr__(self) -> str:
         return f"TopK({self.k})"
@@ -180,7 +161,13 @@ class TokenBudget(Policy):
     def __call__(self, sentences: Sequence[Sentence], count: Count) -> list[bool]:
         """Decide one document."""
         order = best_first(sentences)
-        return _flags(sentences, order[: longest_fit(order, self.n, lambda some: count(text_of(sentences, some)))])
+        fitting = longest_fit(order, self.n, lambda some: count(text_of(sentences, some)))
+        return flags_of(order[:fitting], len(sentences))
+
+    @property
+    def budgeted(self) -> bool:
+        """True."""
+        return True
 
     def __repr__(self) -> str:
         return f"TokenBudget({self.n})"
@@ -240,6 +227,46 @@ class Default(Policy):
 
 
 @dataclass(frozen=True, repr=False)
+class Signals(Policy):
+    r"""Keep what must not be lost of a tool's output, whatever the query.
+
+    Errors, failures and warnings with their trace and place, totals and exit codes, the heads of diffs, changed
+    files, the first and last lines of what a command wrote: by the table in `policy/shapes.py`, in English and
+    Chinese. Where a limit beside it chooses, as in `(Default() | Signals()) & TokenBudget(n)`, a signal counts as
+    what it weighs, if that is more than its score.
+
+    Args:
+        edges: Whether the first and last lines of command output are kept, too.
+
+    Example:
+        >>> lines = ["$ make\n", "cc -c a.c\n", "a.c:3:5: error: expected ';'\n", "make: *** [all] Error 1\n"]
+        >>> Signals()([Sentence(0, 0, line, 0.0, False) for line in lines], len)
+        [True, False, True, True]
+    """
+
+    edges: bool = True
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.edges, bool):
+            raise TypeError(f"edges must be True or False, got {self.edges!r}")
+
+    def __call__(self, sentences: Sequence[Sentence], count: Count) -> list[bool]:
+        """Decide one document."""
+        return [weight > 0 for weight in self.weights(sentences)]
+
+    def weights(self, sentences: Sequence[Sentence]) -> list[float]:
+        """Return what each sentence weighs as a signal, from 0.0 for none to 1.0."""
+        signs = signs_of(sentences)
+        weights = list(signs.weights)
+        for index in signs.edges if self.edges else ():
+            weights[index] = max(weights[index], EDGE)
+        return weights
+
+    def __repr__(self) -> str:
+        return "Signals()" if self.edges else "Signals(edges=False)"
+
+
+@dataclass(frozen=True, repr=False)
 class AnyOf(Policy):
     """What any of the policies keeps, then extended by its `Neighbours`; written `a | b`."""
 
@@ -264,6 +291,15 @@ class AnyOf(Policy):
         extended = [policy.extend(flags) for policy in neighbours]
         return [any(column) for column in zip(flags, *extended, strict=True)]
 
+    @property
+    def parts(self) -> tuple[Policy, ...]:
+        """The policies it is made of."""
+        return self.policies
+
+    def with_parts(self, parts: tuple[Policy, ...]) -> Policy:
+        """Return the same of other policies."""
+        return AnyOf(parts)
+
     def __repr__(self) -> str:
         return " | ".join(map(repr, self.policies))
 
@@ -273,7 +309,8 @@ class AllOf(Policy):
     """What all of the policies keep; written `a & b`.
 
     `TopK` and `TokenBudget` choose among what the others keep, so that neighbours added by one side are limited
-    like everything else.
+    like everything else. They choose by score; where `Signals` is among the others, by what a signal weighs, if that
+    is more.
     """
 
     policies: tuple[Policy, ...]
@@ -283,102 +320,57 @@ class AllOf(Policy):
 
     def __call__(self, sentences: Sequence[Sentence], count: Count) -> list[bool]:
         """Decide one document."""
-        limits = [policy for policy in self.policies if isinstance(policy, _LIMITS)]
-        choosers = [policy for policy in self.policies if not isinstance(policy, _LIMITS)]
+        limits = [policy for policy in self.policies if isinstance(policy, LIMITS)]
+        choosers = [policy for policy in self.policies if not isinstance(policy, LIMITS)]
         flags = [True] * len(sentences)
         for policy in choosers:
             flags = [flag and also for flag, also in zip(flags, policy(sentences, count), strict=True)]
+        seen = weighed(self, sentences) if limits else sentences
         for policy in limits:
             some = [index for index, flag in enumerate(flags) if flag]
-            flags = _scatter(some, policy(_among(sentences, some), count), len(sentences))
+            flags = scatter(some, policy(among(seen, some), count), len(sentences))
         return flags
+
+    @property
+    def parts(self) -> tuple[Policy, ...]:
+        """The policies it is made of."""
+        return self.policies
+
+    def with_parts(self, parts: tuple[Policy, ...]) -> Policy:
+        """Return the same of other policies."""
+        return AllOf(parts)
 
     def __repr__(self) -> str:
         return " & ".join(f"({policy!r})" if isinstance(policy, AnyOf) else repr(policy) for policy in self.policies)
 
 
-def combine(*, threshold: float | None, top_k: int | None, max_tokens: int | None, default: Policy) -> Policy:
-    """Build a policy from the three plain settings of the command line and the adapters; they combine with `&`.
+def leaves(policy: Policy) -> Iterator[Policy]:
+    """Yield the simple policies that a policy is made of."""
+    parts = policy.parts if isinstance(policy, Policy) else ()  # any callable may decide
+    if not parts:
+        yield policy
+    for part in parts:
+        yield from leaves(part)
+
+
+def mapped(policy: Policy, change: Callable[[Policy], Policy]) -> Policy:
+    """Return a policy with each simple one in it changed; the very same where none is.
 
     Args:
-        threshold: A probability, or None for the default policy.
-        top_k: Sentences a document, or None for no limit.
-        max_tokens: LLM tokens a document, or None for no limit.
-        default: What to use where no threshold is given.
-
-    Returns:
-        The policy.
-
-    Example:
-        >>> combine(threshold=0.4, top_k=3, max_tokens=None, default=Threshold(0.1))
-        Threshold(0.4) & TopK(3)
+        policy: A policy, or any callable that decides like one.
+        change: Returns what stands in the place of a simple policy.
     """
-    policy = default if threshold is None else Threshold(threshold)
-    if top_k is not None:
-        policy = policy & TopK(top_k)
-    if max_tokens is not None:
-        policy = policy & TokenBudget(max_tokens)
-    return policy
+    parts = policy.parts if isinstance(policy, Policy) else ()
+    if not parts:
+        return change(policy)
+    changed = tuple(mapped(part, change) for part in parts)
+    return policy if changed == parts else policy.with_parts(changed)
 
 
-def resolve(policy: Policy, default: Policy) -> Policy:
-    """Put a policy in the place of every `Default()`.
-
-    Args:
-        policy: A policy, or any callable that decides like one, which is returned as it is.
-        default: What `Default()` stands for.
-
-    Returns:
-        The policy; the very same where there is no `Default()` in it.
-
-    Raises:
-        ValueError: The default cannot stand there: a `TokenBudget` inside `|`.
-
-    Example:
-        >>> resolve(Default() | Neighbours(before=1), Threshold(0.2))
-        Threshold(0.2) | Neighbours(before=1, after=0)
-    """
-    if isinstance(policy, Default):
-        return default
-    if not isinstance(policy, (AnyOf, AllOf)):
-        return policy
-    parts = tuple(resolve(part, default) for part in policy.policies)
-    return policy if parts == policy.policies else type(policy)(parts)
-
-
-def best_first(sentences: Sequence[Sentence]) -> list[int]:
-    """Return sentence indices by falling score, the earlier first where scores are equal."""
-    return sorted(range(len(sentences)), key=lambda index: -sentences[index].score)
-
-
-def longest_fit(order: Sequence[int], n: int, cost: Callable[[Sequence[int]], int]) -> int:
-    """Return the length of the longest prefix whose cost is at most `n`.
-
-    Doubles, then halves, so that a long document costs a few counts and not one a sentence.
-
-    Args:
-        order: Indices, best first.
-        n: What may be spent.
-        cost: Counts a prefix; must not fall when the prefix grows.
-
-    Returns:
-        A prefix length from 0 to `len(order)`.
-
-    Example:
-        >>> longest_fit([4, 2, 7], 10, sum)
-        2
-    """
-    fits, fails = 0, 1
-    while fails <= len(order) and cost(order[:fails]) <= n:
-        fits, fails = fails, fails * 2
-    fails = min(fails, len(order) + 1)
-    while fails - fits > 1:
-        middle = (fits + fails) // 2
-        if cost(order[:middle]) <= n:
-            fits = middle
-        else:
-            fails = middle
-    return fits
+def check_when_empty(value: object) -> None:
+    """Refuse what is none of the things to do where nothing passes."""
+    if value not in ("drop", "best", "original"):
+        raise ValueError(f"when_empty must be 'drop', 'best' or 'original', got {value!r}")
 
 
 def check_policy(policy: object) -> Policy:
@@ -386,28 +378,6 @@ def check_policy(policy: object) -> Policy:
     if not callable(policy):
         raise TypeError(f"policy must be a policy such as Threshold(0.3) | TopK(1), got {policy!r}")
     return cast("Policy", policy)  # any callable of the same signature will do
-
-
-def _flags(sentences: Sequence[Sentence], chosen: Sequence[int]) -> list[bool]:
-    return _scatter(chosen, [True] * len(chosen), len(sentences))
-
-
-def _scatter(indices: Sequence[int], values: Sequence[bool], length: int) -> list[bool]:
-    flags = [False] * length
-    for index, value in zip(indices, values, strict=True):
-        flags[index] = value
-    return flags
-
-
-def text_of(sentences: Sequence[Sentence], chosen: Sequence[int]) -> str:
-    """Return what chosen sentences read as: with their frames, where those are known."""
-    if isinstance(sentences, Candidates):
-        return sentences.text(chosen)
-    return "".join(sentences[index].text for index in sorted(chosen))
-
-
-def _among(sentences: Sequence[Sentence], some: Sequence[int]) -> Sequence[Sentence]:
-    return sentences.among(some) if isinstance(sentences, Candidates) else [sentences[index] for index in some]
 
 
 def _flatten(policies: Sequence[Policy], kind: type[AnyOf] | type[AllOf]) -> tuple[Policy, ...]:
@@ -418,34 +388,47 @@ def _flatten(policies: Sequence[Policy], kind: type[AnyOf] | type[AllOf]) -> tup
 
 
 def _has_budget(policy: Policy) -> bool:
-    nested = policy.policies if isinstance(policy, (AnyOf, AllOf)) else ()
-    return isinstance(policy, TokenBudget) or any(map(_has_budget, nested))
+    return isinstance(policy, Policy) and policy.budgeted  # any callable may decide
 
 
-_LIMITS = (TopK, TokenBudget)  # they choose among what the others keep
-_POLICIES: dict[str, Callable[..., Policy]] = {
+def weighed(policy: Policy, sentences: Sequence[Sentence]) -> Sequence[Sentence]:
+    """Return the sentences as limits see them beside a policy: signals with what they weigh, if that is more."""
+    weights = [leaf.weights(sentences) for leaf in leaves(policy) if isinstance(leaf, Signals)]
+    if not weights:
+        return sentences
+    return scored(sentences, [max(one.score, *column) for one, *column in zip(sentences, *weights, strict=True)])
+
+
+_DEEPEST = 20  # policies that are arguments of others
+LIMITS = (TopK, TokenBudget)  # they choose among what the others keep
+POLICIES: dict[str, Callable[..., Policy]] = {
     "Threshold": Threshold,
     "TopK": TopK,
     "TokenBudget": TokenBudget,
     "Neighbours": Neighbours,
     "Default": Default,
+    "Signals": Signals,
 }
 
 
-def _build(node: ast.expr) -> Policy:
+def _build(node: ast.expr, depth: int = 0) -> Policy:
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
-        return _build(node.left) | _build(node.right)
+        return _build(node.left, depth) | _build(node.right, depth)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitAnd):
-        return _build(node.left) & _build(node.right)
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _POLICIES:
-        keywords = {str(keyword.arg): _literal(keyword.value) for keyword in node.keywords}
+        return _build(node.left, depth) & _build(node.right, depth)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in POLICIES:
+        keywords = {str(keyword.arg): _argument(keyword.value, depth) for keyword in node.keywords}
         if len(keywords) < len(node.keywords):
             raise TypeError(f"{node.func.id} is given one argument twice")
-        return _POLICIES[node.func.id](*map(_literal, node.args), **keywords)
+        return POLICIES[node.func.id](*(_argument(one, depth) for one in node.args), **keywords)
     raise TypeError(f"{ast.unparse(node)!r} is not one")
 
 
-def _literal(node: ast.expr) -> object:
+def _argument(node: ast.expr, depth: int) -> object:
+    if isinstance(node, (ast.Call, ast.BinOp)):
+        if depth == _DEEPEST:
+            raise TypeError(f"more than {_DEEPEST} policies inside each other")
+        return _build(node, depth + 1)
     try:
         return ast.literal_eval(node)
     except ValueError:
