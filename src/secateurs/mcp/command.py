@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from secateurs.policy import Threshold, combine
+from secateurs.adapters.choice import Asked, choose_for_tools
+from secateurs.policy import Default
 from secateurs.support.arguments import check_count
 
 if TYPE_CHECKING:
@@ -24,6 +25,14 @@ class Transport(StrEnum):
     streamable_http = "streamable-http"
 
 
+class WhenEmpty(StrEnum):
+    """What to do with a document in which nothing passes."""
+
+    drop = "drop"
+    best = "best"
+    original = "original"
+
+
 def mcp(  # noqa: PLR0913 - a command's options are its interface
     root: Annotated[
         list[Path] | None,
@@ -34,6 +43,13 @@ def mcp(  # noqa: PLR0913 - a command's options are its interface
     ] = Transport.stdio,
     model: Annotated[str | None, typer.Option(help="Hub id or folder of a checkpoint. [default: bundled]")] = None,
     threshold: Annotated[float | None, typer.Option(help="Keep sentences with at least this score, 0 to 1.")] = None,
+    policy: Annotated[
+        str | None, typer.Option(help='Which lines stay, such as "ToolOutput(3500)". [default: ToolOutput()]')
+    ] = None,
+    when_empty: Annotated[
+        WhenEmpty | None,
+        typer.Option(help="Where nothing passes: drop, best or original. [default: all if short, else the best]"),
+    ] = None,
     encoding: Annotated[str, typer.Option(help="tiktoken encoding that counts the tokens.")] = "o200k_base",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     host: Annotated[str, typer.Option(help="Address to listen on; there is no authentication.")] = "127.0.0.1",
@@ -42,7 +58,9 @@ def mcp(  # noqa: PLR0913 - a command's options are its interface
 ) -> None:
     """Serve compression to agents over the Model Context Protocol: text, files under --root, and what was cut."""
     check_count(max_bytes, "--max-bytes", least=1)
-    combine(threshold=threshold, top_k=None, max_tokens=None, default=Threshold(0.0))  # before the model loads
+    empty = None if when_empty is None else when_empty.value
+    asked = Asked(policy=policy, threshold=threshold, when_empty=empty)
+    choose_for_tools(asked, Default())  # before the model loads
     from secateurs.mcp import make_server
     from secateurs.mcp.files import Folders
 
@@ -51,8 +69,9 @@ def mcp(  # noqa: PLR0913 - a command's options are its interface
     from secateurs.compressor import Compressor  # what is wrong is told before torch is loaded
 
     compressor = Compressor.from_pretrained(model, device=device, encoding=encoding)
-    policy = combine(threshold=threshold, top_k=None, max_tokens=None, default=compressor.policy)
-    server = make_server(compressor, policy=policy, roots=root or (), max_bytes=max_bytes)
+    server = make_server(
+        compressor, policy=choose_for_tools(asked, compressor.policy), roots=root or (), max_bytes=max_bytes
+    )
     if listening is None:
         server.run("stdio")
     else:
