@@ -8,8 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secateurs import Default, Neighbours, Policy, Sentence, Threshold, TokenBudget, TopK
-from secateurs.policy import AnyOf, combine, longest_fit, resolve
+from secateurs import (
+    Default,
+    Fallback,
+    Neighbours,
+    Policy,
+    Sentence,
+    Signals,
+    Threshold,
+    TokenBudget,
+    ToolOutput,
+    TopK,
+)
+from secateurs.policy import combine, longest_fit, resolve
 from secateurs.result.savings import TokenCounter
 
 count = len  # a character is a token: simple, exact and additive
@@ -31,14 +42,23 @@ simple = st.one_of(
     st.integers(1, 5).map(TopK),
     st.tuples(st.integers(0, 3), st.integers(0, 3)).map(lambda a: Neighbours(*a)),
     st.just(Default()),
+    st.booleans().map(Signals),
 )
 unlimited = st.recursive(
     simple,
     lambda inner: st.tuples(inner, inner, st.booleans()).map(lambda a: a[0] | a[1] if a[2] else a[0] & a[1]),
     max_leaves=5,
 )
+empty = st.sampled_from(["drop", "best", "original"])
+around = st.one_of(
+    st.tuples(unlimited, empty).map(lambda a: Fallback(*a)),
+    st.tuples(st.none() | st.integers(0, 60), st.none() | empty, st.integers(0, 60), unlimited).map(
+        lambda a: ToolOutput(*a)
+    ),
+)
 policies = st.one_of(
     unlimited,
+    around,
     st.tuples(unlimited, st.integers(0, 60)).map(lambda a: a[0] & TokenBudget(a[1])),
     st.just(TokenBudget(9)),
 )
@@ -95,30 +115,12 @@ def test_a_neighbour_gives_a_kept_sentence_its_context():
     assert policy(sentences(0.1, 0.2, 0.9, 0.1), count) == [False, True, True, False]
 
 
-def test_a_kept_sentence_keeps_its_heading(tiny):
-    """The headings over a kept sentence come along as frame, others do not."""
-    document = "# One\n\nThe mill was built. It burned.\n\n## Two\n\nNobody knows why. The Moon.\n"
-    last = lambda sentences, count: [one.text == "The Moon.\n" for one in sentences]  # noqa: E731 - a policy in a line
-    policy = AnyOf((last, Neighbours(before=0)))
-    kept = tiny.compress("Who?", [document], policy=policy)[0].kept
-    assert [(one.text.strip(), one.frame) for one in kept] == [
-        ("# One", True),
-        ("## Two", True),
-        ("The Moon.", False),
-    ]
-
-
-def test_what_is_frame_alone_is_nobodys_neighbour(tiny):
-    """Neighbours are counted among what may be chosen: a rule between two paragraphs is none of them."""
-    document = "The mill was built.\n\n---\n\nIt burned. Nobody knows why.\n"
-    second = lambda sentences, count: [one.text == "It burned. " for one in sentences]  # noqa: E731 - a policy in a line
-    policy = AnyOf((second, Neighbours(before=1)))
-    kept = tiny.compress("Who?", [document], policy=policy)[0].kept
-    assert [(one.text.strip(), one.frame) for one in kept] == [
-        ("The mill was built.", False),
-        ("---", True),
-        ("It burned.", False),
-    ]
+def test_a_kept_sentence_keeps_its_heading():
+    """The heading over a kept sentence stays, others do not."""
+    texts = ["# One\n", "Text. ", "More. ", "## Two\n", "Text. ", "Last."]
+    policy = Threshold(0.5) | Neighbours(before=0)
+    flags = policy(sentences(0.1, 0.1, 0.1, 0.1, 0.1, 0.9, texts=texts), count)
+    assert flags == [False, False, False, True, False, True]
 
 
 def test_neighbours_alone_extend_the_default():
@@ -211,6 +213,18 @@ def test_settings_out_of_range_are_refused(build):
         "TopK(x=1)",
         "Threshold(0.5).t",
         "Threshold(*[1])",
+        "Threshold(TopK(1))",
+        "Fallback(TopK(1))",
+        "Fallback(0.5, 'best')",
+        "Fallback(TopK(1), 'keep')",
+        "Fallback(TopK(1) + TopK(2), 'best')",
+        "ToolOutput(-1)",
+        "ToolOutput('9')",
+        "ToolOutput(9, 'keep')",
+        "ToolOutput(9, policy=3)",
+        "Signals(1)",
+        "ToolOutput(9) | TopK(1)",
+        "Fallback(" * 30 + "TopK(1)" + ", 'best')" * 30,
     ],
 )
 def test_sources_that_are_no_policy_are_refused(source):

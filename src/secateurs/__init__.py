@@ -18,7 +18,17 @@ if TYPE_CHECKING:
     from secateurs.compressor import Compressor
     from secateurs.errors import CheckpointError, DeviceError, Error, MissingExtraError, OverloadedError
     from secateurs.pipeline.cache import ScoreCache
-    from secateurs.policy import Default, Neighbours, Policy, Threshold, TokenBudget, TopK
+    from secateurs.policy import (
+        Default,
+        Fallback,
+        Neighbours,
+        Policy,
+        Signals,
+        Threshold,
+        TokenBudget,
+        ToolOutput,
+        TopK,
+    )
     from secateurs.result.compression import Compression
     from secateurs.result.hidden import Hidden
     from secateurs.result.savings import Savings
@@ -42,6 +52,9 @@ _HOME = {
     "TopK": "policy",
     "TokenBudget": "policy",
     "Neighbours": "policy",
+    "Signals": "policy",
+    "Fallback": "policy",
+    "ToolOutput": "policy",
     "Error": "errors",
     "CheckpointError": "errors",
     "DeviceError": "errors",
@@ -56,6 +69,7 @@ __all__ = [
     "Default",
     "DeviceError",
     "Error",
+    "Fallback",
     "Hidden",
     "Highlight",
     "MissingExtraError",
@@ -66,9 +80,11 @@ __all__ = [
     "Savings",
     "ScoreCache",
     "Sentence",
+    "Signals",
     "Span",
     "Threshold",
     "TokenBudget",
+    "ToolOutput",
     "TopK",
     "__version__",
 ]

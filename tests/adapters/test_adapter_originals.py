@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import secateurs.adapters.originals
 from secateurs.adapters.originals import Originals, handle_of
 
-steps = st.lists(st.tuples(st.booleans(), st.sampled_from("abcdef"), st.integers(0, 30)), max_size=30)
+steps = st.lists(st.tuples(st.booleans(), st.sampled_from("abcdef"), st.integers(1, 30)), max_size=30)
 
 
 @given(steps, st.integers(1, 60))

@@ -43,8 +43,9 @@ async def test_documents_that_are_not_in_the_content_do_not_matter():
 
 
 async def test_nothing_passes():
-    """A result in which nothing answers is not blank, but says so."""
-    message = await run(returning(RAIN * 9), expand=None)
+    """A result in which nothing answers stays as it is; a note stands in its place only where that was asked for."""
+    assert (await run(returning(RAIN * 9))).content == RAIN * 9
+    message = await run(returning(RAIN * 9), expand=None, when_empty="drop")
     assert message.content == "[no part of this result answers the query]"
 
 

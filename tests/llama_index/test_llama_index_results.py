@@ -84,8 +84,8 @@ async def output_of(tool: Any, **kwargs: Any) -> ToolOutput:
         ([LONG, {"more": [LONG, "short"]}, 1.5], [DEER, {"more": [DEER, "short"]}, 1.5]),
         (("it's", LONG), ("it's", DEER)),
         ([LONG, RAIN * 3], [DEER, ""]),
-        (RAIN * 9, NOTHING),
-        ({"text": RAIN * 9}, {"text": NOTHING}),
+        (RAIN * 9, RAIN * 9),
+        ({"text": RAIN * 9}, {"text": RAIN * 9}),
         ({str(number): "a deer" for number in range(90)}, {str(number): "a deer" for number in range(90)}),
         (Page(title="A film", text=LONG), Page(title="A film", text=DEER)),
         (Found("http://x", LONG), Found("http://x", DEER)),
@@ -98,6 +98,13 @@ async def test_I15_results_of_a_function(result: Any, content: Any):
     assert output.raw_output is result
     if isinstance(content, (dict, list, tuple)):
         assert ast.literal_eval(output.content) == content
+
+
+@pytest.mark.parametrize(("result", "content"), [(RAIN * 9, NOTHING), ({"text": RAIN * 9}, {"text": NOTHING})])
+async def test_I15_results_in_which_nothing_passes(result: Any, content: Any):
+    """With `when_empty="drop"` a note stands in the place of what goes, and a container stays what it was."""
+    output = await output_of(tool_of(result, when_empty="drop"), query="deer")
+    assert output.content == str(content)
 
 
 async def test_I15_a_result_that_holds_itself():
@@ -135,7 +142,9 @@ async def test_I15_a_list_of_nodes():
     assert output.content == f"page: 0\n\n{DEER}\n\npage: 2\n\n{DEER}\n\n"
     assert output.raw_output is nodes
     assert reports[0].dropped_ids == ("1",)
-    assert (await output_of(tool, query="fish")).content == f"page: 2\n\n{NOTHING}\n\n"
+    assert (await output_of(tool, query="fish")).content == rendered
+    drops = compress_tool(plain, compressor=FakeCompressor(), min_tokens=20, when_empty="drop")
+    assert (await output_of(drops, query="fish")).content == f"page: 2\n\n{NOTHING}\n\n"
 
 
 @pytest.mark.parametrize("text", [LONG, LONG + "\n'A \"line"])

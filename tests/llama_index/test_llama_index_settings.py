@@ -40,6 +40,11 @@ from secateurs.llama_index import SecateursPostprocessor
         {"top_k": 0},
         {"max_tokens": -1},
         {"max_total_tokens": -1},
+        {"policy": "Treshold(0.5)"},
+        {"policy": 0.5},
+        {"when_empty": "keep"},
+        {"neighbours": -1},
+        {"neighbours": (1, 2, 3)},
         {"rerank": 1},
         {"rerank": True, "top_n": 0},
         {"top_n": 3},
@@ -106,16 +111,19 @@ async def test_a_mark_where_something_was_cut(tiny: Compressor) -> None:
 
 def test_to_dict() -> None:
     """to_dict holds the settings as JSON types, under a name of its own."""
-    data = SecateursPostprocessor(top_k=3).to_dict()
+    data = SecateursPostprocessor(top_k=3, policy=Threshold(0.2) | TopK(1), neighbours=(1, 0)).to_dict()
     assert json.loads(json.dumps(data)) == data
     assert data == {
         "model": None,
         "device": "auto",
+        "policy": "Threshold(0.2) | TopK(1)",
         "threshold": None,
         "top_k": 3,
         "max_tokens": None,
         "max_total_tokens": None,
         "elision": None,
+        "when_empty": None,
+        "neighbours": [1, 0],
         "rerank": False,
         "top_n": None,
         "timeout": None,

@@ -178,8 +178,9 @@ async def test_json_stays_json():
 
 
 async def test_nothing_passes():
-    """An output in which nothing answers is not blank, but says so."""
-    output = await both(wrapped(lambda query: RAIN * 9), query="deer")
+    """An output in which nothing answers stays as it is; a note stands in its place only where that was asked for."""
+    assert (await both(wrapped(lambda query: RAIN * 9), query="deer")).content == RAIN * 9
+    output = await both(wrapped(lambda query: RAIN * 9, when_empty="drop"), query="deer")
     assert output.content == "[no part of this result answers the query]"
 
 

@@ -49,7 +49,8 @@ async def test_a_text_is_compressed_and_expanded(tiny, docs, mode):
         assert not result.is_error
         data = result.structured_content
         assert result.content[0].text == data["text"] == expected.text
-        assert (data["status"], data["reason"], data["policy"]) == ("compressed", None, expected.policy)
+        assert (data["status"], data["reason"]) == ("compressed", None)
+        assert data["policy"] == f"ToolOutput(None, policy={expected.policy})"
         assert data["savings"] == expected.savings.to_dict()
         assert data["spans"] == [list(span) for span in expected.spans]
         cuts = [(cut["start"], cut["end"]) for cut in data["cuts"]]
@@ -111,10 +112,26 @@ async def test_a_call_may_set_threshold_and_budget(tiny):
             "compress_text", {"query": QUERY, "text": TEXT, "threshold": 0.0, "max_tokens": 20}
         )
         assert 0 < few.structured_content["savings"]["after"] <= 20
-        none = await client.call_tool("compress_text", {"query": QUERY, "text": TEXT, "threshold": 1.0})
+
+
+async def test_where_nothing_passes(tiny):
+    """A document in which nothing passes stays, the best lines of a long one; it goes where that was asked for."""
+    ask = {"query": QUERY, "text": TEXT, "threshold": 1.0}
+    async with Client(make_server(tiny)) as client:
+        whole = await client.call_tool("compress_text", ask)
+        assert (whole.structured_content["status"], said(whole)) == ("unchanged", TEXT)
+        long = await client.call_tool("compress_text", {**ask, "text": TEXT * 200})
+        assert 0 < long.structured_content["savings"]["after"] <= 2000
+    async with Client(make_server(tiny, when_empty="best")) as client:
+        best = (await client.call_tool("compress_text", ask)).structured_content
+        assert (best["status"], len(best["spans"])) == ("compressed", 1)
+    async with Client(make_server(tiny, when_empty="drop")) as client:
+        none = await client.call_tool("compress_text", ask)
         assert (none.structured_content["status"], none.structured_content["text"]) == ("dropped", "")
         assert "nothing in it answers the query" in said(none)
         assert none.structured_content["handle"] in said(none)
+    with pytest.raises(ValueError, match="when_empty='drop' contradicts policy"):
+        make_server(tiny, policy="Threshold(0.5, when_empty='best')", when_empty="drop")
 
 
 async def test_odd_texts_come_back(tiny):
@@ -234,7 +251,8 @@ async def test_many_clients_at_once(tiny):
 
 async def test_originals_are_kept_within_bounds(tiny):
     """What was unused longest is forgotten first, with an error that says so; the newest can always be had."""
-    async with Client(make_server(tiny, policy=Threshold(1.0), max_characters=2 * len(TEXT))) as client:
+    server = make_server(tiny, policy=Threshold(1.0), when_empty="drop", max_characters=2 * len(TEXT))
+    async with Client(server) as client:
         handles = []
         for number in range(3):
             result = await client.call_tool("compress_text", {"query": QUERY, "text": f"{number}{TEXT[1:]}"})

@@ -95,8 +95,11 @@ async def test_a_document_cannot_forge_a_tag(client, only):
     fragments = found[0][0]["fragments"]
     joined = " ".join(fragments)
     assert joined.count("<mark>") == joined.count("</mark>") == joined.count("<") // 2
-    assert "&lt;script&gt;" in joined
-    assert unescape(joined.replace("<mark>", "").replace("</mark>", "")).split() == FORGED.split()
+    shown = unescape(joined.replace("<mark>", "").replace("</mark>", "")).split()
+    if only:  # a script is nobody's words: it is not among them
+        assert "&lt;mark&gt;" in joined and set(shown) <= set(FORGED.split())
+    else:
+        assert "&lt;script&gt;" in joined and shown == FORGED.split()
 
 
 @pytest.mark.parametrize(

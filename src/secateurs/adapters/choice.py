@@ -14,7 +14,7 @@ compressor's own. Beside a policy that was given, a field that could only widen 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from secateurs.policy import (
@@ -36,6 +36,7 @@ from secateurs.policy import (
     resolve,
     split,
 )
+from secateurs.support.arguments import check_count
 
 Span = int | Sequence[int]
 
@@ -49,6 +50,18 @@ class Wishes(Protocol):
     max_tokens: int | None
     when_empty: WhenEmpty | None
     neighbours: Span | None
+
+
+@dataclass(kw_only=True)
+class Asked:
+    """Such fields where there is no adapter: a command's options, the arguments of one call."""
+
+    policy: Policy | str | None = None
+    threshold: float | None = None
+    top_k: int | None = None
+    max_tokens: int | None = None
+    when_empty: WhenEmpty | None = None
+    neighbours: Span | None = None
 
 
 def choose(wishes: Wishes, own: Policy) -> Policy:
@@ -77,8 +90,18 @@ def choose_for_tools(wishes: Wishes, own: Policy) -> ToolOutput:
     """
     given = None if wishes.policy is None else read_policy(wishes.policy)
     tool = ToolOutput() if given is None else _around(given)
-    found = _narrow(tool, wishes, own, strict=given is not None)
-    return found if isinstance(found, ToolOutput) else tool  # it is: what narrows one gives one
+    return _as_tool(_narrow(tool, wishes, own, strict=given is not None))
+
+
+def change(tool: ToolOutput, wishes: Wishes) -> ToolOutput:
+    """Return a policy as one call wants it: what the call asks for takes the place of what was set before."""
+    return _as_tool(_narrow(tool, wishes, Default(), strict=False))
+
+
+def _as_tool(policy: Policy) -> ToolOutput:
+    if not isinstance(policy, ToolOutput):  # what narrows one gives one
+        raise TypeError(f"expected a ToolOutput, got {policy!r}")
+    return policy
 
 
 def read_policy(policy: Policy | str) -> Policy:
@@ -214,6 +237,8 @@ def _neighbours(given: Span) -> Neighbours:
     if isinstance(given, (str, bytes)) or (isinstance(given, Sequence) and len(given) != 2):
         raise TypeError(f"neighbours must be a number, or two: before and after; got {given!r}")
     before, after = given if isinstance(given, Sequence) else (given, given)
+    for number in (before, after):
+        check_count(number, "neighbours", least=0)
     return Neighbours(before, after)
 
 

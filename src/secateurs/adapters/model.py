@@ -80,6 +80,10 @@ class AdapterModel(_Model):
         Settings.of(self)
         return self
 
+    @field_serializer("neighbours")
+    def _as_list(self, value: object) -> object:
+        return list(value) if isinstance(value, tuple) else value
+
     @field_serializer("policy")
     def _source(self, value: object) -> str | None:
         return Settings.of(self).source()

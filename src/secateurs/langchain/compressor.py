@@ -22,6 +22,7 @@ from secateurs.result.compression import Compression
 
 MetadataMode = Literal["full", "none"]
 
+_FROM_COMPRESSOR = ("model", "encoding")
 _KEYS = {"status", "spans", "sentences", "savings"}
 
 
@@ -97,8 +98,8 @@ class SecateursCompressor(BaseDocumentCompressor, Serializable, AdapterModel):
     def as_runnable(self) -> Runnable[dict[str, Any], list[Document]]:
         """Return this compressor as a step of a pipe, from `{"query", "documents"}` to documents.
 
-        `threshold`, `top_k`, `max_tokens` and `max_total_tokens` can be configured for one call. It shares this
-        compressor's weights.
+        What says which sentences stay can be configured for one call: `policy`, `threshold`, `top_k`, `max_tokens`,
+        `max_total_tokens`, `when_empty` and `neighbours`. It shares this compressor's weights.
 
         Example:
             >>> from langchain_core.documents import Document
@@ -124,9 +125,11 @@ class SecateursCompressor(BaseDocumentCompressor, Serializable, AdapterModel):
 
     @property
     def lc_attributes(self) -> dict[str, Any]:
-        """What `dumps` writes in place of a compressor: where it came from."""
-        portable = Settings.of(self).portable()
-        return {} if self.compressor is None else {name: portable[name] for name in ("model", "encoding")}
+        """What `dumps` writes in place of a policy, its source, and of a compressor, where it came from."""
+        settings = Settings.of(self)
+        portable = settings.portable()
+        written = {} if self.policy is None else {"policy": settings.source()}
+        return {**written, **({} if self.compressor is None else {name: portable[name] for name in _FROM_COMPRESSOR})}
 
     def __getstate__(self) -> dict[Any, Any]:
         state = super().__getstate__()

@@ -12,7 +12,7 @@ from pydantic import ConfigDict
 
 from secateurs.langchain.compressor import SecateursCompressor
 
-_CONFIGURABLE = ("threshold", "top_k", "max_tokens", "max_total_tokens")
+_CONFIGURABLE = ("policy", "threshold", "top_k", "max_tokens", "max_total_tokens", "when_empty", "neighbours")
 
 
 class CompressDocuments(RunnableSerializable[dict[str, Any], list[Document]]):
@@ -54,7 +54,7 @@ class CompressDocuments(RunnableSerializable[dict[str, Any], list[Document]]):
 
         Args:
             input: The `query`, a string, and the `documents`.
-            config: `configurable` may set `threshold`, `top_k`, `max_tokens` and `max_total_tokens` for this call.
+            config: `configurable` may set for this call what says which sentences stay; see `config_specs`.
             **kwargs: Not used.
 
         Returns:

@@ -6,11 +6,12 @@ import socket
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
-from secateurs.policy import Threshold, combine
+from secateurs.adapters.choice import Asked, choose_for_tools
+from secateurs.policy import Default
 from secateurs.support.arguments import check_count, check_elision
 
 if TYPE_CHECKING:
@@ -24,6 +25,14 @@ class Transport(StrEnum):
     streamable_http = "streamable-http"
 
 
+class WhenEmpty(StrEnum):
+    """What to do with a document in which nothing passes."""
+
+    drop = "drop"
+    best = "best"
+    original = "original"
+
+
 def mcp(  # noqa: PLR0913 - a command's options are its interface
     root: Annotated[
         list[Path] | None,
@@ -35,6 +44,13 @@ def mcp(  # noqa: PLR0913 - a command's options are its interface
     model: Annotated[str | None, typer.Option(help="Hub id or folder of a checkpoint. [default: bundled]")] = None,
     threshold: Annotated[float | None, typer.Option(help="Keep sentences with at least this score, 0 to 1.")] = None,
     elision: Annotated[str | None, typer.Option(help="Stands where something was cut, such as […].")] = None,
+    policy: Annotated[
+        str | None, typer.Option(help='Which lines stay, such as "ToolOutput(3500)". [default: ToolOutput()]')
+    ] = None,
+    when_empty: Annotated[
+        WhenEmpty | None,
+        typer.Option(help="Where nothing passes: drop, best or original. [default: all if short, else the best]"),
+    ] = None,
     encoding: Annotated[str, typer.Option(help="tiktoken encoding that counts the tokens.")] = "o200k_base",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     host: Annotated[str, typer.Option(help="Address to listen on; there is no authentication.")] = "127.0.0.1",
@@ -43,7 +59,9 @@ def mcp(  # noqa: PLR0913 - a command's options are its interface
 ) -> None:
     """Serve compression to agents over the Model Context Protocol: text, files under --root, and what was cut."""
     check_count(max_bytes, "--max-bytes", least=1)
-    combine(threshold=threshold, top_k=None, max_tokens=None, default=Threshold(0.0))  # before the model loads
+    empty = None if when_empty is None else cast("Literal['drop', 'best', 'original']", when_empty.value)
+    asked = Asked(policy=policy, threshold=threshold, when_empty=empty)
+    choose_for_tools(asked, Default())  # before the model loads
     check_elision(elision)
     from secateurs.mcp import make_server
     from secateurs.mcp.files import Folders
@@ -53,8 +71,9 @@ def mcp(  # noqa: PLR0913 - a command's options are its interface
     from secateurs.compressor import Compressor  # what is wrong is told before torch is loaded
 
     compressor = Compressor.from_pretrained(model, device=device, encoding=encoding, elision=elision)
-    policy = combine(threshold=threshold, top_k=None, max_tokens=None, default=compressor.policy)
-    server = make_server(compressor, policy=policy, roots=root or (), max_bytes=max_bytes)
+    server = make_server(
+        compressor, policy=choose_for_tools(asked, compressor.policy), roots=root or (), max_bytes=max_bytes
+    )
     if listening is None:
         server.run("stdio")
     else:

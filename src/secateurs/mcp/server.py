@@ -16,12 +16,13 @@ from mcp.types import CallToolResult, ContentBlock, TextContent, ToolAnnotations
 from pydantic import BaseModel, Field
 
 from secateurs import __version__
+from secateurs.adapters.choice import Asked, change, choose_for_tools
 from secateurs.adapters.originals import Originals
 from secateurs.adapters.protocol import CompressorLike
 from secateurs.errors import Error
 from secateurs.mcp.files import Folders
 from secateurs.mcp.limits import RefusedError, check_size, shown
-from secateurs.policy import Policy, combine
+from secateurs.policy import Policy, WhenEmpty
 from secateurs.result.compression import Compression
 from secateurs.support.surrogates import replace_surrogates
 
@@ -95,7 +96,8 @@ class Expanded(BaseModel):
 def make_server(
     compressor: CompressorLike,
     *,
-    policy: Policy | None = None,
+    policy: Policy | str | None = None,
+    when_empty: WhenEmpty | None = None,
     roots: Sequence[Path] = (),
     max_bytes: int = 1_000_000,
     max_characters: int = 20_000_000,
@@ -104,7 +106,9 @@ def make_server(
 
     Args:
         compressor: What compresses; shared by all clients.
-        policy: Which sentences stay where a call does not say; None for the compressor's own.
+        policy: Which lines stay where a call does not say, as a policy or its source; None for `ToolOutput()`.
+        when_empty: What to do where nothing passes: `"drop"`, `"best"` or `"original"`; None keeps a short document
+            whole, and the best lines of a longer one.
         roots: Folders whose files may be read; without one there is no tool that reads files.
         max_bytes: Bytes of a text or a file.
         max_characters: Characters of originals to keep for `expand`; those longest unused are forgotten.
@@ -113,12 +117,12 @@ def make_server(
         The server; call its `run`, or mount its `streamable_http_app()`.
 
     Raises:
-        ValueError: A root is no folder.
+        ValueError: A root is no folder, or the policy is none.
     """
     folders = Folders(roots, max_bytes)
-    tools = _Tools(
-        compressor, compressor.policy if policy is None else policy, folders, Originals(max_characters), max_bytes
-    )
+    asked = Asked(policy=policy, when_empty=when_empty)
+    choose_for_tools(asked, compressor.policy)  # what is wrong is told before the first call
+    tools = _Tools(compressor, asked, folders, Originals(max_characters), max_bytes)
     server = MCPServer("secateurs", instructions=_INSTRUCTIONS, version=__version__, log_level="WARNING")
     add = partial(server.add_tool, annotations=_READS_ONLY)
     add(tools.compress_text, description=_COMPRESS_TEXT)
@@ -132,10 +136,10 @@ class _Tools:
     """The tools; their signatures are what a client sees."""
 
     def __init__(
-        self, compressor: CompressorLike, policy: Policy, folders: Folders, originals: Originals, max_bytes: int
+        self, compressor: CompressorLike, asked: Asked, folders: Folders, originals: Originals, max_bytes: int
     ) -> None:
         self._compressor = compressor
-        self._policy = policy
+        self._asked = asked
         self._folders = folders
         self._originals = originals
         self._max_bytes = max_bytes
@@ -193,7 +197,8 @@ class _Tools:
         if not query.strip():
             raise RefusedError("the query is blank. Pass what you want to know from the document.")
         text = replace_surrogates(text)  # no answer could carry half a character
-        policy = combine(threshold=threshold, top_k=None, max_tokens=max_tokens, default=self._policy)
+        own = choose_for_tools(self._asked, self._compressor.policy)
+        policy = change(own, Asked(threshold=threshold, max_tokens=max_tokens))
         result = (await self._compressor.acompress(query, [text], policy=policy))[0]
         if result.status == "error":
             raise RefusedError(f"the document could not be compressed ({result.reason}). Read it as it is.")

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types
 
 from secateurs.adapters.settings import Settings
-from secateurs.policy import combine
+from secateurs.policy import Policy, WhenEmpty
 from secateurs.ray.rows import Cells, compress_rows
 from secateurs.ray.table import add_columns, check_columns, read_documents, read_queries, schema_of
 from secateurs.support.arguments import check_query
@@ -41,10 +41,14 @@ class CompressBatch:
         compressor: A compressor, which travels as what to load and never as weights; or
         model: a hub id or folder that every node can reach; None for the bundled model.
         device: `"auto"` takes the GPU that `num_gpus` assigned, else the CPU.
-        threshold: Keep sentences with at least this probability; None for the checkpoint's default policy.
+        policy: Which sentences stay, as a policy or its source; None for the checkpoint's default. What follows
+            narrows it.
+        threshold: Keep sentences with at least this probability.
         top_k: Keep at most this many sentences a document.
         max_tokens: Keep at most this many LLM tokens a document.
         elision: What stands where something was cut, such as `"[…]"`; None for the compressor's own, mostly nothing.
+        when_empty: What to do where nothing passes: `"drop"`, `"best"` or `"original"`.
+        neighbours: Keep also so many sentences before and after each kept one; two numbers for before and after.
         encoding: The tiktoken encoding in which savings are counted.
         prefix: What the added columns' names begin with.
         many: Whether the document column holds lists; None to see it from the batches. Say it where a batch may hold
@@ -77,10 +81,13 @@ class CompressBatch:
         compressor: Compressor | None = None,
         model: str | None = None,
         device: str = "auto",
+        policy: Policy | str | None = None,
         threshold: float | None = None,
         top_k: int | None = None,
         max_tokens: int | None = None,
         elision: str | None = None,
+        when_empty: WhenEmpty | None = None,
+        neighbours: int | Sequence[int] | None = None,
         encoding: str = "o200k_base",
         prefix: str = "secateurs_",
         many: bool | None = None,
@@ -92,10 +99,13 @@ class CompressBatch:
             compressor=compressor,
             model=model,
             device=device,
+            policy=policy,
             threshold=threshold,
             top_k=top_k,
             max_tokens=max_tokens,
             elision=elision,
+            when_empty=when_empty,
+            neighbours=neighbours,
             encoding=encoding,
         )
         if compressor is None:
@@ -103,9 +113,7 @@ class CompressBatch:
 
             compressor = Compressor.from_pretrained(model, device=device, encoding=settings.encoding)
         self._compressor = compressor
-        self._policy = combine(
-            threshold=threshold, top_k=top_k, max_tokens=max_tokens, default=self._compressor.policy
-        )
+        self._policy = settings.choice(self._compressor.policy)
         self._elision = elision
         self._document, self._query_column, self._query = document_column, query_column, query
         self._prefix = prefix
