@@ -6,7 +6,7 @@ import socket
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -59,8 +59,7 @@ def mcp(  # noqa: PLR0913 - a command's options are its interface
 ) -> None:
     """Serve compression to agents over the Model Context Protocol: text, files under --root, and what was cut."""
     check_count(max_bytes, "--max-bytes", least=1)
-    empty = None if when_empty is None else cast("Literal['drop', 'best', 'original']", when_empty.value)
-    asked = Asked(policy=policy, threshold=threshold, when_empty=empty)
+    asked = Asked(policy=policy, threshold=threshold, when_empty=when_empty.value if when_empty else None)
     choose_for_tools(asked, Default())  # before the model loads
     check_elision(elision)
     from secateurs.mcp import make_server
