@@ -200,6 +200,7 @@ def resolve(policy: Policy, default: Policy) -> Policy:
         ValueError: The default cannot stand there: a `TokenBudget` inside `|`.
 
     Example:
+        >>> from secateurs import Neighbours
         >>> resolve(Default() | Neighbours(before=1), Threshold(0.2))
         Threshold(0.2) | Neighbours(before=1, after=0)
     """
