@@ -239,6 +239,7 @@ class Signals(Policy):
         edges: Whether the first and last lines of command output are kept, too.
 
     Example:
+        >>> from secateurs import Sentence
         >>> lines = ["$ make\n", "cc -c a.c\n", "a.c:3:5: error: expected ';'\n", "make: *** [all] Error 1\n"]
         >>> Signals()([Sentence(0, 0, line, 0.0, False) for line in lines], len)
         [True, False, True, True]
