@@ -240,9 +240,10 @@ class Signals(Policy):
 
     Example:
         >>> from secateurs import Sentence
-        >>> lines = ["$ make\n", "cc -c a.c\n", "a.c:3:5: error: expected ';'\n", "make: *** [all] Error 1\n"]
-        >>> Signals()([Sentence(0, 0, line, 0.0, False) for line in lines], len)
-        [True, False, True, True]
+        >>> lines = ["$ make\n", *["cc -c a.c\n"] * 40, "a.c:3:5: error: no such type\n", "make: Error 1\n"]
+        >>> flags = Signals()([Sentence(0, 0, line, 0.0, False) for line in lines], len)
+        >>> flags[0], flags[20], flags[41]
+        (True, False, True)
     """
 
     edges: bool = True

@@ -324,7 +324,7 @@ SHAPES: tuple[Shape, ...] = (
     Shape("Java", "place", "a frame of a trace",
           r"^\s{1,8}(?:at [\w.$<>/@-]{1,200}\(|\.\.\. \d+ more)", "\tat com.example.Main.run(Main.java:12)"),
     Shape("JavaScript", "place", "a frame of a trace",
-          r"^\s{1,12}at (?:.{1,160} \()?\S{1,300}:\d+:\d+\)?$", "    at async runTest (/work/run-tests.js:927:29)"),
+          r"^\s{1,12}at (?:.{1,160} \()?\S{1,300}:\d+:\d+\)?$", "    at async runTest (/app/run-tests.js:927:29)"),
     Shape("JavaScript", "place", "the line that failed",
           r"^\s{0,8}>\s{1,4}\d+ \|", "    > 32 |     expect(a).toBe(b)"),
     Shape("Rust", "place", "where it failed",
