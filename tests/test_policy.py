@@ -115,12 +115,17 @@ def test_a_neighbour_gives_a_kept_sentence_its_context():
     assert policy(sentences(0.1, 0.2, 0.9, 0.1), count) == [False, True, True, False]
 
 
-def test_a_kept_sentence_keeps_its_heading():
-    """The heading over a kept sentence stays, others do not."""
-    texts = ["# One\n", "Text. ", "More. ", "## Two\n", "Text. ", "Last."]
-    policy = Threshold(0.5) | Neighbours(before=0)
-    flags = policy(sentences(0.1, 0.1, 0.1, 0.1, 0.1, 0.9, texts=texts), count)
-    assert flags == [False, False, False, True, False, True]
+def test_a_kept_sentence_keeps_its_heading(tiny):
+    """The headings over a kept sentence come along as frame, others do not."""
+    document = "# One\n\nThe mill was built. It burned.\n\n## Two\n\nNobody knows why. The Moon.\n"
+    last = lambda sentences, count: [one.text == "The Moon.\n" for one in sentences]  # noqa: E731 - a policy in a line
+    policy = AnyOf((last, Neighbours(before=0)))
+    kept = tiny.compress("Who?", [document], policy=policy)[0].kept
+    assert [(one.text.strip(), one.frame) for one in kept] == [
+        ("# One", True),
+        ("## Two", True),
+        ("The Moon.", False),
+    ]
 
 
 def test_neighbours_alone_extend_the_default():

@@ -106,7 +106,9 @@ async def test_L10_threshold_and_budget_are_configurable(configurable: dict[str,
     assert {one.page_content for one in configured.invoke(INPUT)} == {kept}
     assert await configured.ainvoke(INPUT) == configured.invoke(INPUT)
     assert {one.page_content for one in step.invoke(INPUT)} == {DEER}
-    assert {spec.id for spec in step.config_specs} == {"threshold", "top_k", "max_tokens", "max_total_tokens"}
+    assert {spec.id for spec in step.config_specs} == {
+        "policy", "threshold", "top_k", "max_tokens", "max_total_tokens", "when_empty", "neighbours"
+    }  # fmt: skip
 
 
 def test_L10_a_configured_call_loads_no_second_model():
