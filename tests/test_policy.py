@@ -20,7 +20,7 @@ from secateurs import (
     ToolOutput,
     TopK,
 )
-from secateurs.policy import combine, longest_fit, resolve
+from secateurs.policy import AnyOf, combine, longest_fit, resolve
 from secateurs.result.savings import TokenCounter
 
 count = len  # a character is a token: simple, exact and additive
