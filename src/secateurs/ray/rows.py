@@ -120,8 +120,13 @@ def _cells(result: Compression | Failed, count: TokenCounter) -> Cells:
         tokens = _tokens(text, count)
         savings = count.savings(tokens, tokens, exact=True)
         empty: dict[str, Any] = {name: [] for name in ("warnings", "spans", "sentences", "scores", "frames")}
-        facts = {"status": "error", "reason": result.reason, "ranking_score": None, "savings": savings.to_dict()}
-        return {**empty, **facts, "text": text}
+        failed: dict[str, Any] = {
+            "status": "error",
+            "reason": result.reason,
+            "ranking_score": None,
+            "savings": savings.to_dict(),
+        }
+        return {**empty, **failed, "text": text}
     facts = result.to_dict()
     sentences = facts.pop("sentences")
     return {
