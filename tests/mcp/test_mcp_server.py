@@ -8,6 +8,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 from mcp import Client
+from structured import JSON, MARKDOWN
 
 from secateurs import Compressor, OverloadedError, Threshold
 from secateurs.adapters.protocol import CompressorLike
@@ -65,6 +66,23 @@ async def test_a_text_is_compressed_and_expanded(tiny, docs, mode):
             assert (one.structured_content["start"], one.structured_content["end"]) == (start, end)
             assert cut["score"] < split(tiny)
         assert said(await client.call_tool("expand", {"handle": data["handle"]})) == TEXT
+
+
+@pytest.mark.parametrize("text", [MARKDOWN, JSON])
+async def test_what_frames_is_kept_and_never_cut(tiny, text):
+    """Markdown or JSON comes back well-formed; what is named as cut is all that went, to be had back."""
+    policy = lambda sentences, count: [one is sentences[-1] for one in sentences]  # noqa: E731 - a policy in a line
+    expected = tiny.compress(QUERY, [text], policy=policy)[0]
+    async with Client(make_server(tiny, policy=policy)) as client:
+        data = (await client.call_tool("compress_text", {"query": QUERY, "text": text})).structured_content
+        assert data["text"] == expected.text
+        assert data["spans"] == [list(span) for span in expected.spans]
+        gone = []
+        for cut in data["cuts"]:
+            place = {"start": cut["start"], "end": cut["end"]}
+            gone.append(said(await client.call_tool("expand", {"handle": data["handle"], **place})))
+        assert "".join(gone) == "".join(one.text for one in expected.sentences if not one.kept)
+        assert any(one.frame for one in expected.kept)
 
 
 async def test_a_file_is_compressed_as_its_text_is(tiny, docs):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -38,7 +40,17 @@ def watched(folder: Any) -> tuple[Compressor, Watched]:
     """Load a compressor whose passes are watched."""
     checkpoint = load(folder, family=None, device=torch.device("cpu"), dtype=torch.float32)
     model = Watched(checkpoint.model)
-    return Compressor(replace(checkpoint, model=model)), model  # type: ignore[arg-type]  # the model's protocol
+    compressor = Compressor(
+        replace(checkpoint, model=model),  # type: ignore[arg-type]  # the model's protocol
+        segmenter=at_stops,
+    )
+    return compressor, model
+
+
+def at_stops(text: str) -> list[tuple[int, int]]:
+    """Cut a text behind its full stops: ours would cut a sentence that is longer than a unit may be."""
+    ends = [*(found.end() for found in re.finditer(r"\.\s+", text)), len(text)]
+    return [span for span in pairwise([0, *dict.fromkeys(ends)]) if span[0] < span[1]]
 
 
 @pytest.fixture(scope="module", params=[512, 8192])
@@ -124,7 +136,8 @@ def test_a_window_that_control_tokens_fill_is_no_checkpoint(tmp_path):
 
 def test_a_sentence_split_over_windows_keeps_one_finite_score(layout):
     """In every layout a sentence of several windows has one score in [0, 1], and its neighbours keep theirs."""
-    limit = layout._loaded.layout.max_length
+    checkpoint = layout._loaded
+    layout, limit = Compressor(checkpoint, segmenter=at_stops), checkpoint.layout.max_length
     long = "mill and Moon " * limit
     document = f"Ann built it. {long.strip()}. It rained."
     results = layout.compress("Who?", [document, long, f"a. {long}"], policy=Threshold(0.0))

@@ -104,12 +104,12 @@ def _pieces(node: BaseNode, mark: str | None) -> list[Slice]:
 
 def _known(data: object, text: str, mark: str | None) -> list[Slice]:
     """Return what an earlier compression wrote down, as far as it is true of a text; anyone may have written it."""
-    source, places = (data.get(SOURCE_SPANS), data.get(TEXT_SPANS)) if isinstance(data, dict) else (None, None)
-    if not (_are_spans(source) and _are_spans(places)) or len(source) != len(places):
+    sources, texts = (data.get(SOURCE_SPANS), data.get(TEXT_SPANS)) if isinstance(data, dict) else (None, None)
+    if not _are_spans(sources) or not _are_spans(texts) or len(sources) != len(texts):
         return []
-    found = [Slice(start, end, at) for (start, end), (at, _) in zip(source, places, strict=True)]
+    found = [Slice(start, end, at) for (start, end), (at, _) in zip(sources, texts, strict=True)]
     reach, joints = 0, []
-    for (start, end, at), (_, stop) in zip(found, places, strict=True):
+    for (start, end, at), (_, stop) in zip(found, texts, strict=True):
         if not reach <= at < stop <= len(text) or stop - at != end - start or start < 0:
             return []
         joints.append(text[reach:at])
@@ -118,7 +118,7 @@ def _known(data: object, text: str, mark: str | None) -> list[Slice]:
     return [] if "".join(rest).replace(">", "").strip() else found  # white space, and the marks of block quotes
 
 
-def _are_spans(value: object) -> TypeGuard[list[Any]]:
+def _are_spans(value: object) -> TypeGuard[list[Sequence[int]]]:
     """Tell whether metadata holds spans."""
     return isinstance(value, list) and all(
         isinstance(one, (list, tuple)) and len(one) == 2 and all(type(at) is int for at in one) for one in value

@@ -203,11 +203,11 @@ class _Counts:
 
         Args:
             removed: These units.
-            left: The units that are left before them.
+            left: The units that are left before them, ascending.
         """
         for index in removed:
             self.total -= self._inside[index] + self._gaps.pop(index, 0)
-        self._recount(dict.fromkeys(self._anchor(index) for index in left))
+        self._recount(self._anchors(left))
 
     def _recount(self, anchors: Iterable[int]) -> None:
         for index in anchors:
@@ -215,11 +215,16 @@ class _Counts:
             self.total += gap - self._gaps.get(index, 0)
             self._gaps[index] = gap
 
-    def _anchor(self, index: int) -> int:
-        """Return the last unit with a seam up to one of them."""
-        while self._seams[index] is None:
-            index = self._chain.before[index]
-        return index
+    def _anchors(self, left: Iterable[int]) -> Iterator[int]:
+        """Yield the last units with a seam up to some of them, each once; no unit is looked at twice."""
+        seen = -2
+        for index in left:
+            at = index
+            while at > seen and self._seams[at] is None:
+                at = self._chain.before[at]
+            if at > seen:
+                yield at
+            seen = index
 
     def _gap(self, left: int) -> int:
         """Count from the last seam of a unit to the next seam."""
