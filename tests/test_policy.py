@@ -8,7 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secateurs import Default, Neighbours, Policy, Sentence, Threshold, TokenBudget, TopK
+from secateurs import (
+    Default,
+    Fallback,
+    Neighbours,
+    Policy,
+    Sentence,
+    Signals,
+    Threshold,
+    TokenBudget,
+    ToolOutput,
+    TopK,
+)
 from secateurs.policy import combine, longest_fit, resolve
 from secateurs.result.savings import TokenCounter
 
@@ -31,14 +42,23 @@ simple = st.one_of(
     st.integers(1, 5).map(TopK),
     st.tuples(st.integers(0, 3), st.integers(0, 3)).map(lambda a: Neighbours(*a)),
     st.just(Default()),
+    st.booleans().map(Signals),
 )
 unlimited = st.recursive(
     simple,
     lambda inner: st.tuples(inner, inner, st.booleans()).map(lambda a: a[0] | a[1] if a[2] else a[0] & a[1]),
     max_leaves=5,
 )
+empty = st.sampled_from(["drop", "best", "original"])
+around = st.one_of(
+    st.tuples(unlimited, empty).map(lambda a: Fallback(*a)),
+    st.tuples(st.none() | st.integers(0, 60), st.none() | empty, st.integers(0, 60), unlimited).map(
+        lambda a: ToolOutput(*a)
+    ),
+)
 policies = st.one_of(
     unlimited,
+    around,
     st.tuples(unlimited, st.integers(0, 60)).map(lambda a: a[0] & TokenBudget(a[1])),
     st.just(TokenBudget(9)),
 )
@@ -193,6 +213,18 @@ def test_settings_out_of_range_are_refused(build):
         "TopK(x=1)",
         "Threshold(0.5).t",
         "Threshold(*[1])",
+        "Threshold(TopK(1))",
+        "Fallback(TopK(1))",
+        "Fallback(0.5, 'best')",
+        "Fallback(TopK(1), 'keep')",
+        "Fallback(TopK(1) + TopK(2), 'best')",
+        "ToolOutput(-1)",
+        "ToolOutput('9')",
+        "ToolOutput(9, 'keep')",
+        "ToolOutput(9, policy=3)",
+        "Signals(1)",
+        "ToolOutput(9) | TopK(1)",
+        "Fallback(" * 30 + "TopK(1)" + ", 'best')" * 30,
     ],
 )
 def test_sources_that_are_no_policy_are_refused(source):
