@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from secateurs.pipeline.cut import tokens_of
 from secateurs.pipeline.documents import Failed, Scored
-from secateurs.policy import Policy, best_first, longest_fit, resolve
+from secateurs.policy import Policy, longest_fit, resolve, weighed
 from secateurs.result.savings import TokenCounter
-from secateurs.result.span import Sentence
 
 
 def decide(document: Scored, policy: Policy, default: Policy, count: TokenCounter) -> Scored:
@@ -27,23 +26,30 @@ def decide(document: Scored, policy: Policy, default: Policy, count: TokenCounte
     if not document.undecided:
         return document
     policy = resolve(policy, default)
-    marked = document.choose(default(document.candidates, count), repr(policy))
-    return marked if policy == default else marked.choose(policy(marked.candidates, count))
+    candidates = document.candidates
+    marked = document.choose(default(candidates, count), repr(policy))
+    if policy == default:
+        return marked
+    candidates = marked.candidates
+    chosen = marked.choose(policy(candidates, count))
+    seen = weighed(policy, candidates)
+    return chosen if seen is candidates else replace(chosen, worths=tuple(one.score for one in seen))
 
 
 @dataclass(frozen=True)
 class _Place:
-    """A unit that may be kept: which document it is of, and which of its candidates."""
+    """A unit that may be kept: which document it is of, which of its candidates, and what it is worth."""
 
     document: int
     candidate: int
-    sentence: Sentence
+    worth: float
 
 
 def spend(documents: Sequence[Scored | Failed], budget: int, count: TokenCounter) -> list[Scored | Failed]:
     """Keep the best of the kept units of all documents while their texts count at most `budget` LLM tokens.
 
-    Failed documents and blank ones are not cut; what they cost is spent first.
+    The best are those that score best; where a policy keeps signals, those that are worth most to its limits. Failed
+    documents and blank ones are not cut; what they cost is spent first.
 
     Args:
         documents: Documents with the units a policy kept.
@@ -56,7 +62,12 @@ def spend(documents: Sequence[Scored | Failed], budget: int, count: TokenCounter
     open_ = {i: one for i, one in enumerate(documents) if isinstance(one, Scored) and one.undecided}
     spent = sum(tokens_of(one.original, count).tokens for i, one in enumerate(documents) if i not in open_)
     candidates = {i: document.candidates for i, document in open_.items()}
-    places = [_Place(i, j, one) for i, some in candidates.items() for j, one in enumerate(some) if one.kept]
+    places = [
+        _Place(i, j, one.score if (worths := open_[i].worths) is None else worths[j])
+        for i, some in candidates.items()
+        for j, one in enumerate(some)
+        if one.kept
+    ]
 
     def chosen(some: Sequence[int]) -> dict[int, list[int]]:
         """Return the places by document, as its candidates."""
@@ -68,7 +79,7 @@ def spend(documents: Sequence[Scored | Failed], budget: int, count: TokenCounter
     def cost(some: Sequence[int]) -> int:
         return sum(count(candidates[i].text(own)) for i, own in chosen(some).items())
 
-    order = best_first([place.sentence for place in places])
+    order = sorted(range(len(places)), key=lambda index: -places[index].worth)
     stays = chosen(order[: longest_fit(order, budget - spent, cost)])
     done: list[Scored | Failed] = list(documents)
     for i, document in open_.items():

@@ -43,6 +43,7 @@ class Scored:
         warnings: As in the result.
         token_scores: Scores of single tokens; None where the family reads whole sentences.
         policy: What decided, as it is written down; None until then.
+        worths: What each candidate is worth to a limit, where the policy says so; None where that is its score.
     """
 
     parts: Parts
@@ -51,6 +52,7 @@ class Scored:
     warnings: tuple[str, ...]
     token_scores: TokenScores | None = None
     policy: str | None = None
+    worths: tuple[float, ...] | None = None
 
     @property
     def original(self) -> str:

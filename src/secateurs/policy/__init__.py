@@ -40,6 +40,7 @@ from secateurs.policy.core import (
     check_when_empty,
     leaves,
     mapped,
+    weighed,
 )
 from secateurs.policy.outputs import Fallback, Split, ToolOutput, combine, resolve, split
 
@@ -68,6 +69,7 @@ __all__ = [
     "mapped",
     "resolve",
     "split",
+    "weighed",
 ]
 
 _POLICIES.update(Fallback=Fallback, ToolOutput=ToolOutput)

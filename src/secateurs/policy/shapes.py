@@ -17,10 +17,12 @@ are plain words, in lower case. Write no group that is repeated without end, and
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+BLOCK = sys.maxsize
 Kind = Literal["end", "done", "failure", "place", "change", "warning", "step"]
 
 
@@ -36,7 +38,7 @@ class Shape:
         words: words of which it holds one, with `|` between them.
         example: A line that it matches.
         before: Lines before it that belong to it.
-        after: Lines behind it that belong to it, as far as the next blank one.
+        after: Lines behind it that belong to it, as far as the next blank one; `BLOCK` for all of those.
         loose: Whether the pattern means something in the output of a command alone, and nothing in prose or code. So
             it is with words.
     """
@@ -75,7 +77,8 @@ class Shape:
 
     @cached_property
     def _compiled(self) -> re.Pattern[str]:
-        return re.compile(rf"(?<![a-z])(?:{self.words})(?![a-z])" if self.words else self.pattern)
+        words = rf"(?<![a-z0-9_./-])(?:{self.words})(?![a-z0-9_/-]|\.\w)"  # and not a part of a path or a name
+        return re.compile(words if self.words else self.pattern)
 
 
 SHAPES: tuple[Shape, ...] = (
@@ -196,8 +199,8 @@ SHAPES: tuple[Shape, ...] = (
           r"(?i)[\"'](?:exit_?(?:code|status)|return_?code)[\"']\s?:\s?[\"']?-?[1-9]",
           "{\"exit_code\": 2, \"stdout\": \"\"}"),
     Shape("JSON", "failure", "an error in a record",
-          r"(?i)[\"'](?:error|err|errors|exception|stderr|traceback)[\"']\s?:\s?(?!\"\"|''|\[\s?\]|\{\s?\}|null"
-          r"|none|false|0\b)",
+          r"(?i)[\"'](?:error|err|errors|exception|stderr|traceback)[\"']\s?:"
+          r"(?!\s?(?:\"\"|''|\[\s?\]|\{\s?\}|null|none|false|0\b))",
           "{\"ok\": false, \"error\": \"not found\"}"),
     Shape("any", "failure", "an error and its message",
           r"(?:^|[\s\])>:])(?i:error|fatal|fatal error|panic|failure|exception)(?:\[[\w-]{1,20}\])?: ?\S",
@@ -355,7 +358,7 @@ SHAPES: tuple[Shape, ...] = (
           r"^(?:@@ -\d|(?:---|\+\+\+) \S{1,200}\t)", "@@ -1,3 +1,4 @@ def load(path):"),
     Shape("git", "change", "the files of a status",
           r"^(?:Changes (?:to be committed|not staged)|Untracked files|Unmerged paths|Ignored files)",
-          "Untracked files:", after=200),
+          "Untracked files:", after=BLOCK),
     Shape("git", "change", "a changed file",
           r"^\s{0,8}(?:modified|new file|deleted|renamed|copied|typechange):\s", "\tmodified:   src/app.py"),
     Shape("git", "change", "a changed file",

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from secateurs.policy.shapes import BEGINNINGS, SHAPES, Kind, Shape
+from secateurs.policy.shapes import BEGINNINGS, BLOCK, SHAPES, Kind, Shape
 from secateurs.result.span import Sentence
 
 EDGE = 0.2  # what the first and last lines of an output weigh: they stay, and are no sign that anything was found
@@ -27,6 +27,7 @@ _FIRST, _LAST = 2, 3  # lines
 _AT_BEGIN, _AT_END = 300, 100  # characters of a line that are looked at
 _MANY = 8  # lines of one shape, after which the next one weighs half
 _APART = 5  # lines between two of one shape, from which on they are of two groups
+_LAST_ALIKE = 0.25  # by how much the last of lines that look alike weighs less
 _ALIKE = 120  # characters by which two lines are the same, figures and quotations apart
 _WIDE = 1000  # characters of a unit, above which it weighs less, as it costs more
 _LONG = 500  # characters of a line; of a longer one each unit is a line by itself
@@ -70,6 +71,7 @@ class _Weights:
     def __init__(self, lines: Sequence[Line]) -> None:
         self._lines = lines
         self._values = [0.0] * len(lines)
+        self._headings: dict[int, float] = {}
 
     def add(self, index: int, shape: Shape, weight: float) -> None:
         """Give a line its weight, and the lines that belong to it a little less."""
@@ -78,23 +80,31 @@ class _Weights:
         for before in range(index - 1, max(index - 1 - shape.before, -1), -1):
             near *= _NEAR
             self._raise(before, near)
+        if shape.after == BLOCK:
+            self._headings[index] = weight
+            return
         near = weight
         for behind in range(index + 1, min(index + 1 + shape.after, len(self._lines))):
             if not self._lines[behind].text.strip():
                 break
-            if shape.kind != "change":  # the files of a status are as good as their heading
-                near *= _NEAR
-            elif self._values[behind] >= near:
-                break  # and a heading right behind another has them already
+            near *= _NEAR
             self._raise(behind, near)
 
     def of_units(self, count: int) -> list[float]:
         """Return what the units weigh: each as much as the best of its lines."""
+        self._add_blocks()
         values = [0.0] * count
         for line, weight in zip(self._lines, self._values, strict=True):
             for unit in line.units:
                 values[unit] = max(values[unit], weight)
         return values
+
+    def _add_blocks(self) -> None:
+        """Give the lines under a heading, such as the files of a status, the heading's weight."""
+        weight = 0.0
+        for index, line in enumerate(self._lines):
+            weight = self._headings.get(index, weight) if line.text.strip() else 0.0
+            self._raise(index, weight)
 
     def _raise(self, index: int, weight: float) -> None:
         if self._lines[index].text.strip():
@@ -120,15 +130,17 @@ def find_signals(units: Sequence[Sentence]) -> Signs:
     output = _is_output(lines)
     found = _matches(lines, output=output)
     weights, step = _Weights(lines), None
-    alike: Counter[str] = Counter()
-    ranks = _ranks(found)
+    ranks, looks = _ranks(found), {index: _FIGURES.sub("#", lines[index].text)[:_ALIKE] for index in found}
+    before, behind = Counter[str](), Counter(looks.values())
     for index, shape in found.items():
         if shape.kind == "step":
             step = index
             continue
-        looks = _FIGURES.sub("#", lines[index].text)[:_ALIKE]
-        weight = _weight(shape) * ranks[index] / (1 + alike[looks])
-        alike[looks] += 1
+        mine = looks[index]
+        behind[mine] -= 1
+        # of lines that look alike the first weighs most, and the last nearly as much
+        weight = _weight(shape) * ranks[index] / (1 + min(before[mine], behind[mine] + _LAST_ALIKE))
+        before[mine] += 1
         weights.add(index, shape, weight)
         if step is not None and shape.kind in ("end", "failure") and weight > _WORDS:
             weights.add(step, found[step], _STEP)

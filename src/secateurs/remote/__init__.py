@@ -306,6 +306,6 @@ def _source(policy: Policy) -> str:
     except ValueError:
         raise ValueError(
             f"the policy {source} cannot be sent to a service: it must be made of Threshold, TopK, TokenBudget, "
-            "Neighbours and Default, combined with | and &."
+            "Neighbours, Signals, Fallback, ToolOutput and Default, combined with | and &."
         ) from None
     return source

@@ -243,6 +243,5 @@ def _no_policy(why: str) -> RefusalError:
 
 
 def _parts(policy: Policy) -> list[Policy]:
-    if isinstance(policy, (AnyOf, AllOf)):
-        return [part for inner in policy.policies for part in _parts(inner)]
-    return [policy]
+    inner = [part for one in policy.parts for part in _parts(one)]
+    return inner if isinstance(policy, (AnyOf, AllOf)) else [policy, *inner]
