@@ -16,7 +16,7 @@ _COMMENT = re.compile(r"\s*(?:#(?![#\w])|#!|//|--\s|/\*|\*/|\*\s|;;|<!--|\"\"\"|
 _CODE = re.compile(
     r"[;{}]\s*$|^\s*[}\])]+[;,]?\s*$|^\s*@[\w.]+(?:\(.*\))?\s*$"
     r"|^\s*[$%]\s+\S|^\s*(?:PS [A-Z]:\S*>|>>> |In \[\d+\]:)|\w\(\)|^\s*[\w.\[\]'\"]+\s*(?:[-+*/|:]?=)\s*\S"
-    r"|(?:[\w)\]'\"]\s*[=!]==?\s*[\w(\['\"-]|(?<!-)[-=]>|::|&&|\|\||\$\{|\{\{|\+\+|</\w|/>)|^\s*[\"'][\w.-]+[\"']\s*:"
+    r"|(?:[\w)\]'\"]\s*[=!]==?\s*[\w(\['\"-]|(?<!-)[-=]>|::|&&|\|\||\$\{|\{\{|\+\+|^\s*</?\w[^<>]*>\s*$)|^\s*[\"'][\w.-]+[\"']\s*:"
     r"|\w\((?:[\w.'\"\[{(*]\S*(?:,\s\S+)*)?\)[:;,]?\s*$"
     r"|^\s*(?:def|class|async def)\s+\w+.*:\s*$"
     r"|^\s*(?:import\s+[\w.{*]+|from\s+[\w.]+\s+import\b|#include\b|using\s+[\w.]+;)"
@@ -30,6 +30,8 @@ _CODE = re.compile(
 _JSON = re.compile(r"\s*(?:\{.*\}|\[.*\]),?$")  # a line of JSON lines, which are no program
 _DENSE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]")
 _WORD = re.compile(r"(?<!\S)[\"'“‘(*_]*[A-Za-zÀ-ɏͰ-ӿ][a-zß-ɏͰ-ӿ'’-]*[.,;:!?)\"'”’*_]*(?!\S)")
+_WIDE = 160  # characters of a line that is hardly one of code
+_STOPS = ".!?。！？…”"  # what lines of code hardly end with
 _LIST = re.compile(r"\s*(?:[-*+]\s+|\d{1,3}[.)]\s+|#{2,6}\s+|>\s+)")
 
 
@@ -38,17 +40,18 @@ def vote(line: str) -> int:
     line = line[:_LONGEST].rstrip()
     if not line:
         return 0
-    dense = len(_DENSE.findall(line))
     if _COMMENT.match(line):
         return 0
     marker = _LIST.match(line)
-    code = _CODE.search(line) is not None
+    dense = 0 if line.isascii() else len(_DENSE.findall(line))
     if dense >= 4 and dense * 3 >= len(line) - (marker.end() if marker else 0):
         return -1
     words = len(_WORD.findall(line))
     blanks = line.split()
     plain = words >= 4 and words * 10 >= len(blanks) * 7
-    if code:
+    if plain and words >= 12 and line[-1] in ".!?:,":
+        return -1
+    if _CODE.search(line):
         return 0 if words >= 12 or (plain and words >= 8) or _JSON.match(line) else 1
     if plain and (line[-1] in ".!?:," or words >= 7):
         return -1
@@ -82,7 +85,10 @@ def is_code(lines: Sequence[str], *, share: float = 0.5, least: int = 1) -> bool
 
 def is_program(lines: Sequence[str]) -> bool:
     """Tell whether a document is nothing but code; indented code under `# Title` is Markdown all the same."""
-    flush = any(vote(line) > 0 for line in lines[:_MOST] if not line[0].isspace())
+    lines = [line for line in lines[:_MOST] if not line.isspace()]
+    if sum(len(line) > _WIDE or line.rstrip()[-1] in _STOPS for line in lines) * 3 > len(lines):
+        return False  # which is cheap to see
+    flush = any(vote(line) > 0 for line in lines if not line[0].isspace())
     return flush and is_code(lines, share=0.7, least=4)
 
 

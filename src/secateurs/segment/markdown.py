@@ -1,8 +1,9 @@
 """The blocks of Markdown, as markdown-it's block rules see them, one at a time and with the lines they take.
 
-Only block rules run, so nothing of a text's inline marks costs time. Two rules of ours on top, both for hostile
-input: lists and quotes that are very long are read in slices, and a line that goes on without its mark (lazily) in a
-deep nest of quotes ends the nest after a few such lines, because each level would read it anew.
+Only block rules run, so nothing of a text's inline marks costs time. What begins afresh below an item or a quote is
+no part of it (see `_afresh`). Two more rules of ours are for hostile input: lists and quotes that are very long are
+read in slices, and a line that goes on without its mark (lazily) in a deep nest of quotes ends the nest after a few
+such lines, because each level would read it anew.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ BEGINS = re.compile(r"^[ \t]*+(?:[#>*+\-|:=_<`~]|\d{1,9}[.)])|^(?: {4}| {0,3}\t)
 _CONTAINER = re.compile(r" {0,3}(?:>|[-*+](?=\s)|\d{1,9}[.)](?=\s))")
 _NEST = re.compile(r"(?:[ \t]*(?:>|[-*+](?=[ \t])|\d{1,9}[.)](?=[ \t])))++")
 _DEEP = 4
+_NUMBER = re.compile(r" {0,3}(?!1[.)])\d{1,9}[.)]\s")
+_PAUSE = re.compile(r"[.!?。！？；…][\"'”’»」』)）\]】》*_`]*\s*$")
 
 _Rule = Callable[[StateBlock, int, int, bool], bool]
 
@@ -111,7 +114,7 @@ class Parser:
         self._state = _State(self._source, self._parser, {}, [])
         self._rules = self._parser.block.ruler.getRules("")
         self._lines = lines
-        self._stops = list(_stops(lines))
+        self._stops = sorted({*_stops(lines), *_afresh(lines)})
         self.end = 0
 
     def block(self, i: int, stop: int) -> list[Token]:
@@ -132,6 +135,29 @@ class Parser:
         any(rule(state, i, stop, False) for rule in asked)
         self.end = state.line
         return state.tokens
+
+
+def _afresh(lines: Sequence[str]) -> Iterator[int]:
+    """Yield the lines that begin afresh: flush left, below a line that ends a sentence, and with no small letter.
+
+    Below an item or a quote CommonMark takes them for a part of it, as writers of plain text never mean. But where
+    the numbers of a list go on further below, only that keeps them items.
+    """
+    numbered = False  # whether a number follows before the next blank line
+    for i in range(len(lines) - 1, 0, -1):
+        line = lines[i]
+        if line.isspace():
+            numbered = False
+        elif _NUMBER.match(line):
+            numbered = True
+        elif not numbered and _begins_afresh(lines[i - 1], line):
+            yield i
+
+
+def _begins_afresh(before: str, line: str) -> bool:
+    if line[0].isspace() or line[0].islower() or BEGINS.match(line):
+        return False
+    return _PAUSE.search(before[-20:]) is not None
 
 
 def _stops(lines: Sequence[str]) -> Iterator[int]:

@@ -30,16 +30,19 @@ from secateurs.segment.page import Frame, Page
 from secateurs.segment.prose import add_prose
 from secateurs.segment.records import add_records, records_end
 from secateurs.segment.rows import add_rows, rows_end
-from secateurs.segment.sources import add_header, headers
 from secateurs.segment.steps import add_item
 from secateurs.segment.tables import add_table, table_end
 from secateurs.segment.titles import NUMERALS, numbered, underlined
-from secateurs.segment.units import Builder
+from secateurs.segment.units import Builder, Kind
 
 _LINK = r"!?\[[^\[\]\r\n]{0,300}\]\([^()\s]{0,500}(?:\([^()\s]{0,200}\)[^()\s]{0,200})?(?:\s+\"[^\"\r\n]{0,200}\")?\)"
 _LINKS = re.compile(rf"[ \t]*+(?:{_LINK}[ \t]*+[|·•,，、/\\>-]?[ \t]*+)++\s*$")
 _DEFINITION = re.compile(r" {0,3}\[[^\[\]\r\n]{1,300}\]:[ \t]*\S")
 _INLINE_JSON = re.compile(r"[^{\[\r\n]{1,80}[:：=][ \t]*(?=[{\[])")
+_TAGS = re.compile(r"\s*(?:</?[A-Za-z][\w.:-]*(?:\s(?:=>|[^<>])*+)?/?>\s*)++$")  # tags and nothing else
+_OPENED = re.compile(r"[ \t]*<[A-Za-z][\w.]*\s*$")
+_ATTRIBUTES = 40  # lines of a tag
+_COLONS = re.compile(r"[ \t]*:{3,}[ \t]*(?:\{[^{}\n]*\}|[\w-]*(?:[ \t\[].{0,80})?)\s*$")  # :::note
 _SHORTEST = 40  # characters of JSON behind something else on its line
 _MAY = re.compile(
     r"[ \t]*[{\[<|]|[^A-Za-z\u3400-\u9fff]|[a-zA-Z][.)）、\]]|[一二三四五六七八九十]{1,3}、"
@@ -53,7 +56,7 @@ class _Region:
     """Lines that are no prose.
 
     Attributes:
-        kind: What they are, a key of `Paragraphs._ADD`.
+        kind: What they are, see `Paragraphs._enter`.
         end: One past the last line.
         at: Where its own text begins, in code points, behind a marker or what introduces JSON; a heading's level.
         numbered: Whether its marker counts.
@@ -76,7 +79,6 @@ class Paragraphs:
     def __init__(self, page: Page, *, inner: Inner) -> None:
         self._page = page
         self._inner = inner
-        self._headers = headers(page.lines)
         self._dead: list[int] = []  # where no JSON begins, see json_end
         self._items: list[tuple[int, Frame]] = []  # items that are open: how far indented, their units
         self._item_end = -1  # the line after the last item
@@ -112,9 +114,7 @@ class Paragraphs:
         if lo < end <= stop:
             self._enter(lo, _Region("markup", end))
             return end
-        for i in range(lo, hi):
-            self._prose(i, i + 1)
-        return hi
+        return self.add(lo, lo + 1, stop)
 
     def _prose(self, lo: int, hi: int) -> None:
         """Add what is left up to line `hi`; line `lo` is the first that is whole."""
@@ -134,7 +134,7 @@ class Paragraphs:
         """Return what begins at line `k` of the paragraph from `lo` to `hi`."""
         lines = self._page.lines
         line = lines[k]
-        if k in self._headers:
+        if k in self._page.headers:
             return _Region("header", k + 1)
         if line.lstrip()[:1] in NUMERALS and (level := numbered(lines, k)):
             return _Region("heading", k + 1, level)
@@ -156,7 +156,9 @@ class Paragraphs:
             region = self._json(k, stop, self._page.starts[k] + prefix.end()) if prefix else None
         if region is None and first == "<":
             end = self._page.markup_end(k)
-            region = _Region("markup", end) if k < end <= stop else None
+            region = _Region("markup", end) if k < end <= stop else self._lone_tag(k, hi)
+        if first == ":" and _COLONS.match(line):
+            region = _Region("mark", k + 1)
         if region is None and first in ("[", "!") and (_DEFINITION.match(line) or _LINKS.match(line)):
             region = _Region("link", k + 1)
         if region is None and (first == "|" or k == 0):
@@ -167,6 +169,14 @@ class Paragraphs:
             at = self._page.starts[k] + mark.end()
             region = _Region("item", item_end(lines, k, hi), at, is_number(mark))
         return region
+
+    def _lone_tag(self, k: int, hi: int) -> _Region | None:
+        """Return a tag that has lost its element; one of MDX may take several lines."""
+        lines = self._page.lines
+        end = k + 1
+        if _OPENED.match(lines[k]):
+            end = next((i + 1 for i in range(k, min(hi, k + _ATTRIBUTES)) if lines[i].rstrip().endswith(">")), end)
+        return _Region("tag", end) if _TAGS.match("".join(lines[k:end])) else None
 
     def _json(self, k: int, stop: int, start: int) -> _Region | None:
         """Return the JSON that begins in line `k`, at `start`, if there is nothing but white space behind it."""
@@ -201,7 +211,7 @@ class Paragraphs:
         """Add the units of a region that begins at line `k`."""
         page, frame = self._page, self._page.outline.frame
         if region.kind == "header":
-            add_header(page, k, self._headers)
+            self._header(k)
         elif region.kind == "item":
             self._item(k, region)
         elif region.kind.startswith("json"):
@@ -214,10 +224,32 @@ class Paragraphs:
                 self._heading(region)
             elif region.kind == "rows":
                 add_rows(page, k, region.end, frame, header=k > 0)
-            elif region.kind == "link":
-                page.add(region.end, "record", frame)
+            elif region.kind in _LINES:
+                page.add(region.end, _LINES[region.kind], frame if region.kind == "link" else page.outline.base)
             else:
                 _BLOCKS[region.kind](page.build, page.lines[k : region.end], frame)
+
+    def _header(self, k: int) -> None:
+        """Add the line of a header, or the mark at its beginning, and put it above what follows."""
+        page, build, outline = self._page, self._page.build, self._page.outline
+        role = page.headers[k].role
+        end = page.starts[k] + page.headers[k].end
+        page.skip(k)
+        if role in ("numbered", "passage"):
+            index = build.add(end, "heading" if role == "numbered" else "mark", outline.base)
+            outline.source("numbered", (index,))
+        elif role == "entry":
+            page.add(k + 1, "item", outline.frame)
+        elif role == "keyed":
+            before = page.headers.get(k - 1)
+            group = outline.sources.get("keyed", ()) if before is not None and before.role == "keyed" else ()
+            index = build.add(end, "heading", (*outline.base, *outline.sources.get("numbered", ())))
+            outline.source("keyed", (*group, index))
+        elif role == "label":
+            outline.source("keyed", (*outline.sources.get("keyed", ()), build.add(end, "mark", outline.frame)))
+        else:
+            outline.speaks(None)
+            outline.speaks(build.add(end, "mark", outline.frame))
 
     def _add_json(self, k: int, region: _Region) -> None:
         page, build = self._page, self._page.build
@@ -249,6 +281,7 @@ class Paragraphs:
         self._item_end = region.end
 
 
+_LINES: dict[str, Kind] = {"link": "record", "tag": "tag", "mark": "mark"}
 _BLOCKS: dict[str, Callable[[Builder, Sequence[str], Sequence[int]], None]] = {
     "table": add_table,
     "yaml": add_yaml,

@@ -26,7 +26,7 @@ import sentencex  # type: ignore[import-untyped]  # it ships no types
 
 from secateurs.result.compression import Span
 from secateurs.segment.blocks import WORD, block_end, paragraph_end, runs
-from secateurs.segment.units import Builder, Kind
+from secateurs.segment.units import Builder, Kind, pieces
 
 Finer = Callable[[str, int, int], Iterable[int]]
 
@@ -253,7 +253,8 @@ def add_prose(build: Builder, end: int, frame: Sequence[int], language: str | No
     for run in runs(build.text[at:end].splitlines(keepends=True)):
         for stop in (*_sentences(build.text, at, at + len(run), language), at + len(run)):
             if WORD.search(build.text, build.at, stop) or not len(build):
-                build.add(stop, kind, frame)
+                for end_ in pieces(build.text, build.at, stop):
+                    build.add(end_, kind, frame)
             else:
                 build.extend(stop)
         at += len(run)

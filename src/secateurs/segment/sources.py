@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from secateurs.segment.page import Page
 from secateurs.segment.speakers import turns
 
 Role = Literal["keyed", "label", "numbered", "passage", "entry", "speaker"]
@@ -41,6 +40,7 @@ _TITLES = 2  # lines of a title that stand above header lines at the top
 _TITLE = re.compile(r"[^#>|`~\[{<\s*+-].*[^.。!！;；,，:：\s]\s*$")
 _FIRST = " \t*[【DSPRC文来资片结材段"  # what a numbered source may begin with
 _NAME = 80  # characters of a line in which the colon of a key or a name stands
+_KEYS = 12  # header lines of one source; what has more is a table of another kind
 _LONG = 200  # characters of a line that still names a source
 
 
@@ -68,11 +68,13 @@ def headers(lines: Sequence[str]) -> dict[int, Header]:
     Returns:
         What they are, by the index of the line.
     """
+    named = [i for i, line in enumerate(lines) if ":" in line[:_NAME] or "：" in line[:_NAME]]
+    if not named and not any(line[0] in _FIRST for line in lines):
+        return {}
     found: dict[int, Header] = {}
     numbered = {i: match for i in _lines(lines, _FIRST) if (match := _NUMBERED.match(lines[i]))}
     if numbered:
         found.update(_numbered(lines, numbered))
-    named = [i for i, line in enumerate(lines) if ":" in line[:_NAME] or "：" in line[:_NAME]]
     keyed = {i: match for i in named if (match := _KEYED.match(lines[i])) and len(lines[i]) <= _LONG}
     if keyed:
         found.update(_keyed(lines, keyed, found))
@@ -121,7 +123,7 @@ def _keyed(lines: Sequence[str], keys: dict[int, re.Match[str]], numbered: dict[
         else:
             groups.append([i])
     top = next((i for i, line in enumerate(lines) if line.strip()), 0)
-    groups = [group for group in groups if _begins(lines, group[0], top, numbered)]
+    groups = [group for group in groups if len(group) <= _KEYS and _begins(lines, group[0], top, numbered)]
     firsts = Counter(_key(lines[group[0]]) for group in groups)
     found: dict[int, Header] = {}
     for group in groups:
@@ -152,33 +154,3 @@ def _is_title(line: str) -> bool:
 
 def _key(line: str) -> str:
     return re.split("[:：]", line, maxsplit=1)[0].strip(" \t*_").lower()
-
-
-def add_header(page: Page, k: int, found: Mapping[int, Header]) -> None:
-    """Add the line of a header, or the mark at its beginning, and put it above what follows.
-
-    Args:
-        page: The document.
-        k: The line; what stands behind a mark in it is left to be cut.
-        found: What `headers` has found.
-    """
-    build, outline = page.build, page.outline
-    role = found[k].role
-    end = page.starts[k] + found[k].end
-    page.skip(k)
-    if role == "numbered":
-        outline.source("numbered", (build.add(end, "heading", outline.base),))
-    elif role == "passage":
-        outline.source("numbered", (build.add(end, "mark", outline.base),))
-    elif role == "entry":
-        page.add(k + 1, "item", outline.frame)
-    elif role == "keyed":
-        before = found.get(k - 1)
-        group = outline.sources.get("keyed", ()) if before is not None and before.role == "keyed" else ()
-        index = build.add(end, "heading", (*outline.base, *outline.sources.get("numbered", ())))
-        outline.source("keyed", (*group, index))
-    elif role == "label":
-        outline.source("keyed", (*outline.sources.get("keyed", ()), build.add(end, "mark", outline.frame)))
-    else:
-        outline.speaks(None)
-        outline.speaks(build.add(end, "mark", outline.frame))

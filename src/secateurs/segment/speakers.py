@@ -27,6 +27,7 @@ _ROLES, _NO_NAMES = frozenset(_PEOPLE.split()), frozenset(_LABELS.split())
 _TALK = re.compile(
     r"[?？]|\b(?:I|I['’]m|we|you|my|your|hi|hello|thanks|yes|no|yeah|ok|okay)\b|[我你您咱]|吗|呢|谢谢|好的", re.I
 )
+_BRACKET = re.compile(r"[ \t]?[(（].*")  # Mika (Loft & Lamp)
 _SENTENCE = re.compile(r"[.!?。！？…~～][\"'”’)）]*\s*$")
 
 
@@ -41,6 +42,8 @@ def turns(lines: Sequence[str], named: Sequence[int]) -> dict[int, int]:
         Where the speaker's mark ends, in characters of the line, by the index of the line; nothing where it is no
         dialogue.
     """
+    if len(named) < 2:
+        return {}
     found = {i: match for i in named if (match := _TURN.match(lines[i])) and _is_name(match)}
     names = Counter(_name(match) for match in found.values())
     if len(names) < 2:
@@ -60,7 +63,7 @@ def turns(lines: Sequence[str], named: Sequence[int]) -> dict[int, int]:
 
 
 def _name(match: re.Match[str]) -> str:
-    return match["name"].strip().lower()
+    return _BRACKET.sub("", match["name"]).strip().lower()
 
 
 def _said(lines: Sequence[str], i: int, at: int) -> str:
@@ -70,11 +73,11 @@ def _said(lines: Sequence[str], i: int, at: int) -> str:
 
 def _is_name(match: re.Match[str]) -> bool:
     """Tell whether a speaker may be called so."""
-    name = match["name"].strip()
+    name = _BRACKET.sub("", match["name"]).strip()
     if _name(match) in _NO_NAMES:
         return False
     if _name(match) in _ROLES or match["time"] is not None:
         return True
     if "\u3040" <= name[0] <= "\u9fff":
         return len(name) <= 8
-    return all(part[0].isupper() or part[0] in "(（" for part in name.split())
+    return all(part[0].isupper() for part in name.split())

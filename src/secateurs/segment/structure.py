@@ -7,6 +7,7 @@ records, a header line of a source, a speaker's turn. What nothing is made of is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from secateurs.segment.data import add_ini, add_json, add_yaml, ini_end, json_end, yaml_end
@@ -25,6 +26,9 @@ from secateurs.segment.titles import is_title
 from secateurs.segment.units import Builder, Unit
 from secateurs.segment.walk import Walker
 
+# What a whole document may be: where it ends, what adds its units.
+_WHOLE = ((table_end, add_table), (yaml_end, add_yaml), (ini_end, add_ini), (records_end, add_records))
+_MARKDOWN = re.compile(r"[ \t]*(?:[>|]|#{1,6}\s|[-*+]\s|\d{1,9}[.)]\s|```|~~~|:?-+:?[ \t]*\|)")
 _TORN = 4  # lines behind a paragraph in which the rest of its last sentence may begin
 _PROGRAM = 4  # lines that a document has at least which is nothing but code
 
@@ -53,7 +57,16 @@ def add_document(build: Builder, end: int, frame: Sequence[int], language: str |
         frame: What all its units need.
         language: Of its prose; None detects it for each paragraph.
     """
-    page = Page(build, end, tuple(frame), language)
+    _add_page(Page(build, end, tuple(frame), language))
+
+
+def _add_inner(build: Builder, end: int, frame: Sequence[int], language: str | None) -> None:
+    """Add the units of a text inside an element of markup; a `<` in it begins no tag."""
+    _add_page(Page(build, end, tuple(frame), language, markup=False))
+
+
+def _add_page(page: Page) -> None:
+    build, end = page.build, page.starts[-1]
     if page.text.strip() and not _add_whole(page):
         _add_parts(page)
     if build.at < end:
@@ -71,13 +84,13 @@ def _add_whole(page: Page) -> bool:
             build.extend(start)
             add_json(build, end, frame, page.language)
             return True
-    if "<" in text and is_markup(text):
-        add_markup(build, end, frame, page.language, inner=add_document)
+    if page.markup and "<" in text and is_markup(text):
+        add_markup(build, end, frame, page.language, inner=_add_inner)
         return True
     lo, hi = page.extent()
     lines = page.lines[:hi]
-    for find, add in ((table_end, add_table), (yaml_end, add_yaml), (ini_end, add_ini), (records_end, add_records)):
-        if hi - lo > 1 and find(lines, lo) == hi:
+    for find, add in _WHOLE:
+        if hi - lo > 1 and find(lines, lo) == hi and not (find is not yaml_end and _is_markdown(page, lo, hi)):
             page.skip(lo)
             add(build, page.lines[lo:], frame)
             return True
@@ -86,6 +99,12 @@ def _add_whole(page: Page) -> bool:
         add_code_lines(page, lo, len(page.lines), frame)
         return True
     return False
+
+
+def _is_markdown(page: Page, lo: int, hi: int) -> bool:
+    """Tell whether lines that look like a table or like records are Markdown, or a dialogue."""
+    marked = sum(_MARKDOWN.match(line) is not None for line in page.lines[lo:hi])
+    return marked * 5 > hi - lo or bool(page.headers)
 
 
 def _add_parts(page: Page) -> None:
@@ -127,7 +146,7 @@ class _Cutter:
     def __init__(self, page: Page, parser: Parser | None) -> None:
         self._page = page
         self._parser = parser
-        self._paragraphs = Paragraphs(page, inner=add_document)
+        self._paragraphs = Paragraphs(page, inner=_add_inner)
         self._walker = Walker(page)
         self._first, self._end = page.extent()
         self._listed: int | None = None  # how many units there were when a list ended, under the same heading

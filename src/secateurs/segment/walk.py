@@ -17,14 +17,14 @@ from secateurs.segment.page import Frame, Page
 from secateurs.segment.prose import add_prose
 from secateurs.segment.quotes import add_quoted
 from secateurs.segment.rows import add_rows
-from secateurs.segment.steps import add_item
+from secateurs.segment.steps import MOST, add_item
 from secateurs.segment.titles import is_title
-
-_MOST = 64  # units of one item's own text that what is nested in it needs; an item that is longer is no item
+from secateurs.segment.units import Kind
 
 _OPENED = ("bullet_list_open", "ordered_list_open", "list_item_open", "blockquote_open")
 _CLOSED = ("bullet_list_close", "ordered_list_close", "list_item_close", "blockquote_close")
 _ALERT = re.compile(r"\[![A-Za-z]+\][+-]?[ \t]*(?:\n|$)")  # the first line of a quote that is a note or a warning
+_TAG, _WORD = re.compile(r"<[^<>]*>"), re.compile(r"[^\W_]")
 _QUOTE_SPACE = " \t\r\n>"  # what is left of an empty line of a quote
 
 # An indented line that is Markdown: an item (and no list of YAML), a quote, a fence, a heading, a table.
@@ -65,8 +65,9 @@ class _List:
 
 @dataclass(slots=True)
 class _Quote:
-    """A quote that is open: how many units stand before it, and the mark that says what it is (`[!NOTE]`)."""
+    """A quote that is open: where it ends, how many units stand before it, and what it says it is (`[!NOTE]`)."""
 
+    end: int
     first: int
     mark: Frame = ()
 
@@ -124,7 +125,7 @@ class Walker:
             self.page.outline.open()
         elif kind == "blockquote_open":
             self._catch_up(lo)
-            self._quotes.append(_Quote(len(self.page.build)))
+            self._quotes.append(_Quote(hi, len(self.page.build)))
             self.page.outline.open()
         else:
             self._lists.append(_List(kind == "ordered_list_open", lo == self.above))
@@ -135,6 +136,7 @@ class Walker:
             self._items.pop()
             self.page.outline.close()
         elif kind == "blockquote_close":
+            self._catch_up(self._quotes[-1].end)
             self._quotes.pop()
             self.page.outline.close()
         else:
@@ -186,7 +188,7 @@ class Walker:
         most = 1  # units of this block that are an item's own text, if it is the first thing in it
         if token.type == "paragraph_open":
             self._paragraph(lo, hi, frame, inline, own=pending)
-            most = _MOST
+            most = MOST
         elif token.type == "heading_open":
             self._heading(token, lo, hi)
         elif token.type == "table_open":
@@ -201,7 +203,7 @@ class Walker:
         elif token.type == "code_block":
             self._indented(lo, hi, frame, marked=pending and self._items[-1].line == lo)
         elif token.type == "html_block":
-            self._markup(lo, hi, frame)
+            self._markup(lo, hi, frame, own=pending)
         else:
             page.add(hi, "mark", frame if self._items else page.outline.base)
         if pending and len(page.build) > first:
@@ -254,7 +256,7 @@ class Walker:
             self.run(parser.block(i, len(lines)), lo)
             i = parser.end
 
-    def _markup(self, lo: int, hi: int, frame: Frame) -> None:
+    def _markup(self, lo: int, hi: int, frame: Frame, *, own: bool) -> None:
         page = self.page
         i = lo
         while i < hi:
@@ -263,7 +265,9 @@ class Walker:
                 add_markup(page.build, page.starts[end], frame, page.language)  # indented: no document inside
             else:
                 end = i + 1
-                page.add(end, "prose", frame)
+                worded = _WORD.search(_TAG.sub("", page.lines[i])) is not None
+                plain: Kind = "item" if own and i == lo else "prose"
+                page.add(end, plain if worded else "mark" if own and i == lo else "tag", frame)
             i = end
 
 
