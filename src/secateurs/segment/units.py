@@ -10,7 +10,7 @@ document order and sees to it that they tile the text, so that no parser has to 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
 Kind = Literal[
@@ -142,13 +142,20 @@ class Builder:
         self.at = end
         return len(self._ends) - 1
 
-    def end(self, index: int) -> int:
-        """Return where unit `index` ends, white space that belongs to it included; not for the last one."""
-        return border(self.text, self._ends[index])
+    def start(self, index: int) -> int:
+        """Return where unit `index` begins, indentation that belongs to it included."""
+        return border(self.text, self._ends[index - 1]) if index else 0
 
     def begins_line(self, index: int) -> bool:
         """Tell whether unit `index`, which is not the first, begins a line."""
-        return self.text[self.end(index - 1) - 1] in _BREAKS
+        return self.text[self.start(index) - 1] in _BREAKS
+
+    def begin_with(self, first: int, marks: str) -> Iterator[int]:
+        """Yield those units from `first` on, which is not 0, that begin with one of some characters, or a blank."""
+        text = self.text
+        for index in range(first, len(self._ends)):
+            if text[self._ends[index - 1]] in marks:
+                yield index
 
     def need(self, index: int, *others: int) -> None:
         """Say that unit `index` needs others, which may stand behind it: closing marks, brackets, tags."""
@@ -167,12 +174,18 @@ class Builder:
     def units(self) -> list[Unit]:
         """Return the units, white space where it belongs; their number and order are those of the calls of `add`."""
         text = self.text
+        listed = self._commas.keys() | self._until.keys()
         found = []
         start = 0
-        ends = [border(text, at) for at in self._ends[:-1]]
+        ends = [
+            at if text[at - 1] in _BREAKS and not text[at].isspace() else border(text, at) for at in self._ends[:-1]
+        ]
         ends += [len(text)] if self._ends else []
         for index, (end, kind, frame) in enumerate(zip(ends, self._kinds, self._frames, strict=True)):
-            found.append(Unit(start, end, kind, frame, self._commas.get(index), self._until.get(index)))
+            if index in listed:
+                found.append(Unit(start, end, kind, frame, self._commas.get(index), self._until.get(index)))
+            else:
+                found.append(Unit(start, end, kind, frame))
             start = end
         if not found and text:
             found.append(Unit(0, len(text)))

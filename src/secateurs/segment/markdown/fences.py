@@ -97,7 +97,7 @@ def add_whole_fence(page: Page, lo: int, hi: int, *, closed: bool = True) -> Non
 def _add_stretches(page: Page, lo: int, hi: int, frame: Frame) -> None:
     """Add what blank lines separate; what is too long even so is cut at line breaks."""
     for i in range(lo, hi):
-        if i + 1 == hi or (_empty(page, i + 1) and not _empty(page, i)):
+        if i + 1 == hi or (_empty(page, i) and not _empty(page, i + 1)):
             for end in pieces(page.build.text, page.build.at, page.starts[i + 1]):
                 page.build.add(end, "code", frame)
 

@@ -22,6 +22,8 @@ _MARK = re.compile(
 _EDGE = 0.6  # the cost of a chunk's edge inside a fence
 _STRAY = 1.5  # the cost of a mark that marks nothing
 _NEVER = 3.0  # the cost of a mark with an info string that closes
+_AGAIN = 1.0  # the cost of one that opens where something is open, so that this has lost its closing mark
+_NOTHING = 2.0  # the cost of one that opens nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,4 +161,6 @@ def _explain(marks: Sequence[_Mark], lines: Sequence[str], start: int) -> list[b
 def _cost(mark: _Mark, before: int, after: int) -> float:
     if before != after:
         return _NEVER if mark.info and before else 0.0
+    if mark.info:
+        return _AGAIN if before else _NOTHING
     return _STRAY

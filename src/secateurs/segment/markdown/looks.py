@@ -30,7 +30,8 @@ _CODE = re.compile(
 _JSON = re.compile(r"\s*(?:\{.*\}|\[.*\]),?$")  # a line of JSON lines, which are no program
 _DENSE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]")
 _WORD = re.compile(r"(?<!\S)[\"'“‘(*_]*[A-Za-zÀ-ɏͰ-ӿ][a-zß-ɏͰ-ӿ'’-]*[.,;:!?)\"'”’*_]*(?!\S)")
-_SIGN = re.compile(r"[=(){};<>$\[\]\\]|:\s*$|^\s*(?:import|from|[A-Z]{4,}|\w+ -)")
+_WIDE = 160  # characters of a line that is hardly one of code
+_STOPS = ".!?。！？…”"  # what lines of code hardly end with
 _LIST = re.compile(r"\s*(?:[-*+]\s+|\d{1,3}[.)]\s+|#{2,6}\s+|>\s+)")
 
 
@@ -84,10 +85,10 @@ def is_code(lines: Sequence[str], *, share: float = 0.5, least: int = 1) -> bool
 
 def is_program(lines: Sequence[str]) -> bool:
     """Tell whether a document is nothing but code; indented code under `# Title` is Markdown all the same."""
-    signs = sum(_SIGN.search(line) is not None for line in lines[:_MOST])
-    if signs * 2 < sum(not line.isspace() for line in lines[:_MOST]):
+    lines = [line for line in lines[:_MOST] if not line.isspace()]
+    if sum(len(line) > _WIDE or line.rstrip()[-1] in _STOPS for line in lines) * 3 > len(lines):
         return False  # which is cheap to see
-    flush = any(vote(line) > 0 for line in lines[:_MOST] if not line[0].isspace())
+    flush = any(vote(line) > 0 for line in lines if not line[0].isspace())
     return flush and is_code(lines, share=0.7, least=4)
 
 

@@ -89,8 +89,10 @@ class Outline:
         self.frame = (*self._named(), *self._heading(), *self.speaker, *self.between)
 
 
-_BLOCK = re.compile(r"[ \t>]*+(?:\d{1,9}[.)](?:\s|$)|[-*+]\s*$|<)")  # what begins a block, but ends no paragraph
-_MAY_BLOCK = re.compile(r"[\n\r](?: {4}| {0,3}\t|[ \t]*+(?:\d{1,9}[.)]|[-*+]\s*[\n\r]|[<>]))")  # any such line?
+# What begins a block, and where a paragraph goes on ends nothing, or would only at the beginning of a line.
+_BLOCK = re.compile(r"[ \t>]*+(?:\d{1,9}[.)](?:\s|$)|[-*+]\s*$|<)")
+_MARK = re.compile(r"\s*(?:\d{1,9}[.)]\s|[-*+>]\s|#{1,6}\s|```|~~~|\|)")
+_MARKS = "0123456789-*+#>`~|< \t\r\n"
 _INDENT = re.compile(r"[ \t]*")
 
 
@@ -122,20 +124,21 @@ class Page:
         self.starts = list(accumulate(map(len, self.lines), initial=build.at))
         self.language = language
         self.outline = Outline(frame)
+        self._blank = [not line.strip() for line in self.lines]
+        written = range(len(self.lines))
+        first = next((i for i in written if not self._blank[i]), 0)
+        self._extent = first, next((i + 1 for i in reversed(written) if not self._blank[i]), 0)
         self.markup = markup
         self.headers = headers(self.lines)
-        self._markup: dict[int, int] | None = (
-            None if markup else {}
-        )  # where markup ends, by the line of its beginning
+        self._markup: dict[int, int] | None = None if markup else {}  # where it ends, by the line where it begins
 
     def blank(self, i: int) -> bool:
         """Tell whether nothing stands in line `i`."""
-        return not self.lines[i].strip()
+        return self._blank[i]
 
     def extent(self) -> tuple[int, int]:
-        """Return the first line with anything on it, and the line after the last; the page is not blank."""
-        first = next(i for i in range(len(self.lines)) if not self.blank(i))
-        return first, next(i for i in range(len(self.lines), 0, -1) if not self.blank(i - 1))
+        """Return the first line with anything on it, and the line after the last; 0 and 0 on a blank page."""
+        return self._extent
 
     def skip(self, i: int) -> None:
         """Go to line `i`: what is left before it joins the unit before; there is nothing to read in it."""
@@ -152,22 +155,25 @@ class Page:
         return self._markup.get(i, i)
 
     def bind(self, first: int) -> None:
-        """Let lines of a paragraph that would begin another block without it need its first unit.
+        """Let what would begin another block without what stands before it in its paragraph need that.
 
-        `2.` begins a list, and four columns of indentation begin code, but neither ends a paragraph.
+        `2.` begins a list, and four columns of indentation begin code, but neither ends a paragraph; and a sentence
+        that begins with a dash is an item where it begins a line.
 
         Args:
             first: The first unit of the paragraph; it goes on to the last unit there is.
         """
         build = self.build
-        if first + 1 >= len(build) or not _MAY_BLOCK.search(build.text, build.end(first) - 1, build.at):
-            return
-        indent = self._indent(build.end(first - 1) if first else 0)
-        for index in range(first + 1, len(build)):
-            if build.begins_line(index):
-                at = build.end(index - 1)
-                if _BLOCK.match(build.text, at) or self._indent(at) >= indent + 4:
-                    build.need(index, first)
+        indent: int | None = None
+        for index in build.begin_with(first + 1, _MARKS):
+            at = build.start(index)
+            if build.text[at - 1] not in "\n\r":
+                if _MARK.match(build.text, at):
+                    build.need(index, index - 1)
+                continue
+            indent = self._indent(build.start(first)) if indent is None else indent
+            if _BLOCK.match(build.text, at) or self._indent(at) >= indent + 4:
+                build.need(index, first)
 
     def _indent(self, at: int) -> int:
         found = _INDENT.match(self.build.text, at)

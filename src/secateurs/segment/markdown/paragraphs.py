@@ -56,7 +56,7 @@ class _Region:
     """Lines that are no prose.
 
     Attributes:
-        kind: What they are, a key of `Paragraphs._ADD`.
+        kind: What they are, see `Paragraphs._enter`.
         end: One past the last line.
         at: Where its own text begins, in code points, behind a marker or what introduces JSON; a heading's level.
         numbered: Whether its marker counts.

@@ -40,6 +40,7 @@ _TITLES = 2  # lines of a title that stand above header lines at the top
 _TITLE = re.compile(r"[^#>|`~\[{<\s*+-].*[^.。!！;；,，:：\s]\s*$")
 _FIRST = " \t*[【DSPRC文来资片结材段"  # what a numbered source may begin with
 _NAME = 80  # characters of a line in which the colon of a key or a name stands
+_KEYS = 12  # header lines of one source; what has more is a table of another kind
 _LONG = 200  # characters of a line that still names a source
 
 
@@ -67,11 +68,13 @@ def headers(lines: Sequence[str]) -> dict[int, Header]:
     Returns:
         What they are, by the index of the line.
     """
+    named = [i for i, line in enumerate(lines) if ":" in line[:_NAME] or "：" in line[:_NAME]]
+    if not named and not any(line[0] in _FIRST for line in lines):
+        return {}
     found: dict[int, Header] = {}
     numbered = {i: match for i in _lines(lines, _FIRST) if (match := _NUMBERED.match(lines[i]))}
     if numbered:
         found.update(_numbered(lines, numbered))
-    named = [i for i, line in enumerate(lines) if ":" in line[:_NAME] or "：" in line[:_NAME]]
     keyed = {i: match for i in named if (match := _KEYED.match(lines[i])) and len(lines[i]) <= _LONG}
     if keyed:
         found.update(_keyed(lines, keyed, found))
@@ -120,7 +123,7 @@ def _keyed(lines: Sequence[str], keys: dict[int, re.Match[str]], numbered: dict[
         else:
             groups.append([i])
     top = next((i for i, line in enumerate(lines) if line.strip()), 0)
-    groups = [group for group in groups if _begins(lines, group[0], top, numbered)]
+    groups = [group for group in groups if len(group) <= _KEYS and _begins(lines, group[0], top, numbered)]
     firsts = Counter(_key(lines[group[0]]) for group in groups)
     found: dict[int, Header] = {}
     for group in groups:

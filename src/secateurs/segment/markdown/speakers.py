@@ -42,6 +42,8 @@ def turns(lines: Sequence[str], named: Sequence[int]) -> dict[int, int]:
         Where the speaker's mark ends, in characters of the line, by the index of the line; nothing where it is no
         dialogue.
     """
+    if len(named) < 2:
+        return {}
     found = {i: match for i in named if (match := _TURN.match(lines[i])) and _is_name(match)}
     names = Counter(_name(match) for match in found.values())
     if len(names) < 2:

@@ -14,6 +14,7 @@ from secateurs.segment.markdown.quotes import MARKS, add_quoted
 from secateurs.segment.prose import add_prose
 
 LONG = 240  # characters of an item that stays one unit
+MOST = 64  # units of an item's own text that what is nested in it needs; an item that is longer is no item
 _DENSE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 _DENSE_STEP = 20  # ideographs of a numbered step that stays one unit, however many sentences it holds
 _STOP = re.compile(r"[。！？][”」』）)》\"'*_`]*\s*(?=[^\s”」』）)》\"'*_`。！？])")
@@ -46,7 +47,7 @@ def add_item(page: Page, at: int, end: int, frame: Frame, *, numbered: bool, tig
             what begins in a further line of the item needs what stands behind the marker.
 
     Returns:
-        The units of the text, all of which whatever is nested in the item needs.
+        The units of the text, which whatever is nested in the item needs.
     """
     build = page.build
     first = len(build)
@@ -65,4 +66,4 @@ def add_item(page: Page, at: int, end: int, frame: Frame, *, numbered: bool, tig
                     build.need(index, first + 1)
     else:
         build.add_whole(end, "item", frame)
-    return tuple(range(first, len(build)))
+    return tuple(range(first, min(len(build), first + MOST)))

@@ -15,13 +15,11 @@ from secateurs.segment.markdown.page import Frame, Page
 from secateurs.segment.markdown.parser import Parser
 from secateurs.segment.markdown.quotes import add_quoted
 from secateurs.segment.markdown.rows import add_rows
-from secateurs.segment.markdown.steps import add_item
+from secateurs.segment.markdown.steps import MOST, add_item
 from secateurs.segment.markdown.titles import is_title
 from secateurs.segment.markup import add_markup
 from secateurs.segment.prose import add_prose
 from secateurs.segment.units import Kind
-
-_MOST = 64  # units of one item's own text that what is nested in it needs; an item that is longer is no item
 
 _OPENED = ("bullet_list_open", "ordered_list_open", "list_item_open", "blockquote_open")
 _CLOSED = ("bullet_list_close", "ordered_list_close", "list_item_close", "blockquote_close")
@@ -67,8 +65,9 @@ class _List:
 
 @dataclass(slots=True)
 class _Quote:
-    """A quote that is open: how many units stand before it, and the mark that says what it is (`[!NOTE]`)."""
+    """A quote that is open: where it ends, how many units stand before it, and what it says it is (`[!NOTE]`)."""
 
+    end: int
     first: int
     mark: Frame = ()
 
@@ -126,7 +125,7 @@ class Walker:
             self.page.outline.open()
         elif kind == "blockquote_open":
             self._catch_up(lo)
-            self._quotes.append(_Quote(len(self.page.build)))
+            self._quotes.append(_Quote(hi, len(self.page.build)))
             self.page.outline.open()
         else:
             self._lists.append(_List(kind == "ordered_list_open", lo == self.above))
@@ -137,6 +136,7 @@ class Walker:
             self._items.pop()
             self.page.outline.close()
         elif kind == "blockquote_close":
+            self._catch_up(self._quotes[-1].end)
             self._quotes.pop()
             self.page.outline.close()
         else:
@@ -188,7 +188,7 @@ class Walker:
         most = 1  # units of this block that are an item's own text, if it is the first thing in it
         if token.type == "paragraph_open":
             self._paragraph(lo, hi, frame, inline, own=pending)
-            most = _MOST
+            most = MOST
         elif token.type == "heading_open":
             self._heading(token, lo, hi)
         elif token.type == "table_open":
