@@ -76,7 +76,7 @@ def test_it_keeps_what_answers_and_what_must_not_be_lost() -> None:
 
 
 def test_where_nothing_passes() -> None:
-    """A short output in which nothing passes stays whole; of a longer one the best lines, as many as a short one's."""
+    """A short output in which nothing passes stays whole; of a longer one the best lines stay."""
     assert kept(ToolOutput(), lines(SERVED)) == list(range(100))
     scores = [number / 1000 for number in range(100)]
     assert kept(ToolOutput(short=130), lines(SERVED, scores)) == [*range(0, 2), *range(92, 100)]
