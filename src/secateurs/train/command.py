@@ -9,14 +9,18 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from secateurs.train.config import ConfigError, TrainConfig, check, read_config
+from secateurs.train.checks import check
+from secateurs.train.config import ConfigError, TrainConfig, read_config
+
+_TERMINATED = 143  # what a shell says of a process that SIGTERM ended
 
 
 def train(
     config: Annotated[
         Path,
         typer.Argument(
-            metavar="CONFIG.toml", help="The settings of the run; three come along: xsmall, small, head-only."
+            metavar="CONFIG.toml",
+            help="The settings of the run; or a recipe that comes along: everyday, distill, xsmall, ...",
         ),
     ],
     data: Annotated[Path | None, typer.Option(help="Folder of the data. [default: the config's]")] = None,
@@ -33,6 +37,7 @@ def train(
     from secateurs.train.loop import LOG
     from secateurs.train.runner import run
     from secateurs.train.state import STATE
+    from secateurs.train.stopping import StoppedError
 
     config = _find(config)
     settings = read_config(config)
@@ -47,7 +52,11 @@ def train(
     console = Console(stderr=True)
     if (folder / STATE).is_file():
         console.print(f"going on with the run in {folder}")
-    checkpoint, dev = run(settings, console)
+    try:
+        checkpoint, dev = run(settings, console)
+    except StoppedError as stopped:
+        console.print(f"{stopped}; the same command goes on from there")
+        raise typer.Exit(_TERMINATED) from None
     if dev is not None:
         console.print(f"dev: F1 {dev.f1:.3f} at {dev.threshold:.3f}, top-1 {dev.top1:.3f}, saved {dev.saved:.0%}")
     console.print(f"checkpoint: {checkpoint}")

@@ -15,7 +15,7 @@ from torch.nn import functional
 from secateurs.model.attention import Attend, Look, attend_by_window, attend_padded, look_by_products, look_everywhere
 from secateurs.model.pruner import Batch, Pruner
 from secateurs.train.config import LossConfig, SourceConfig
-from secateurs.train.mixing import Example
+from secateurs.train.pieces import Example
 from secateurs.train.records import MASKED
 from secateurs.train.teacher import Teacher
 from secateurs.windows.packing import Template
@@ -106,12 +106,12 @@ def collate(
     counts = np.concatenate([document.lengths for document in documents])
     sentence_counts = [len(document.lengths) for document in documents]
     weights = [
-        source.weight * (beside(document.labels, neighbour) if source.spans else np.ones(len(document.labels)))
+        source.weight * document.weights * (beside(document.labels, neighbour) if source.spans else 1.0)
         for source, document in zip(own, documents, strict=True)
     ]
     # of a sentence nobody could label, no token counts either
     spans = [
-        source.spans * source.weight * np.repeat(document.labels != MASKED, document.lengths)
+        source.spans * source.weight * np.repeat((document.labels != MASKED) * document.weights, document.lengths)
         for source, document in zip(own, documents, strict=True)
     ]
     return TrainBatch(
@@ -164,7 +164,7 @@ class Learner(nn.Module):
     def forward(self, batch: TrainBatch) -> dict[str, Tensor]:
         """Return the parts of the loss and their weighted sum, `"loss"`."""
         lengths = batch.lengths
-        attend = _attention(lengths, batch.ids.device)
+        attend = attention(lengths, batch.ids.device)
         windows = Batch.of(batch.ids, batch.types, lengths)
         hidden = self.model.encoder(windows, attend)
         taught = None if self._teacher is None else self._teacher.log_odds(windows, attend)
@@ -206,7 +206,7 @@ class Learner(nn.Module):
         return parts
 
 
-def _attention(lengths: Sequence[int], device: torch.device) -> Attend:
+def attention(lengths: Sequence[int], device: torch.device) -> Attend:
     """Return the attention whose backward pass is fast on a device."""
     if device.type == "cuda":
         return attend_padded(lengths)
