@@ -97,12 +97,8 @@ def _check_losses(config: TrainConfig, need: _Needs) -> None:
     need(0 <= config.loss.neighbour <= 1, "loss.neighbour", config.loss.neighbour, "a share in [0, 1]")
     need(config.teacher.temperature > 0, "teacher.temperature", config.teacher.temperature, "more than 0")
     distill = config.distill
-    need(
-        not (distill.model and config.teacher.model),
-        "teacher.model",
-        config.teacher.model,
-        "none beside distill.model",
-    )
+    both = distill.model and config.teacher.model
+    need(not both, "teacher.model", config.teacher.model, "none beside distill.model")
     need(distill.layer >= 0, "distill.layer", distill.layer, "at least 0")
     ways = (distill.tokens, distill.pooled)
     need(min(ways) >= 0 and max(ways) > 0, "distill.tokens, distill.pooled", ways, "none below 0 and one above")

@@ -100,12 +100,13 @@ def measure(config: DevConfig, items: Sequence[DevItem], scores: Sequence[Floats
         items: The records.
         scores: Of each, (sentences,).
     """
-    by_file = [
-        [place for place, item in enumerate(items) if item.file == index] for index in range(len(config.files))
-    ]
+    by_file: list[list[int]] = [[] for _ in config.files]
+    for place, item in enumerate(items):
+        by_file[item.file].append(place)
     f1 = np.array([_f1(items, scores, places) for places in by_file])
     best = int(f1.mean(0).argmax())
     threshold = calibrate(config, items, scores)
+    removed = [_removed(item, some, threshold) for item, some in zip(items, scores, strict=True)]
     files = tuple(
         FileResult(
             file=name,
@@ -115,14 +116,8 @@ def measure(config: DevConfig, items: Sequence[DevItem], scores: Sequence[Floats
             ap=_mean([_average_precision(scores[place], items[place].labels) for place in places]) or 0.0,
             top1=_mean([_top1(scores[place], items[place].labels) for place in places]) or 0.0,
             evidence=_mean(list(_evidence(config, items, scores, places) >= threshold)) or 0.0,
-            saved=_mean([_removed(items[place], scores[place], threshold) for place in places]) or 0.0,
-            kept_empty=_mean(
-                [
-                    1 - _removed(items[place], scores[place], threshold)
-                    for place in places
-                    if not items[place].evidence
-                ]
-            ),
+            saved=_mean([removed[place] for place in places]) or 0.0,
+            kept_empty=_mean([1 - removed[place] for place in places if not items[place].evidence]),
         )
         for name, places, curve in zip(config.files, by_file, f1, strict=True)
     )

@@ -158,8 +158,9 @@ def _teacher_note(config: TrainConfig) -> str:
     if distill.model:
         layer = f"layer {distill.layer}" if distill.layer else "the last layer"
         return (
-            f"It learned the states of {layer} of `{distill.model}` from texts alone (weights: tokens {distill.tokens:g}, "
-            f"mean of a window {distill.pooled:g}). Its heads are empty: it is a start for training, and scores nothing."
+            f"It learned the states of {layer} of `{distill.model}` from texts alone (weights: tokens "
+            f"{distill.tokens:g}, mean of a window {distill.pooled:g}). Its heads are empty: it is a start for "
+            "training, and scores nothing."
         )
     if not config.teacher.model:
         return ""
