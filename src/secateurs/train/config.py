@@ -21,7 +21,7 @@ class StartConfig:
         model: Folder or hub id of a pruner, an encoder or a reranker (BERT, XLM-RoBERTa, ModernBERT);
             `"bundled"` for the packaged model.
         layers: Keep only this many of the lowest layers; 0 keeps all.
-        pick: Keep only these layers, the lowest being 0, in this order; empty keeps all.
+        pick: Keep only these layers, `upper`'s among them, the lowest being 0, in this order; empty keeps all.
         upper: Folder or hub id of a deeper model of the same architecture and width: its layers above those of
             `model` are put on top of them. Empty for none.
         freeze_embeddings: Leave the word embeddings as they are.

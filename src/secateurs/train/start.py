@@ -87,10 +87,10 @@ def load_start(config: StartConfig, texts: Iterable[str] = ()) -> Start:
     _truncate(base, config.layers, where)
     pipeline = read_tokenizer(folder)
     state = _read_tensors(folder, kind)
-    if config.pick:
-        state = _pick(state, base, config.pick, where)
     if config.upper:
         state.update(_grow(base, config.upper, kind, where))
+    if config.pick:
+        state = _pick(state, base, config.pick, where)
     texts = list(texts)
     if texts:
         trimmed = trim(pipeline, texts)
