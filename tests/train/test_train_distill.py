@@ -20,22 +20,13 @@ from secateurs import Compressor
 from secateurs.model.attention import attend_by_window
 from secateurs.train.config import ConfigError, DistillConfig, OptimizerConfig, StartConfig, TrainConfig
 from secateurs.train.data import Preparer
-from secateurs.train.distill import (
-    States,
-    StateTeacher,
-    Text,
-    Texts,
-    apart,
-    lay_texts,
-    load_state_teacher,
-    unexplained,
-    windows,
-)
+from secateurs.train.distill import States, StateTeacher, apart, load_state_teacher, unexplained
 from secateurs.train.loop import LOG, Trainer
 from secateurs.train.placement import place
 from secateurs.train.runner import run
 from secateurs.train.start import load_start
 from secateurs.train.state import STATE
+from secateurs.train.texts import Text, Texts, lay_texts, windows
 
 Make = Callable[..., TrainConfig]
 

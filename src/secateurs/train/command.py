@@ -34,7 +34,6 @@ def train(
 
     The finished checkpoint is the folder `checkpoint` of the run.
     """
-    from secateurs.train.loop import LOG
     from secateurs.train.runner import run
     from secateurs.train.state import STATE
     from secateurs.train.stopping import StoppedError
@@ -46,9 +45,8 @@ def train(
     settings = _with_length(settings, steps, minutes)
     check(settings, str(config))
     folder = Path(settings.output)
-    if restart:  # of the folder itself only what a run wrote there goes
-        for name in (STATE, LOG):
-            (folder / name).unlink(missing_ok=True)
+    if restart:
+        _forget(folder)
     console = Console(stderr=True)
     if (folder / STATE).is_file():
         console.print(f"going on with the run in {folder}")
@@ -66,6 +64,15 @@ def _find(config: Path) -> Path:
     """Return the config's file: a path, or the name of a recipe that ships with the package."""
     recipe = Path(__file__).parent / "recipes" / f"{config}.toml"
     return recipe if not config.exists() and recipe.is_file() else config
+
+
+def _forget(folder: Path) -> None:
+    """Throw an unfinished run away; of the folder itself only what the run wrote there goes."""
+    from secateurs.train.loop import LOG
+    from secateurs.train.state import STATE
+
+    for name in (STATE, LOG):
+        (folder / name).unlink(missing_ok=True)
 
 
 def _with_length(config: TrainConfig, steps: int | None, minutes: float | None) -> TrainConfig:

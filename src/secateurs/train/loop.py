@@ -88,8 +88,8 @@ class Trainer:
         self._config, self._task = config, task
         self._placement, self._report, self._stop = placement, report, stop
         self._folder = Path(config.output)
-        self._plain: Any = task.learner.to(placement.device)
-        self._model: Pruner = self._plain.model
+        self._plain = task.learner.to(placement.device)
+        self._model = self._plain.model
         optimizer = make_optimizer(self._plain, config.optimizer)
         self._trained = [parameter for parameter in self._plain.parameters() if parameter.requires_grad]
         self._peaks = [group["lr"] for group in optimizer.param_groups]
@@ -191,7 +191,7 @@ class Trainer:
             if self._stop():
                 self._optimizer.zero_grad(set_to_none=True)
                 return False
-            batch: Any = self._task.collate(list(some)).to(self._placement.device)
+            batch = self._task.collate(list(some)).to(self._placement.device)
             tokens += len(batch.ids)
             share = len(some) / examples
             with self._placement.gathering(self._learner, last=place == len(batches) - 1):

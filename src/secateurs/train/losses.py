@@ -143,7 +143,13 @@ def beside(labels: NDArray[np.int8], weight: float) -> NDArray[np.float64]:
     return np.where(near, weight, 1.0)
 
 
-class Learner(nn.Module):
+class HoldsModel(nn.Module):
+    """A module with the model in it; called with a batch it gives the parts of the loss and their sum, `"loss"`."""
+
+    model: Pruner
+
+
+class Learner(HoldsModel):
     """The model with its loss; the answer head exists only while it learns.
 
     Args:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import Protocol
 
 import torch
 from torch import nn
 
 from secateurs.model.pruner import Pruner
 from secateurs.train.config import OptimizerConfig
+from secateurs.train.losses import HoldsModel
 
 
 def schedule(fraction: float, settings: OptimizerConfig) -> float:
@@ -28,16 +27,7 @@ def schedule(fraction: float, settings: OptimizerConfig) -> float:
     return settings.floor + (1 - settings.floor) * left
 
 
-class Learns(Protocol):
-    """A module that holds the model."""
-
-    model: Pruner
-
-    def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
-        """Yield its parameters, the model's under `model.`."""
-
-
-def make_optimizer(learner: Learns, settings: OptimizerConfig) -> torch.optim.AdamW:
+def make_optimizer(learner: HoldsModel, settings: OptimizerConfig) -> torch.optim.AdamW:
     """Make AdamW with groups for matrices, vectors, heads and, where their learning rates differ, layers.
 
     The ranking head of a plain encoder is a linear one written as dense-tanh-linear, the dense layer being a small

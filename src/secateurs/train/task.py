@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from secateurs.model.pruner import Pruner
 from secateurs.train.config import TrainConfig
 from secateurs.train.dev import DevSet
-from secateurs.train.losses import Learner, TrainBatch, collate
+from secateurs.train.losses import HoldsModel, Learner, TrainBatch, collate
 from secateurs.train.measures import as_line
 from secateurs.train.mixing import Mixer
 from secateurs.train.pieces import Example
@@ -33,16 +32,12 @@ class Measured:
     line: dict[str, Any]
 
 
-class Learns(Protocol):
-    """A module with the model in it; called with a batch it gives the parts of the loss and their sum, `"loss"`."""
-
-    model: Pruner
-
-
 class Batches(Protocol):
     """Windows as tensors."""
 
-    ids: Tensor
+    @property
+    def ids(self) -> Tensor:
+        """Token ids, one window after another."""
 
     def to(self, device: torch.device) -> Batches:
         """Return the same on a device."""
@@ -55,7 +50,7 @@ class Task(Protocol):
         learner: The model with its loss; all of its parameters are part of a run's state.
     """
 
-    learner: nn.Module
+    learner: HoldsModel
 
     def pool(self, number: int) -> list[list[Any]]:
         """Return the batches of one pool of examples; the same number gives the same batches."""
@@ -87,7 +82,7 @@ class Labels:
         dev: DevSet | None = None,
         teacher: Teacher | None = None,
     ) -> None:
-        self.learner: nn.Module = Learner(start.model, config.loss, teacher)
+        self.learner: HoldsModel = Learner(start.model, config.loss, teacher)
         self._model = start.model
         self._config, self._template = config, start.layout.template
         self._mixer, self._dev = mixer, dev
