@@ -21,7 +21,7 @@ from secateurs.train.teacher import Teacher
 from secateurs.windows.packing import Template
 
 _EPSILON = 1e-5  # keeps the logit of a sentence's mean probability finite
-_ANSWER_WEIGHT = 4.0  # tokens inside an answer are few
+ANSWER_WEIGHT = 4.0  # tokens inside an answer are few
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,7 @@ class Learner(HoldsModel):
             self.answer(document)[:, 0],
             batch.inside,
             reduction="none",
-            pos_weight=torch.tensor(_ANSWER_WEIGHT, device=hidden.device),
+            pos_weight=torch.tensor(ANSWER_WEIGHT, device=hidden.device),
         )
         parts = {
             "sentence": _mean(sentence, weights),

@@ -1,7 +1,7 @@
 """What training begins from: a pruner, an encoder or a reranker becomes a `Pruner` that learns.
 
-A plain encoder lacks the two heads; they start at zero, so every token begins at one half and nothing of the
-encoder is disturbed. Only data of a checkpoint is read, as everywhere.
+A plain encoder lacks the two heads; they start at zero, so that all tokens begin alike and nothing of the encoder is
+disturbed (heads.py then says at which share). Only data of a checkpoint is read, as everywhere.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from secateurs.train.config import TrainConfig
 from secateurs.train.dev import DevSet
+from secateurs.train.heads import settle
 from secateurs.train.losses import HoldsModel, Learner, TrainBatch, collate
 from secateurs.train.measures import as_line
 from secateurs.train.mixing import Mixer
@@ -82,10 +83,12 @@ class Labels:
         dev: DevSet | None = None,
         teacher: Teacher | None = None,
     ) -> None:
-        self.learner: HoldsModel = Learner(start.model, config.loss, teacher)
+        learner = Learner(start.model, config.loss, teacher)
+        self.learner: HoldsModel = learner
         self._model = start.model
         self._config, self._template = config, start.layout.template
         self._mixer, self._dev = mixer, dev
+        settle(learner, map(self.collate, mixer.pool(0)))
 
     def pool(self, number: int) -> list[list[Example]]:
         """Return the batches of one pool."""
