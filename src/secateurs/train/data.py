@@ -116,7 +116,7 @@ def read_units(text: str) -> list[Span]:
 
     Example:
         >>> [tuple(span) for span in read_units("```\nrm -r x\n```\n")]
-        [(4, 13)]
+        [(4, 12)]
     """
     return [Span(unit.start, unit.end) for unit in units(text) if not unit.pure]
 

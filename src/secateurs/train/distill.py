@@ -106,7 +106,7 @@ def unexplained(found: Tensor, wanted: Tensor) -> Tensor:
     Example:
         >>> wanted = torch.tensor([[1.0], [3.0]])
         >>> unexplained(torch.tensor([[2.0], [2.0]]), wanted)
-        tensor(1.)
+        tensor(1.0000)
     """
     spread = (wanted - wanted.mean(0)).pow(2).mean(0)
     return ((found - wanted).pow(2).mean(0) / (spread + _EPSILON)).mean()
