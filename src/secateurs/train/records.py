@@ -95,7 +95,7 @@ def place_of(group: str) -> float:
 
     Example:
         >>> round(place_of("a"), 3)
-        0.792
+        0.791
     """
     return int(hashlib.sha256(group.encode("utf-8", "surrogatepass")).hexdigest()[:12], 16) / 16**12
 
