@@ -11,7 +11,7 @@ from pages import pages
 from shown import kinds, needs, shown, texts
 
 from secateurs.segment import units
-from secateurs.segment.markdown import DEEPEST, Parser
+from secateurs.segment.markdown.parser import DEEPEST, Parser
 
 LONG = "A sentence of forty characters, or so it is. " * 6
 

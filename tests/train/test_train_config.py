@@ -39,6 +39,19 @@ GOOD = 'sources = [{ path = "a.jsonl" }]\n[run]\nsteps = 1\n'
         (GOOD + "[start]\nfreeze_layers = -2", "start.freeze_layers"),
         (GOOD + "[teacher]\ntemperature = 0", "teacher.temperature"),
         (GOOD + "[loss]\nteacher = -1", "loss is"),
+        (GOOD + "examples = 600", "run.examples is 600, expected 0 to run.pool"),
+        (GOOD + "[mix]\nratio = -1", "mix.ratio"),
+        (GOOD + "[mix]\nratio = 2\njoined = 0.7\nwithout_evidence = 0.4", "at most 1"),
+        (GOOD + "[mix]\nsame_weight = 2", "mix.same_weight"),
+        (GOOD + '[optimizer]\nschedule = "steep"', "expected one of 'cosine', 'linear', 'constant'"),
+        (GOOD + "[optimizer]\nlayer_decay = 0", "optimizer.layer_decay"),
+        (GOOD + "[start]\npick = [0, -1]", "start.pick"),
+        (GOOD + "[start]\npick = [0]\nlayers = 1", "one of them"),
+        (GOOD + '[distill]\nmodel = "a"\n[teacher]\nmodel = "b"', "none beside distill.model"),
+        (GOOD + "[distill]\npairs = 0.7\nqueries = 0.4", "distill.pairs"),
+        (GOOD + "[distill]\ntokens = 0\npooled = 0", "none below 0 and one above"),
+        (GOOD + '[dev]\nfiles = ["a"]\ncalibrate = ["b"]', "dev.calibrate"),
+        ('sources = [{ path = "a.jsonl", fraction = 0 }]\n[run]\nsteps = 1', "sources\\[0\\].fraction"),
         ('sources = [{ path = "a.jsonl", labelled = false }]\n[run]\nsteps = 1', "sources\\[0\\].labelled is False"),
     ],
 )
@@ -57,7 +70,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         read_config(tmp_path / "none.toml")
 
 
-@pytest.mark.parametrize("name", ["xsmall", "small", "head-only"])
+@pytest.mark.parametrize("name", ["everyday", "distill", "xsmall", "small", "head-only"])
 def test_the_recipes_are_valid(name: str) -> None:
     """Each recipe that ships can be read."""
     config = read_config(Path(str(files("secateurs"))) / "train" / "recipes" / f"{name}.toml")

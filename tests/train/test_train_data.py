@@ -18,9 +18,10 @@ from tiny import TEXTS, tiny_tokenizer
 from secateurs.segment import segment
 from secateurs.train.config import ConfigError, TrainConfig
 from secateurs.train.data import Corpus, Preparer, label_sentences
-from secateurs.train.dev import evidence_threshold
 from secateurs.train.losses import Learner, collate, order_loss
-from secateurs.train.mixing import Mixer, grow
+from secateurs.train.measures import evidence_threshold
+from secateurs.train.mixing import Mixer
+from secateurs.train.pieces import grow
 from secateurs.train.records import MASKED, read_records
 from secateurs.train.start import Start, load_start
 from secateurs.train.vocabulary import trim

@@ -26,6 +26,7 @@ from secateurs.train.placement import Accelerated, Placement, Plain, place
 from secateurs.train.runner import run
 from secateurs.train.start import load_start
 from secateurs.train.state import STATE
+from secateurs.train.task import Labels
 
 Make = Callable[..., TrainConfig]
 QUIET = Console(quiet=True)
@@ -35,12 +36,14 @@ def trainer(
     config: TrainConfig,
     report: Callable[[object, float], None] | None = None,
     placement: Placement | None = None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Trainer:
     """Put a trainer together as the command does."""
     start = load_start(config.start)
     corpus = Preparer(start.tokenizer, start.pipeline).run(config.sources, Path(config.data))
     mixer = Mixer(corpus, config, start.layout.template, start.layout.max_length)
-    return Trainer(config, start, mixer, placement=placement or place(config.run), report=report)
+    task = Labels(config, start, mixer)
+    return Trainer(config, task, placement=placement or place(config.run), report=report, stop=stop)
 
 
 def losses(config: TrainConfig) -> list[float]:

@@ -9,14 +9,18 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from secateurs.train.config import ConfigError, TrainConfig, check, read_config
+from secateurs.train.checks import check
+from secateurs.train.config import ConfigError, TrainConfig, read_config
+
+_TERMINATED = 143  # what a shell says of a process that SIGTERM ended
 
 
 def train(
     config: Annotated[
         Path,
         typer.Argument(
-            metavar="CONFIG.toml", help="The settings of the run; three come along: xsmall, small, head-only."
+            metavar="CONFIG.toml",
+            help="The settings of the run; or a recipe that comes along: everyday, distill, xsmall, ...",
         ),
     ],
     data: Annotated[Path | None, typer.Option(help="Folder of the data. [default: the config's]")] = None,
@@ -30,9 +34,9 @@ def train(
 
     The finished checkpoint is the folder `checkpoint` of the run.
     """
-    from secateurs.train.loop import LOG
     from secateurs.train.runner import run
     from secateurs.train.state import STATE
+    from secateurs.train.stopping import StoppedError
 
     config = _find(config)
     settings = read_config(config)
@@ -41,13 +45,16 @@ def train(
     settings = _with_length(settings, steps, minutes)
     check(settings, str(config))
     folder = Path(settings.output)
-    if restart:  # of the folder itself only what a run wrote there goes
-        for name in (STATE, LOG):
-            (folder / name).unlink(missing_ok=True)
+    if restart:
+        _forget(folder)
     console = Console(stderr=True)
     if (folder / STATE).is_file():
         console.print(f"going on with the run in {folder}")
-    checkpoint, dev = run(settings, console)
+    try:
+        checkpoint, dev = run(settings, console)
+    except StoppedError as stopped:
+        console.print(f"{stopped}; the same command goes on from there")
+        raise typer.Exit(_TERMINATED) from None
     if dev is not None:
         console.print(f"dev: F1 {dev.f1:.3f} at {dev.threshold:.3f}, top-1 {dev.top1:.3f}, saved {dev.saved:.0%}")
     console.print(f"checkpoint: {checkpoint}")
@@ -57,6 +64,15 @@ def _find(config: Path) -> Path:
     """Return the config's file: a path, or the name of a recipe that ships with the package."""
     recipe = Path(__file__).parent / "recipes" / f"{config}.toml"
     return recipe if not config.exists() and recipe.is_file() else config
+
+
+def _forget(folder: Path) -> None:
+    """Throw an unfinished run away; of the folder itself only what the run wrote there goes."""
+    from secateurs.train.loop import LOG
+    from secateurs.train.state import STATE
+
+    for name in (STATE, LOG):
+        (folder / name).unlink(missing_ok=True)
 
 
 def _with_length(config: TrainConfig, steps: int | None, minutes: float | None) -> TrainConfig:

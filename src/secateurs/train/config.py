@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import tomllib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from secateurs.train.checks import check
 from secateurs.train.tables import ConfigError, build
 
 __all__ = ["ConfigError", "TrainConfig", "check", "read_config"]
@@ -21,6 +21,7 @@ class StartConfig:
         model: Folder or hub id of a pruner, an encoder or a reranker (BERT, XLM-RoBERTa, ModernBERT);
             `"bundled"` for the packaged model.
         layers: Keep only this many of the lowest layers; 0 keeps all.
+        pick: Keep only these layers, `upper`'s among them, the lowest being 0, in this order; empty keeps all.
         upper: Folder or hub id of a deeper model of the same architecture and width: its layers above those of
             `model` are put on top of them. Empty for none.
         freeze_embeddings: Leave the word embeddings as they are.
@@ -32,6 +33,7 @@ class StartConfig:
 
     model: str = "bundled"
     layers: int = 0
+    pick: tuple[int, ...] = ()
     upper: str = ""
     freeze_embeddings: bool = True
     freeze_layers: int = 0
@@ -50,7 +52,10 @@ class SourceConfig:
         spans: Its evidence marks the answer rather than whole sentences, so that the answer itself can be learned.
         join: Its queries make sense beside passages of other documents.
         every: Take every n-th record.
-        units: What is labelled: sentences, or clauses where a text has commas for full stops.
+        fraction: Take this share of its groups, the same ones each time: those of a smaller share are among them. A
+            group is what `group` names, else the records of one text.
+        units: What is labelled: sentences and all other units, as the compressor cuts them; or clauses, where a text
+            has commas for full stops.
         labelled: False for (query, document) pairs that nobody labelled: what counts there is the teacher's word.
     """
 
@@ -60,6 +65,7 @@ class SourceConfig:
     spans: bool = True
     join: bool = True
     every: int = 1
+    fraction: float = 1.0
     units: Literal["sentences", "clauses"] = "sentences"
     labelled: bool = True
 
@@ -70,11 +76,17 @@ class MixConfig:
 
     Attributes:
         negative: Share of examples whose passages are another record's.
+        ratio: Windows without an answer for each window with one, near misses counted in: above 0 it decides in
+            place of `negative`, and `joined` and `without_evidence` are shares of the examples that are left.
+        whole: Share of windows that are laid out as in use, from the beginning of a text until the window is full,
+            rather than cropped.
         joined: Share of examples in which the passage stands among others.
         repeated: Of those, the share in which a part of the passage that answers stands there once more, so that
             one answer does not speak against another.
         without_evidence: Share of examples that show a part of a long document that holds no answer.
-        same_title: Of the other passages, the share taken from the same article.
+        same_title: Of the other passages, the share taken from the same article or source.
+        same_weight: Weight, in the loss, of the sentences of such a passage of one source: nobody read it for this
+            query, and one in ten answers in part.
         hard: Of the other passages, the share that shares rare words with the query.
         keywords: Share of queries written as keywords: lower case, no question mark.
         shortest: Encoder tokens of the shortest crop.
@@ -82,10 +94,13 @@ class MixConfig:
     """
 
     negative: float = 0.17
+    ratio: float = 0.0
+    whole: float = 0.0
     joined: float = 0.33
     repeated: float = 0.0
     without_evidence: float = 0.07
     same_title: float = 0.35
+    same_weight: float = 1.0
     hard: float = 0.4
     keywords: float = 0.25
     shortest: int = 60
@@ -130,12 +145,37 @@ class TeacherConfig:
 
 
 @dataclass(frozen=True)
+class DistillConfig:
+    """An encoder whose states are learned from texts alone, before anything is learned from labels.
+
+    With it a run is another one: no label and no head counts, and what comes out is a start for a run without it.
+
+    Attributes:
+        model: Folder or hub id of an encoder with the same vocabulary and width; empty for none.
+        layer: Whose output each token's state is to become, counted from 1; 0 for the last.
+        tokens: Weight of what is left unexplained of the tokens' states, a share of their variance.
+        pooled: Weight of the angle between the mean states of a window, after the encoder's own layers above `layer`.
+        pairs: Share of windows that show a query before its document.
+        queries: Share of windows that show a query alone; the rest show a document alone.
+    """
+
+    model: str = ""
+    layer: int = 0
+    tokens: float = 1.0
+    pooled: float = 1.0
+    pairs: float = 0.4
+    queries: float = 0.2
+
+
+@dataclass(frozen=True)
 class OptimizerConfig:
-    """AdamW, cosine schedule with warm-up, gradient clipping, averaged weights.
+    """AdamW, a schedule with warm-up, gradient clipping, averaged weights.
 
     Attributes:
         learning_rate: Peak for the encoder.
         head_learning_rate: Peak for the heads.
+        layer_decay: Each layer's learning rate is that of the one above it times this.
+        schedule: Down from the peak: along a cosine, a straight line, or not at all.
         warmup: Share of the run.
         floor: Learning rate at the end, as a share of the peak.
         weight_decay: Of matrices.
@@ -145,6 +185,8 @@ class OptimizerConfig:
 
     learning_rate: float = 2e-4
     head_learning_rate: float = 2e-4
+    layer_decay: float = 1.0
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
     warmup: float = 0.03
     floor: float = 0.02
     weight_decay: float = 0.01
@@ -160,6 +202,8 @@ class RunConfig:
         steps: Optimizer steps; 0 if `minutes` decides.
         minutes: Minutes of training, pauses not counted; 0 if `steps` decides.
         batch_tokens: Encoder tokens of a batch on each device.
+        examples: Examples of an optimizer step on each device, gathered over as many batches as they need; 0 for one
+            batch a step.
         pool: Examples sorted by length together.
         seed: Seed of everything random.
         device: `"auto"`, `"cpu"`, `"cuda"`, ...
@@ -172,6 +216,7 @@ class RunConfig:
     steps: int = 0
     minutes: float = 0.0
     batch_tokens: int = 3072
+    examples: int = 0
     pool: int = 512
     seed: int = 0
     device: str = "auto"
@@ -193,7 +238,11 @@ class DevConfig:
         every_steps: Steps between measurements; 0 if `every_minutes` decides.
         every_minutes: Minutes of training between measurements; 0 if `every_steps` decides.
         patience: Measurements without a better one after which training stops; 0 for never.
-        evidence: Share of evidence spans that must survive whole at the calibrated threshold.
+        evidence: Share of the evidence that must survive at the calibrated threshold.
+        count: What that is a share of: evidence spans that survive whole, each file counting alike; or units, all
+            files together.
+        calibrate: Those of the files that the threshold rests on; empty for all.
+        halves: What is measured: both halves, or the calibration half alone, so that nothing is chosen by the other.
     """
 
     files: tuple[str, ...] = ()
@@ -204,6 +253,9 @@ class DevConfig:
     every_minutes: float = 10.0
     patience: int = 0
     evidence: float = 0.95
+    count: Literal["spans", "units"] = "spans"
+    calibrate: tuple[str, ...] = ()
+    halves: Literal["both", "calibration"] = "both"
 
 
 @dataclass(frozen=True)
@@ -238,6 +290,7 @@ class TrainConfig:
     mix: MixConfig = field(default_factory=MixConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     teacher: TeacherConfig = field(default_factory=TeacherConfig)
+    distill: DistillConfig = field(default_factory=DistillConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     run: RunConfig = field(default_factory=RunConfig)
     dev: DevConfig = field(default_factory=DevConfig)
@@ -266,44 +319,3 @@ def read_config(path: Path) -> TrainConfig:
     config = build(TrainConfig, raw, str(path), "")
     check(config, str(path))
     return config
-
-
-def check(config: TrainConfig, where: str) -> None:
-    """Find values that make no sense, alone or together.
-
-    Raises:
-        ConfigError: There is one.
-    """
-
-    def need(ok: bool, key: str, value: object, expected: str) -> None:
-        if not ok:
-            raise ConfigError(f"{where}: {key} is {value!r}, expected {expected}.")
-
-    run, mix, start, optimizer, dev = config.run, config.mix, config.start, config.optimizer, config.dev
-    need(bool(config.sources), "sources", config.sources, "at least one [[sources]] table")
-    for index, source in enumerate(config.sources):
-        need(source.share > 0, f"sources[{index}].share", source.share, "more than 0")
-        need(source.weight >= 0, f"sources[{index}].weight", source.weight, "at least 0")
-        need(source.every >= 1, f"sources[{index}].every", source.every, "at least 1")
-        counts = source.labelled or bool(config.teacher.model and config.loss.teacher > 0)
-        need(counts, f"sources[{index}].labelled", source.labelled, "true, or a teacher and its loss")
-    both = (run.steps, run.minutes)
-    need((run.steps > 0) != (run.minutes > 0), "run.steps, run.minutes", both, "exactly one of them more than 0")
-    need(run.batch_tokens >= 16, "run.batch_tokens", run.batch_tokens, "at least 16")
-    need(run.pool >= 1, "run.pool", run.pool, "at least 1")
-    for name in ("negative", "joined", "repeated", "without_evidence", "same_title", "hard", "keywords"):
-        need(0 <= getattr(mix, name) <= 1, f"mix.{name}", getattr(mix, name), "a share in [0, 1]")
-    total = mix.negative + mix.joined + mix.without_evidence
-    need(total <= 1, "mix.negative + mix.joined + mix.without_evidence", total, "at most 1")
-    need(mix.same_title + mix.hard <= 1, "mix.same_title + mix.hard", mix.same_title + mix.hard, "at most 1")
-    need(8 <= mix.shortest <= mix.longest, "mix.shortest", mix.shortest, "8 to mix.longest")
-    need(start.layers >= 0, "start.layers", start.layers, "at least 0")
-    need(start.freeze_layers >= -1, "start.freeze_layers", start.freeze_layers, "at least -1")
-    need(optimizer.learning_rate >= 0, "optimizer.learning_rate", optimizer.learning_rate, "at least 0")
-    need(0 <= optimizer.average < 1, "optimizer.average", optimizer.average, "in [0, 1)")
-    need(0 < dev.evidence <= 1, "dev.evidence", dev.evidence, "in (0, 1]")
-    taught = config.loss.teacher if config.teacher.model else min(config.loss.teacher, 0.0)
-    weights = dataclasses.astuple(replace(config.loss, neighbour=0.0, teacher=taught))
-    need(min(weights) >= 0 and max(weights) > 0, "loss", weights, "no negative weight and at least one above 0")
-    need(config.teacher.temperature > 0, "teacher.temperature", config.teacher.temperature, "more than 0")
-    need(0 <= config.loss.neighbour <= 1, "loss.neighbour", config.loss.neighbour, "a share in [0, 1]")

@@ -1,6 +1,6 @@
-"""Labelled records become token arrays, once: sentence by sentence, exactly as the compressor tokenizes.
+"""Labelled records become token arrays, once: unit by unit, exactly as the compressor cuts and tokenizes.
 
-A sentence is positive iff it overlaps an evidence span.
+A unit is positive iff it overlaps an evidence span. What is frame and nothing else is not read, and has no label.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import tokenizers
 from numpy.typing import NDArray
 
 from secateurs.result.span import Span
-from secateurs.segment import segment
+from secateurs.segment import units
 from secateurs.support.surrogates import replace_surrogates
 from secateurs.train.config import ConfigError, SourceConfig
 from secateurs.train.records import MASKED, Record, read_records
@@ -34,7 +34,7 @@ class Document:
     """The tokens of a document.
 
     Attributes:
-        ids: Token ids, sentence after sentence.
+        ids: Token ids, unit after unit; here and in the rest of this room a unit is called a sentence.
         starts: Where each sentence begins in `ids`, and the end.
         text: The document in lower case.
 
@@ -111,6 +111,16 @@ def label_sentences(spans: Sequence[tuple[int, int]], evidence: Sequence[tuple[i
     return labels
 
 
+def read_units(text: str) -> list[Span]:
+    r"""Cut a text as the compressor does, and leave out what is frame and nothing else: the model never reads it.
+
+    Example:
+        >>> [tuple(span) for span in read_units("```\nrm -r x\n```\n")]
+        [(4, 12)]
+    """
+    return [Span(unit.start, unit.end) for unit in units(text) if not unit.pure]
+
+
 def clauses(text: str, shortest: int = 8) -> list[Span]:
     """Cut a text behind commas and full stops, for texts that have commas where full stops belong.
 
@@ -170,7 +180,7 @@ class Preparer:
         corpus = Corpus([], [], {})
         for index, source in enumerate(sources):
             path = folder / source.path
-            records = list(read_records(path, every=source.every))
+            records = list(read_records(path, every=source.every, fraction=source.fraction))
             if not records:
                 raise ConfigError(f"{path} holds no usable record: leave the source out.")
             self._add(corpus, records, index, source)
@@ -183,7 +193,7 @@ class Preparer:
         known: dict[tuple[str, tuple[Span, ...]], int] = {}
         for record in records:
             known.setdefault((record.context, record.sentences), len(known))
-        cutter = clauses if source.units == "clauses" else segment
+        cutter = clauses if source.units == "clauses" else read_units
         all_spans = [spans or tuple(cutter(context)) for context, spans in known]
         first = len(corpus.documents)
         cuts = []
@@ -204,6 +214,8 @@ class Preparer:
                 corpus.items.append(item)
 
     def _tokenize(self, context: str, spans: Sequence[Span]) -> tuple[Document, _Cut]:
+        if not spans:  # nothing but frame
+            return Document(np.zeros(0, np.int32), np.zeros(1, np.int64), ""), _Cut((), np.zeros((0, 2), np.int64))
         parts = self._encode([context[start:end] for start, end in spans])
         ids = np.concatenate([part.ids for part in parts])
         offsets = np.concatenate([part.offsets + span.start for part, span in zip(parts, spans, strict=True)])

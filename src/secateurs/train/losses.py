@@ -15,13 +15,13 @@ from torch.nn import functional
 from secateurs.model.attention import Attend, Look, attend_by_window, attend_padded, look_by_products, look_everywhere
 from secateurs.model.pruner import Batch, Pruner
 from secateurs.train.config import LossConfig, SourceConfig
-from secateurs.train.mixing import Example
+from secateurs.train.pieces import Example
 from secateurs.train.records import MASKED
 from secateurs.train.teacher import Teacher
 from secateurs.windows.packing import Template
 
 _EPSILON = 1e-5  # keeps the logit of a sentence's mean probability finite
-_ANSWER_WEIGHT = 4.0  # tokens inside an answer are few
+ANSWER_WEIGHT = 4.0  # tokens inside an answer are few
 
 
 @dataclass(frozen=True)
@@ -106,12 +106,12 @@ def collate(
     counts = np.concatenate([document.lengths for document in documents])
     sentence_counts = [len(document.lengths) for document in documents]
     weights = [
-        source.weight * (beside(document.labels, neighbour) if source.spans else np.ones(len(document.labels)))
+        source.weight * document.weights * (beside(document.labels, neighbour) if source.spans else 1.0)
         for source, document in zip(own, documents, strict=True)
     ]
     # of a sentence nobody could label, no token counts either
     spans = [
-        source.spans * source.weight * np.repeat(document.labels != MASKED, document.lengths)
+        source.spans * source.weight * np.repeat((document.labels != MASKED) * document.weights, document.lengths)
         for source, document in zip(own, documents, strict=True)
     ]
     return TrainBatch(
@@ -143,7 +143,13 @@ def beside(labels: NDArray[np.int8], weight: float) -> NDArray[np.float64]:
     return np.where(near, weight, 1.0)
 
 
-class Learner(nn.Module):
+class HoldsModel(nn.Module):
+    """A module with the model in it; called with a batch it gives the parts of the loss and their sum, `"loss"`."""
+
+    model: Pruner
+
+
+class Learner(HoldsModel):
     """The model with its loss; the answer head exists only while it learns.
 
     Args:
@@ -164,7 +170,7 @@ class Learner(nn.Module):
     def forward(self, batch: TrainBatch) -> dict[str, Tensor]:
         """Return the parts of the loss and their weighted sum, `"loss"`."""
         lengths = batch.lengths
-        attend = _attention(lengths, batch.ids.device)
+        attend = attention(lengths, batch.ids.device)
         windows = Batch.of(batch.ids, batch.types, lengths)
         hidden = self.model.encoder(windows, attend)
         taught = None if self._teacher is None else self._teacher.log_odds(windows, attend)
@@ -188,7 +194,7 @@ class Learner(nn.Module):
             self.answer(document)[:, 0],
             batch.inside,
             reduction="none",
-            pos_weight=torch.tensor(_ANSWER_WEIGHT, device=hidden.device),
+            pos_weight=torch.tensor(ANSWER_WEIGHT, device=hidden.device),
         )
         parts = {
             "sentence": _mean(sentence, weights),
@@ -206,7 +212,7 @@ class Learner(nn.Module):
         return parts
 
 
-def _attention(lengths: Sequence[int], device: torch.device) -> Attend:
+def attention(lengths: Sequence[int], device: torch.device) -> Attend:
     """Return the attention whose backward pass is fast on a device."""
     if device.type == "cuda":
         return attend_padded(lengths)

@@ -6,56 +6,55 @@ pool without replaying it, and is the same on every machine.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from secateurs.train.config import TrainConfig
-from secateurs.train.data import Bools, Corpus, Ids, Ints, Item
+from secateurs.train.config import MixConfig, TrainConfig
+from secateurs.train.data import Corpus, Item
 from secateurs.train.negatives import Negatives
-from secateurs.train.records import MASKED
+from secateurs.train.pieces import Example, Piece, Run, cut_to, foreign_piece, grow, join, lay_out, own_piece
 from secateurs.windows.packing import Template
+
+T = TypeVar("T")
 
 _LEAST = 30  # encoder tokens; less room than this is not worth another passage
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """Consecutive sentences of a document, labelled for one query.
-
-    Shape:
-        ids and inside: (tokens,), lengths and labels: (sentences,).
-    """
-
-    ids: Ids
-    lengths: Ints
-    labels: NDArray[np.int8]
-    inside: Bools
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """One training window.
+class Shares:
+    """What is made of a record that answers: shares of its examples.
 
     Attributes:
-        query: Token ids.
-        document: Its labelled tokens.
-        source: Index of the source.
+        negative: Other passages only.
+        joined: Its passage among others.
+        without_evidence: A part of it that holds no answer.
     """
 
-    query: Ids
-    document: Piece
-    source: int
+    negative: float
+    joined: float
+    without_evidence: float
 
+    @classmethod
+    def of(cls, mix: MixConfig, answered: float) -> Shares:
+        """Return the shares of a source.
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Sentences `first` to `last` of a document."""
+        Args:
+            mix: The settings.
+            answered: Share of its records that hold an answer.
 
-    first: int
-    last: int
+        Example:
+            >>> Shares.of(MixConfig(ratio=2.0, joined=0.5, without_evidence=0.0), 2 / 3).negative
+            0.5
+        """
+        if not mix.ratio:
+            return cls(mix.negative, mix.joined, mix.without_evidence)
+        # of the records' windows 1 in (1 + ratio) is to hold an answer
+        right = answered * (1 + mix.ratio) * (1 - mix.without_evidence)
+        negative = max(0.0, 1 - 1 / right) if right else 0.0
+        return cls(negative, mix.joined * (1 - negative), mix.without_evidence * (1 - negative))
 
 
 class Mixer:
@@ -74,11 +73,12 @@ class Mixer:
         self._mix = config.mix
         self._control = template.size
         self._max_length = max_length
-        sources = np.array([item.source for item in corpus.items])
-        self._items = [np.flatnonzero(sources == index) for index in range(len(config.sources))]
-        shares = np.array([source.share for source in config.sources])
-        self._shares = np.cumsum(shares / shares.sum())
         self._negatives = Negatives(corpus, config.mix)
+        self._sources = Sources(corpus, config)
+        self._shares = [
+            Shares.of(config.mix, float(np.mean([(corpus.items[index].labels == 1).any() for index in some] or [0])))
+            for some in self._sources.items
+        ]
 
     def pool(self, number: int) -> list[list[Example]]:
         """Make the batches of one pool: examples of like length together, batches in random order.
@@ -92,51 +92,50 @@ class Mixer:
         rng = np.random.default_rng([self._config.run.seed, number])
         examples = [self.example(rng) for _ in range(self._config.run.pool)]
         examples = [example for example in examples if len(example.document.ids)]
-        order = np.argsort([self._size(example) + 8 * rng.normal() for example in examples], kind="stable")
-        batches: list[list[Example]] = []
-        total = 0
-        for index in order:
-            size = self._size(examples[index])
-            if not batches or total + size > self._config.run.batch_tokens:
-                batches.append([])
-                total = 0
-            batches[-1].append(examples[index])
-            total += size
-        return [batches[index] for index in rng.permutation(len(batches))]
+        return pack(examples, self._size, self._config.run.batch_tokens, rng)
 
     def example(self, rng: np.random.Generator) -> Example:
-        """Draw a record and make a window of it: a crop, a crop among other passages, or no answer at all."""
-        source = int(np.searchsorted(self._shares, rng.random(), side="right").clip(max=len(self._items) - 1))
-        index = int(rng.choice(self._items[source]))
+        """Draw a record and make a window of it: its passage, alone or among others, or no answer at all."""
+        index = self._sources.draw(rng)
         item = self._corpus.items[index]
         query = item.keywords if rng.random() < self._mix.keywords else item.query
         query = query[: min(120, self._max_length // 4)]
         limit = self._max_length - self._control - len(query)
-        target = min(limit, self._length(rng))
-        pieces = self._pieces(rng, index, target, limit)
-        return Example(query, _cut(_join([pieces[place] for place in rng.permutation(len(pieces))]), limit), source)
+        # a share of 0 draws nothing, so that the stream of older settings stays as it was
+        whole = self._mix.whole > 0 and rng.random() < self._mix.whole
+        target = limit if whole else min(limit, self._length(rng))
+        pieces = self._pieces(rng, index, _Room(target, limit, whole))
+        document = join([pieces[place] for place in rng.permutation(len(pieces))])
+        return Example(query, cut_to(document, limit), item.source)
 
-    def _pieces(self, rng: np.random.Generator, index: int, target: int, limit: int) -> list[Piece]:
-        item, mix = self._corpus.items[index], self._mix
+    def _pieces(self, rng: np.random.Generator, index: int, room: _Room) -> list[Piece]:
+        item = self._corpus.items[index]
+        shares = self._shares[item.source]
         answered = bool((item.labels == 1).any())
         joins = self._config.sources[item.source].join and not item.record.alone
         kind = rng.random()
-        if answered and joins and kind < mix.negative:
-            others = self._others(rng, index, target, 1 if rng.random() < 0.7 else 3)
+        if answered and joins and kind < shares.negative:
+            others = self._others(rng, index, room, 1 if rng.random() < 0.7 else 3)
             if others:
                 return others
-        elif answered and joins and kind < mix.negative + mix.joined:
-            room = min(limit, max(target, self._length(rng)))
-            own = [self._piece(item, self._crop(rng, item, int(room * rng.uniform(0.25, 0.75))))]
-            if mix.repeated and rng.random() < mix.repeated:
-                own.append(self._piece(item, self._crop(rng, item, int(rng.uniform(_LEAST, 5 * _LEAST)))))
-            room -= sum(len(piece.ids) for piece in own)
-            return [*own, *self._others(rng, index, room, int(rng.integers(1, 5)))]
-        elif answered and kind > 1 - mix.without_evidence:
-            run = self._gap(rng, item, target)
+        elif answered and joins and kind < shares.negative + shares.joined:
+            return self._among_others(rng, index, room)
+        elif answered and kind > 1 - shares.without_evidence:
+            run = self._gap(rng, item, room.target)
             if run is not None:
-                return [self._piece(item, run)]
-        return [self._piece(item, self._crop(rng, item, target))]
+                return [self._own(item, run)]
+        return [self._own(item, self._crop(rng, item, room))]
+
+    def _among_others(self, rng: np.random.Generator, index: int, room: _Room) -> list[Piece]:
+        item, mix = self._corpus.items[index], self._mix
+        left = room.limit if room.whole else min(room.limit, max(room.target, self._length(rng)))
+        share = 1.0 if room.whole else rng.uniform(0.25, 0.75)
+        own = [self._own(item, self._crop(rng, item, _Room(int(left * share), room.limit, room.whole)))]
+        if mix.repeated and rng.random() < mix.repeated:
+            few = int(rng.uniform(_LEAST, 5 * _LEAST))
+            own.append(self._own(item, self._crop(rng, item, _Room(few, room.limit, whole=False))))
+        left -= sum(len(piece.ids) for piece in own)
+        return [*own, *self._others(rng, index, _Room(left, left, room.whole), int(rng.integers(1, 5)))]
 
     def _length(self, rng: np.random.Generator) -> int:
         """Draw a length in encoder tokens: a third short, a third medium, a third long."""
@@ -144,27 +143,33 @@ class Mixer:
         third = int(rng.integers(3))
         return round(low + (high - low) * (third + rng.random()) / 3)
 
-    def _others(self, rng: np.random.Generator, index: int, room: int, most: int) -> list[Piece]:
+    def _others(self, rng: np.random.Generator, index: int, room: _Room, most: int) -> list[Piece]:
         pieces: list[Piece] = []
+        left = room.target
         for _ in range(most):
-            if room < _LEAST:
+            if left < _LEAST:
                 break
             found = self._negatives.draw(index, rng)
             if found is None:
                 continue
-            starts = self._corpus.documents[found].starts
-            anchor = int(rng.integers(len(starts) - 1))
-            run = grow(starts, anchor, min(room, round(rng.uniform(40, 260))), rng.random())
-            pieces.append(self._foreign(found, run))
-            room -= len(pieces[-1].ids)
+            document = self._corpus.documents[found.document]
+            if room.whole:
+                run = lay_out(document.starts, 0, left)
+            else:
+                anchor = int(rng.integers(len(document.starts) - 1))
+                run = grow(document.starts, anchor, min(left, round(rng.uniform(40, 260))), rng.random())
+            pieces.append(foreign_piece(document, run, self._mix.same_weight if found.same else 1.0))
+            left -= len(pieces[-1].ids)
         return pieces
 
-    def _crop(self, rng: np.random.Generator, item: Item, target: int) -> Run:
+    def _crop(self, rng: np.random.Generator, item: Item, room: _Room) -> Run:
         """Choose sentences around one that answers, or anywhere if none does."""
         starts = self._corpus.documents[item.document].starts
         positive = np.flatnonzero(item.labels == 1)
         anchor = int(rng.choice(positive)) if len(positive) else int(rng.integers(len(starts) - 1))
-        return grow(starts, anchor, target, rng.random())
+        if room.whole:
+            return lay_out(starts, anchor, room.target)
+        return grow(starts, anchor, room.target, rng.random())
 
     def _gap(self, rng: np.random.Generator, item: Item, target: int) -> Run | None:
         """Choose sentences of a document of which none answers."""
@@ -179,65 +184,94 @@ class Mixer:
         run = grow(inner, int(rng.integers(len(inner) - 1)), target, rng.random())
         return Run(gap.first + run.first, gap.first + run.last)
 
-    def _piece(self, item: Item, run: Run) -> Piece:
-        document = self._corpus.documents[item.document]
-        tokens = slice(document.starts[run.first], document.starts[run.last])
-        lengths = np.diff(document.starts[run.first : run.last + 1])
-        return Piece(document.ids[tokens], lengths, item.labels[run.first : run.last], item.inside[tokens])
-
-    def _foreign(self, document: int, run: Run) -> Piece:
-        starts = self._corpus.documents[document].starts
-        ids = self._corpus.documents[document].ids[starts[run.first] : starts[run.last]]
-        count = run.last - run.first
-        lengths = np.diff(starts[run.first : run.last + 1])
-        return Piece(ids, lengths, np.zeros(count, dtype=np.int8), np.zeros(len(ids), dtype=bool))
+    def _own(self, item: Item, run: Run) -> Piece:
+        return own_piece(self._corpus.documents[item.document], item, run)
 
     def _size(self, example: Example) -> int:
         return self._control + len(example.query) + len(example.document.ids)
 
 
-def grow(starts: Ints, anchor: int, target: int, before: float) -> Run:
-    """Choose consecutive sentences around one, as many as fit.
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """How much of a window there is.
+
+    Attributes:
+        target: Encoder tokens wanted.
+        limit: Encoder tokens there are.
+        whole: Passages are laid out from their beginning.
+    """
+
+    target: int
+    limit: int
+    whole: bool
+
+
+class Sources:
+    """Draws records, each source as often as its share says.
 
     Args:
-        starts: Where each sentence begins, and the end, in encoder tokens.
-        anchor: The sentence that must be in.
-        target: Most encoder tokens (the anchor alone may have more).
-        before: Share of the spare room that is offered to what comes before the anchor.
+        corpus: The data.
+        config: The shares.
+
+    Attributes:
+        items: Indices of the items of each source.
+    """
+
+    def __init__(self, corpus: Corpus, config: TrainConfig) -> None:
+        sources = np.array([item.source for item in corpus.items])
+        self.items = [np.flatnonzero(sources == index) for index in range(len(config.sources))]
+        shares = np.array([source.share for source in config.sources])
+        self._shares = np.cumsum(shares / shares.sum())
+
+    def draw(self, rng: np.random.Generator) -> int:
+        """Return the index of an item."""
+        source = int(np.searchsorted(self._shares, rng.random(), side="right").clip(max=len(self.items) - 1))
+        return int(rng.choice(self.items[source]))
+
+
+def pack(examples: Sequence[T], size: Callable[[T], int], tokens: int, rng: np.random.Generator) -> list[list[T]]:
+    """Put examples of like length into one batch, and the batches into random order.
+
+    Args:
+        examples: What is to be packed.
+        size: Encoder tokens of one.
+        tokens: Most encoder tokens of a batch, unless one example has more.
+        rng: Decides the order, and a little of what is alike.
+    """
+    order = np.argsort([size(example) + 8 * rng.normal() for example in examples], kind="stable")
+    batches: list[list[T]] = []
+    total = 0
+    for index in order:
+        more = size(examples[index])
+        if not batches or total + more > tokens:
+            batches.append([])
+            total = 0
+        batches[-1].append(examples[index])
+        total += more
+    return [batches[index] for index in rng.permutation(len(batches))]
+
+
+def in_steps(batches: Sequence[Sequence[T]], examples: int) -> list[list[Sequence[T]]]:
+    """Gather batches, in their order, into optimizer steps of about so many examples.
+
+    Args:
+        batches: Those of a pool.
+        examples: Of a step; 0 for one batch a step.
 
     Returns:
-        The run.
+        The batches of each step; none is empty, and they differ by no more than a batch.
 
     Example:
-        >>> grow(np.array([0, 10, 20, 30, 40]), 2, 25, 0.9)
-        Run(first=1, last=3)
+        >>> in_steps([[1, 2], [3], [4, 5, 6], [7]], 4)
+        [[[1, 2], [3]], [[4, 5, 6], [7]]]
     """
-    first, last = anchor, anchor + 1
-    left = before * max(0, target - (starts[last] - starts[first]))
-    while first > 0 and starts[anchor] - starts[first - 1] <= left:
-        first -= 1
-    while last < len(starts) - 1 and starts[last + 1] - starts[first] <= target:
-        last += 1
-    while first > 0 and starts[last] - starts[first - 1] <= target:
-        first -= 1
-    return Run(int(first), int(last))
-
-
-def _join(pieces: Sequence[Piece]) -> Piece:
-    return Piece(
-        np.concatenate([piece.ids for piece in pieces]),
-        np.concatenate([piece.lengths for piece in pieces]),
-        np.concatenate([piece.labels for piece in pieces]),
-        np.concatenate([piece.inside for piece in pieces]),
-    )
-
-
-def _cut(piece: Piece, limit: int) -> Piece:
-    """Drop sentences without tokens, and what lies beyond the window."""
-    ends = np.cumsum(piece.lengths).clip(max=limit)
-    lengths = np.diff(ends, prepend=0)
-    full = lengths > 0
-    labels = piece.labels[full].copy()
-    if len(lengths) and ends[-1] == limit and lengths[full][-1] < piece.lengths[full][-1] and labels[-1] == 1:
-        labels[-1] = MASKED  # the part that answers may be the part that is gone
-    return Piece(piece.ids[:limit], lengths[full], labels, piece.inside[:limit])
+    if not examples:
+        return [[batch] for batch in batches]
+    sizes = np.array([len(batch) for batch in batches], dtype=np.int64)
+    total = int(sizes.sum())
+    count = max(1, round(total / examples))
+    middles = np.cumsum(sizes) - sizes / 2
+    steps: dict[int, list[Sequence[T]]] = {}
+    for batch, step in zip(batches, (middles * count / max(total, 1)).astype(int).tolist(), strict=True):
+        steps.setdefault(step, []).append(batch)
+    return list(steps.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 from typing import Any
 
@@ -40,6 +40,10 @@ class Placement(ABC):
     @abstractmethod
     def clip(self, parameters: Iterable[Tensor], norm: float) -> Tensor:
         """Shorten the gradient to a norm, and return the norm it had."""
+
+    def gathering(self, learner: Any, *, last: bool) -> AbstractContextManager[Any]:
+        """Return the context of one batch of a step; gradients need not be exchanged before the last one."""
+        return nullcontext()
 
     @abstractmethod
     def autocast(self) -> AbstractContextManager[Any]:
@@ -109,6 +113,11 @@ class Accelerated(Placement):
         """Shorten the gradient."""
         norms: Tensor = self._accelerator.clip_grad_norm_(list(parameters), norm)
         return norms
+
+    def gathering(self, learner: Any, *, last: bool) -> AbstractContextManager[Any]:
+        """Return accelerate's context."""
+        context: AbstractContextManager[Any] = nullcontext() if last else self._accelerator.no_sync(learner)
+        return context
 
     def autocast(self) -> AbstractContextManager[Any]:
         """Return accelerate's context."""

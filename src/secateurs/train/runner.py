@@ -13,13 +13,17 @@ from secateurs.checkpoints.openprovence import DEFAULT_THRESHOLD
 from secateurs.model.pruner import Pruner
 from secateurs.train.config import ConfigError, TrainConfig
 from secateurs.train.data import Preparer
-from secateurs.train.dev import DevResult, DevSet
+from secateurs.train.dev import DevSet
+from secateurs.train.distill import States, dev_sources
 from secateurs.train.loop import Progress as Done
 from secateurs.train.loop import Trainer
+from secateurs.train.measures import DevResult
 from secateurs.train.mixing import Mixer
 from secateurs.train.placement import Placement, place
 from secateurs.train.records import read_records
 from secateurs.train.start import Start, load_start
+from secateurs.train.stopping import StoppedError, on_sigterm
+from secateurs.train.task import Labels, Task
 from secateurs.train.teacher import load_teacher
 from secateurs.train.write import Outcome, write_checkpoint
 
@@ -35,19 +39,30 @@ def run(config: TrainConfig, console: Console) -> tuple[Path, DevResult | None]:
 
     Returns:
         The checkpoint folder, and what dev says.
+
+    Raises:
+        StoppedError: SIGTERM came; the state is written.
     """
     root = Path(config.data)
     placement = place(config.run)
     start = load_start(config.start, _vocabulary(config, root))
-    teacher = load_teacher(config.teacher, start, placement.device)
     preparer = Preparer(start.tokenizer, start.pipeline)
     with console.status("reading the training data ..."):
         corpus = preparer.run(config.sources, root)
-        quick, whole = _dev_sets(config, root, start)
-        mixer = Mixer(corpus, config, start.layout.template, start.layout.max_length)
-    with _bar(console) as report:
-        trainer = Trainer(config, start, mixer, placement=placement, dev=quick, teacher=teacher, report=report)
+        whole: DevSet | None = None
+        if config.distill.model:
+            dev = preparer.run(dev_sources(config.dev), root) if config.dev.files else None
+            task: Task = States(config, start, corpus, placement.device, dev=dev)
+        else:
+            teacher = load_teacher(config.teacher, start, placement.device)
+            quick, whole = _dev_sets(config, root, start)
+            mixer = Mixer(corpus, config, start.layout.template, start.layout.max_length)
+            task = Labels(config, start, mixer, dev=quick, teacher=teacher)
+    with _bar(console) as report, on_sigterm() as stop:
+        trainer = Trainer(config, task, placement=placement, report=report, stop=stop)
         model = trainer.run()
+    if trainer.stopped:
+        raise StoppedError(f"stopped at step {trainer.progress.step}")
     threshold, measured = _calibrate(whole, model, placement, console)
     outcome = Outcome(trainer.progress, threshold, measured, corpus.facts)
     folder = Path(config.output) / _CHECKPOINT
@@ -72,11 +87,15 @@ def _vocabulary(config: TrainConfig, root: Path) -> Iterator[str]:
 
 
 def _dev_sets(config: TrainConfig, root: Path, start: Start) -> tuple[DevSet | None, DevSet | None]:
-    """Return the small set that is measured on the way, and the dev sample."""
+    """Return the small set that is measured on the way, and the dev sample.
+
+    By the first the weights are chosen: it is of the calibration halves alone.
+    """
     dev = config.dev
     if not dev.files:
         return None, None
-    return DevSet(dev, root, start, dev.quick), DevSet(dev, root, start, dev.records)
+    half = dev.halves == "calibration"
+    return DevSet(dev, root, start, dev.quick, half=True), DevSet(dev, root, start, dev.records, half=half)
 
 
 def _calibrate(

@@ -1,7 +1,7 @@
 """What training begins from: a pruner, an encoder or a reranker becomes a `Pruner` that learns.
 
-A plain encoder lacks the two heads; they start at zero, so every token begins at one half and nothing of the
-encoder is disturbed. Only data of a checkpoint is read, as everywhere.
+A plain encoder lacks the two heads; they start at zero, so that all tokens begin alike and nothing of the encoder is
+disturbed (heads.py then says at which share). Only data of a checkpoint is read, as everywhere.
 """
 
 from __future__ import annotations
@@ -89,6 +89,8 @@ def load_start(config: StartConfig, texts: Iterable[str] = ()) -> Start:
     state = _read_tensors(folder, kind)
     if config.upper:
         state.update(_grow(base, config.upper, kind, where))
+    if config.pick:
+        state = _pick(state, base, config.pick, where)
     texts = list(texts)
     if texts:
         trimmed = trim(pipeline, texts)
@@ -153,6 +155,21 @@ def _truncate(base: dict[str, Any], layers: int, where: str) -> None:
     base["num_labels"] = 1
     for stale in ("id2label", "label2id", "architectures"):
         base.pop(stale, None)
+
+
+def _pick(state: Mapping[str, Tensor], base: dict[str, Any], pick: tuple[int, ...], where: str) -> dict[str, Tensor]:
+    """Keep some layers, in the order they are named in."""
+    have = need(base, "num_hidden_layers", int, where)
+    if max(pick) >= have:
+        raise ConfigError(f"start.pick names layer {max(pick)}, but the model has {have} ({where}), from 0 on.")
+    if isinstance(base.get("layer_types"), list):
+        raise ConfigError(f"start.pick: layers of the model differ in what they see ({where}); use start.layers.")
+    kept = {name: tensor for name, tensor in state.items() if not name.startswith("encoder.layers.")}
+    for place, layer in enumerate(pick):
+        old, new = (f"encoder.layers.{index}." for index in (layer, place))
+        kept.update({new + name.removeprefix(old): one for name, one in state.items() if name.startswith(old)})
+    base["num_hidden_layers"] = len(pick)
+    return kept
 
 
 def _grow(base: dict[str, Any], upper: str, kind: str, where: str) -> dict[str, Tensor]:

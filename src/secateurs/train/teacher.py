@@ -65,16 +65,31 @@ def load_teacher(config: TeacherConfig, start: Start, device: torch.device) -> T
         raise ConfigError(
             f"teacher.model {config.model!r} is no pruner: it has no head that scores tokens. Train it first."
         )
+    check_same_tokens("teacher.model", config.model, found, start)
+    return Teacher(found.model.to(device), found.layout.template.document_type, config.temperature)
+
+
+def check_same_tokens(key: str, name: str, found: Start, start: Start) -> None:
+    """Find out whether one model can learn what another says of each token.
+
+    Args:
+        key: The setting that names the teacher.
+        name: Its value.
+        found: The teacher.
+        start: The model.
+
+    Raises:
+        ConfigError: They cut texts into other tokens, or the teacher's windows are shorter.
+    """
     mine, theirs = start.layout.template, found.layout.template
     same = found.pipeline.get_vocab() == start.pipeline.get_vocab()
     if not same or (mine.before, mine.between, mine.after) != (theirs.before, theirs.between, theirs.after):
         raise ConfigError(
-            f"teacher.model {config.model!r} has another vocabulary than start.model {start.name!r}: both must cut "
+            f"{key} {name!r} has another vocabulary than start.model {start.name!r}: both must cut "
             "texts into the same tokens. Train the teacher from the same encoder, with the same vocabulary_texts."
         )
     if found.layout.max_length < start.layout.max_length:
         raise ConfigError(
-            f"teacher.model {config.model!r} reads windows of {found.layout.max_length} tokens, the model of "
+            f"{key} {name!r} reads windows of {found.layout.max_length} tokens, the model of "
             f"{start.layout.max_length}: set start.max_length to the teacher's."
         )
-    return Teacher(found.model.to(device), theirs.document_type, config.temperature)

@@ -17,8 +17,8 @@ from secateurs.model.pruner import Pruner
 from secateurs.support.files import explained
 from secateurs.train.config import TrainConfig
 from secateurs.train.data import SourceFacts
-from secateurs.train.dev import DevResult
 from secateurs.train.loop import Progress
+from secateurs.train.measures import DevResult
 from secateurs.train.start import Start
 
 _TOKENIZER_FILES = ("tokenizer_config.json", "special_tokens_map.json")
@@ -154,6 +154,14 @@ def write_card(start: Start, config: TrainConfig, outcome: Outcome) -> str:
 
 
 def _teacher_note(config: TrainConfig) -> str:
+    distill = config.distill
+    if distill.model:
+        layer = f"layer {distill.layer}" if distill.layer else "the last layer"
+        return (
+            f"It learned the states of {layer} of `{distill.model}` from texts alone (weights: tokens "
+            f"{distill.tokens:g}, mean of a window {distill.pooled:g}). Its heads are empty: it is a start for "
+            "training, and scores nothing."
+        )
     if not config.teacher.model:
         return ""
     return (
@@ -165,25 +173,29 @@ def _teacher_note(config: TrainConfig) -> str:
 def _threshold_note(config: TrainConfig, outcome: Outcome) -> str:
     if outcome.dev is None:
         return "not calibrated: no dev data was given."
+    what = (
+        "units survive, all files together, on" if config.dev.count == "units" else "spans survive whole, macro over"
+    )
     return (
-        f"the highest at which at least {config.dev.evidence:.0%} of the evidence spans survive whole, macro over "
-        f"the calibration halves of the dev sample. The F1-best one is {outcome.dev.threshold:.3f}."
+        f"the highest at which at least {config.dev.evidence:.0%} of the evidence {what} the calibration halves of "
+        f"{', '.join(config.dev.calibrate) or 'the dev sample'}. The F1-best one is {outcome.dev.threshold:.3f}."
     )
 
 
 def _dev_table(dev: DevResult) -> str:
     rows = [
-        "| file | records | F1 | F1, own threshold | top-1 | evidence kept | saved |",
-        "|---|--:|--:|--:|--:|--:|--:|",
+        "| file | records | F1 | F1, own threshold | AP | top-1 | evidence kept | saved | kept without an answer |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     rows += [
-        f"| {item.file} | {item.records} | {item.f1:.3f} | {item.oracle_f1:.3f} | {item.top1:.3f} | "
-        f"{item.evidence:.3f} | {item.saved:.3f} |"
+        f"| {item.file} | {item.records} | {item.f1:.3f} | {item.oracle_f1:.3f} | {item.ap:.3f} | {item.top1:.3f} | "
+        f"{item.evidence:.3f} | {item.saved:.3f} | {'' if item.kept_empty is None else f'{item.kept_empty:.3f}'} |"
         for item in dev.files
     ]
     return "\n".join(rows) + (
-        f"\n\nF1 of sentences at {dev.threshold:.3f}, the threshold that is best over all files (its own threshold "
-        "beside it); top-1: the best-scored sentence is right; evidence kept whole and encoder tokens saved at "
+        f"\n\nF1 of units at {dev.threshold:.3f}, the threshold that is best over all files (its own threshold "
+        "beside it); AP: of the order of a record's units; top-1: the best-scored unit is right; evidence kept, "
+        "encoder tokens saved and those kept of records without an answer at "
         f"{dev.evidence_threshold:.4f}, where the wanted share of evidence survives on these records."
     )
 
