@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from structured import ALL
 
 from secateurs import DeviceError, Threshold, TopK
+from secateurs.adapters.options import Wanted
 from secateurs.bulk.files import File, Format, check_apart, find_files, output_format
 from secateurs.bulk.job import Job
 from secateurs.bulk.output import Output, OutputError, check_folder, only_run
@@ -34,7 +35,7 @@ def job(tiny_folder):
         document_column="d",
         query_column="q",
         model=str(tiny_folder),
-        threshold=0.95,
+        wanted=Wanted(threshold=0.95),
         device="cpu",
         format=Format.jsonl,
         shard_rows=7,
@@ -170,7 +171,7 @@ def test_rows_come_out_as_they_were_written(tmp_path, job, work, tiny):
 
 def test_a_mark_is_one_of_a_runs_settings(tmp_path, job, work, tiny):
     """With `elision` the mark stands where something was cut, in the rows of every shard."""
-    marking = replace(job, elision="[…]", threshold=0.0, top_k=1)
+    marking = replace(job, wanted=Wanted(elision="[…]", threshold=0.0, top_k=1))
     path = tmp_path / "a.jsonl"
     path.write_text("".join(json.dumps({"q": "Who?", "d": text}) + "\n" for text in ALL), encoding="utf-8")
     output, _ = work(path, marking)
@@ -179,7 +180,7 @@ def test_a_mark_is_one_of_a_runs_settings(tmp_path, job, work, tiny):
     assert any("[…]" in one.text for one in expected)
     assert marking.to_dict()["elision"] == "[…]"
     with pytest.raises(ValueError, match="elision must be a printable mark"):
-        replace(job, elision="")
+        replace(job, wanted=Wanted(elision=""))
 
 
 def test_json_becomes_a_table_with_one_type_a_column(tmp_path, job, work):
