@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from secateurs.adapters.options import Wanted
@@ -61,9 +61,9 @@ class Job:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON types, without the model: a checkpoint is known by its bytes."""
-        facts = asdict(self)
+        facts = dict(vars(self))
         del facts["model"]
-        said = {name: _written(value) for name, value in facts.pop("wanted").items()}
+        said = {name: _written(value) for name, value in vars(facts.pop("wanted")).items()}
         return {**facts, **{name: value for name, value in said.items() if value or name in _ALWAYS}}
 
 

@@ -87,7 +87,8 @@ def compress_rows(
     rows: list[Cells] = []
     for value, found in zip(documents, _results(compressor, drafts, options, together), strict=True):
         cells = [_cells(one, count) for one in found]
-        row = {name: [cell[name] for cell in cells] for name in COLUMNS} if isinstance(value, list) else cells[0]
+        many = isinstance(value, list)
+        row = {name: [cell[name] for cell in cells] if many else cells[0][name] for name in COLUMNS}
         rows.append({**row, ORDER: _order(found, together)} if together.rerank else row)
     return rows
 
