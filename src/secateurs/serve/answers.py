@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
+from secateurs.adapters.order import in_order
 from secateurs.policy import Candidates, Policy
 from secateurs.remote.units import write_units
 from secateurs.result.compression import Compression
@@ -65,7 +66,9 @@ def compressed(
         results: One a document.
     """
     documents = []
-    for index, result in enumerate(results):
+    places = _places(body, results)
+    for index in places:
+        result = results[index]
         document = {"index": index, **result.to_dict()}
         if not body.return_texts:
             del document["text"]
@@ -80,8 +83,18 @@ def compressed(
         if body.return_units:
             document["units"] = write_units(parts_of(result))
         documents.append(document)
-    savings = sum((one.savings for one in results), Savings(0, 0, count.encoding)).to_dict()
+    shown = set(places)
+    each = (one.savings if index in shown else replace(one.savings, after=0) for index, one in enumerate(results))
+    savings = sum(each, Savings(0, 0, count.encoding)).to_dict()
     return encode({**facts, "documents": documents, "savings": savings})
+
+
+def _places(body: CompressRequest, results: Sequence[Compression]) -> Sequence[int]:
+    """Return which documents are answered, in which order: the dropped ones last where they are ordered."""
+    if not body.rerank:
+        return range(len(results))
+    order = [one.index for one in in_order(results, rerank=True, top_n=body.top_n)]
+    return [*order, *(index for index, one in enumerate(results) if one.status == "dropped")]
 
 
 def highlighted(model: str, how: Highlighting, sizes: Sequence[int], results: Sequence[Compression]) -> bytes:
