@@ -64,6 +64,22 @@ class Savings:
         """Share of the LLM tokens saved, in [0, 1]; 0.0 where there were none."""
         return self.saved / self.before if self.before else 0.0
 
+    @property
+    def percent(self) -> str:
+        """`saved_fraction` for people: 100% where all of it went, and 0% where nothing did, and only there.
+
+        Example:
+            >>> Savings(146, 71).percent, Savings(5876, 23).percent, Savings(9, 0).percent
+            ('51%', '>99%', '100%')
+        """
+        rounded = f"{self.saved_fraction:.0%}"
+        if rounded == "100%" and self.after:
+            return ">99%"
+        return "<1%" if rounded == "0%" and self.saved else rounded
+
+    def __str__(self) -> str:
+        return f"{self.before:,} → {self.after:,} tokens ({self.percent.replace('%', ' %')})"
+
     def cost(self, price_per_million: float) -> float:
         """Return the money saved.
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 from uuid import uuid4
 
+from secateurs.adapters.order import in_order
 from secateurs.policy import Candidates, Policy
 from secateurs.remote.units import write_units
 from secateurs.result.compression import Compression
@@ -74,11 +75,22 @@ def compressed(
     Raises:
         CancelledError: Nobody waits for it any more.
     """
+    places = _places(body, results)
     # written document by document: while one piece of JSON is made, no other thread of this process runs
-    documents = [encode(_document(body, count, index, result, effort)) for index, result in enumerate(results)]
-    savings = sum((one.savings for one in results), Savings(0, 0, count.encoding)).to_dict()
+    documents = [encode(_document(body, count, index, results[index], effort)) for index in places]
+    shown = set(places)
+    each = (one.savings if index in shown else replace(one.savings, after=0) for index, one in enumerate(results))
+    savings = sum(each, Savings(0, 0, count.encoding)).to_dict()
     head, tail = encode(facts)[:-1], encode({"savings": savings})[1:]
     return b"".join((head, b',"documents":[', b",".join(documents), b"],", tail))
+
+
+def _places(body: CompressRequest, results: Sequence[Compression]) -> Sequence[int]:
+    """Return which documents are answered, in which order: the dropped ones last where they are ordered."""
+    if not body.rerank:
+        return range(len(results))
+    order = [one.index for one in in_order(results, rerank=True, top_n=body.top_n)]
+    return [*order, *(index for index, one in enumerate(results) if one.status == "dropped")]
 
 
 def _document(

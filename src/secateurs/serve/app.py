@@ -23,6 +23,7 @@ from secateurs.serve.bodies import RefusedBodyError
 from secateurs.serve.gate import Gate
 from secateurs.serve.refusal import RefusalError
 from secateurs.serve.routes import router
+from secateurs.serve.schemas import fields_of
 from secateurs.serve.service import Service
 from secateurs.serve.settings import ServiceSettings
 from secateurs.serve.validation import refuse_body
@@ -88,7 +89,8 @@ def create_app(compressor: Compressor | RemoteCompressor, settings: ServiceSetti
 
 
 async def _refuse_body(request: Request, error: RequestValidationError) -> Response:
-    raise refuse_body(error.errors(), request.headers.get("content-type", ""))
+    kind = request.headers.get("content-type", "")
+    raise refuse_body(error.errors(), kind, fields_of(request.url.path))
 
 
 async def _refuse_address(request: Request, error: HTTPException) -> Response:

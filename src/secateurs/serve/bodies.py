@@ -83,7 +83,7 @@ def read_body(body: bytes, model: type[BaseModel], settings: ServiceSettings) ->
         return model.model_validate(data)
     except ValidationError as error:
         errors = [{**one, "loc": ("body", *one["loc"])} for one in error.errors(include_url=False)]
-        raise RefusedBodyError(refuse_body(errors, "application/json")) from None
+        raise RefusedBodyError(refuse_body(errors, "application/json", model.model_fields)) from None
     except RefusalError as refusal:
         raise RefusedBodyError(refusal) from None
 

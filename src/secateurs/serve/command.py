@@ -13,19 +13,21 @@ from typing import Annotated
 
 import typer
 
-from secateurs.policy import Threshold
+from secateurs.adapters.choice import choose
+from secateurs.adapters.options import CHOICE, Wanted, options
+from secateurs.policy import Default
 
 _M_ARENA_MAX = -8  # in glibc's malloc.h
 
 
+@options(CHOICE)
 def serve(  # noqa: PLR0913 - a command's options are its interface
+    *,
     model: Annotated[str | None, typer.Option(help="Hub id or folder of a checkpoint. [default: bundled]")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for every network.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 for any free one.")] = 8080,
-    threshold: Annotated[
-        float | None, typer.Option(help="Keep sentences with at least this score where a request does not say.")
-    ] = None,
+    wanted: Wanted,
     encoding: Annotated[str, typer.Option(help="tiktoken encoding where a request does not say.")] = "o200k_base",
     api_key: Annotated[
         str | None,
@@ -43,8 +45,11 @@ def serve(  # noqa: PLR0913 - a command's options are its interface
         list[str] | None, typer.Option(help="A web origin whose pages may call the service; repeat for more.")
     ] = None,
 ) -> None:
-    """Serve compression over HTTP, with a page to try it on; SIGTERM or Ctrl-C lets it finish what is under way."""
-    policy = None if threshold is None else Threshold(threshold)
+    """Serve compression over HTTP, with a page to try it on; SIGTERM or Ctrl-C lets it finish what is under way.
+
+    What says which units stay, and how a cut is marked, is for requests that do not say.
+    """
+    policy = choose(wanted, Default())
     from secateurs.serve.app import create_app  # first: without the extra, this is what says so
     from secateurs.serve.server import listen, make_server
     from secateurs.serve.settings import ServiceSettings
@@ -63,7 +68,9 @@ def serve(  # noqa: PLR0913 - a command's options are its interface
         _bound_memory()
         from secateurs.compressor import Compressor
 
-        with Compressor.from_pretrained(model, device=device, policy=policy, encoding=encoding) as compressor:
+        with Compressor.from_pretrained(
+            model, device=device, policy=policy, encoding=encoding, elision=wanted.elision
+        ) as compressor:
             warn_if_open(bound.getsockname()[0], api_key)
             app = create_app(compressor, settings)
             asyncio.run(app.state.service.probe())  # a model that does not work is an error here, not later

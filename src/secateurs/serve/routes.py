@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
 
+from secateurs.adapters.choice import Asked
 from secateurs.policy import Threshold, resolve
 from secateurs.serve import replies
 from secateurs.serve.answers import Highlighting, compressed, highlighted, ranked
@@ -42,16 +43,20 @@ _Service = Annotated[Service, Depends(_find_service)]
 async def compress(body: CompressRequest, service: _Service) -> Response:
     """Keep the units of each document that matter for its query, with what they need, and count what that saves.
 
-    Results come in the order of the request. No documents give no results.
+    Results come in the order of the request, unless `rerank` is set. No documents give no results.
     """
     _check_model(service, body.model)
-    policy = read_policy(
-        body.policy,
+    if body.rerank:
+        await _check_ranks(service)
+    asked = Asked(
+        policy=body.policy,
         threshold=body.threshold,
         top_k=body.top_k,
         max_tokens=body.max_tokens,
-        default=service.policy,
+        when_empty=body.when_empty,
+        neighbours=body.neighbours,
     )
+    policy = read_policy(asked, service.policy)
     pairs = body.pairs or [(body.query, document) for document in body.documents]
     check_size(service.settings, pairs, "pairs" if body.pairs else "documents")
     job = Job(
@@ -116,12 +121,7 @@ async def rerank(body: RerankRequest, service: _Service) -> Response:
     cannot be read the request fails: a made-up score would misplace it silently.
     """
     _check_model(service, body.model)
-    if not await service.probe():
-        raise RefusalError(
-            422,
-            "not_supported",
-            f"{service.name} has no ranking head: serve a checkpoint that has one. `ranks` in GET /v1/models tells.",
-        )
+    await _check_ranks(service)
     pairs = [(body.query, document) for document in body.documents]
     check_size(service.settings, pairs, "documents")
     job = Job(pairs, Threshold(0.0), timeout=body.timeout, cuts=False)
@@ -190,6 +190,15 @@ async def front() -> Response:
 
 def _json(body: bytes) -> Response:
     return Response(body, media_type="application/json")
+
+
+async def _check_ranks(service: Service) -> None:
+    if not await service.probe():
+        raise RefusalError(
+            422,
+            "not_supported",
+            f"{service.name} has no ranking head: serve a checkpoint that has one. `ranks` in GET /v1/models tells.",
+        )
 
 
 def _check_model(service: Service, name: str | None) -> None:

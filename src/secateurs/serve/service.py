@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from secateurs.adapters.choice import Asked, choose
 from secateurs.errors import Error, OverloadedError
-from secateurs.policy import AllOf, AnyOf, Neighbours, Policy, Threshold, combine, resolve
+from secateurs.policy import AllOf, AnyOf, Neighbours, Policy, Threshold
 from secateurs.result.compression import Compression
 from secateurs.result.savings import TokenCounter
 from secateurs.serve.admission import Admission
 from secateurs.serve.effort import Effort
 from secateurs.serve.metrics import Metrics
 from secateurs.serve.refusal import RefusalError
+from secateurs.serve.schemas import MOST_NEIGHBOURS
 from secateurs.serve.settings import ServiceSettings
 
 if TYPE_CHECKING:
@@ -34,7 +36,6 @@ _LARGE = 500_000  # bytes of text from which answers wait for each other, and ke
 _FAILURES = 3  # requests in a row of which every document failed: the model is broken, not the documents
 _POLICY_CHARACTERS = 1_000
 _POLICY_PARTS = 16  # each may count the tokens of a whole document some twenty times
-_NEIGHBOURS = 100  # a sentence marks so many others
 
 
 @dataclass(frozen=True)
@@ -222,47 +223,36 @@ def _size(text: str) -> int:
     return len(text.encode("utf-8", "surrogatepass"))
 
 
-def read_policy(
-    source: str | None,
-    *,
-    threshold: float | None,
-    top_k: int | None,
-    max_tokens: int | None,
-    default: Policy,
-) -> Policy:
-    """Return the policy a request asks for; its parts combine with `&`.
+def read_policy(asked: Asked, default: Policy) -> Policy:
+    """Return the policy a request asks for: its plain fields narrow the policy it sends, else the service's own.
 
     Args:
-        source: A policy's source, in which `Default()` is the service's own; None for none.
-        threshold: A probability, or None.
-        top_k: Sentences a document, or None.
-        max_tokens: LLM tokens a document, or None.
-        default: The service's own policy, used where neither a source nor a threshold is given.
+        asked: What it says of which units stay; its policy as source, in which `Default()` is the service's own.
+        default: The service's own policy.
 
     Raises:
-        RefusalError: 422; the source is not a policy, or asks for more work than a request may.
+        RefusalError: 422; the source is not a policy, two fields contradict each other, or it is more work than a
+            request may ask for.
 
     Example:
-        >>> read_policy("Default() | TopK(1)", threshold=None, top_k=None, max_tokens=90, default=Threshold(0.1))
+        >>> read_policy(Asked(policy="Default() | TopK(1)", max_tokens=90), Threshold(0.1))
         (Threshold(0.1) | TopK(1)) & TokenBudget(90)
     """
-    if source is None:
-        return combine(threshold=threshold, top_k=top_k, max_tokens=max_tokens, default=default)
-    if len(source) > _POLICY_CHARACTERS:
+    source = asked.policy
+    if isinstance(source, str) and len(source) > _POLICY_CHARACTERS:
         raise _no_policy(f"it has {len(source):,} characters, and {_POLICY_CHARACTERS:,} is the limit.")
     try:
-        policy = resolve(Policy.parse(source), default)
-        if threshold is not None:
-            policy = policy & Threshold(threshold)
-        policy = combine(threshold=None, top_k=top_k, max_tokens=max_tokens, default=policy)
-    except (ValueError, MemoryError) as error:
+        policy = choose(asked, default)
+    except (ValueError, TypeError, MemoryError) as error:
         raise _no_policy(str(error) or "it is nested too deeply.") from None
+    if source is None:
+        return policy  # the service's own is its owner's to answer for
     parts = _parts(policy)
     if len(parts) > _POLICY_PARTS:
         raise _no_policy(f"it has {len(parts)} parts, and {_POLICY_PARTS} is the limit.")
     for part in parts:
-        if isinstance(part, Neighbours) and max(part.before, part.after) > _NEIGHBOURS:
-            raise _no_policy(f"{part!r} keeps too many neighbours, {_NEIGHBOURS} on either side is the limit.")
+        if isinstance(part, Neighbours) and max(part.before, part.after) > MOST_NEIGHBOURS:
+            raise _no_policy(f"{part!r} keeps too many neighbours, {MOST_NEIGHBOURS} on either side is the limit.")
     return policy
 
 
