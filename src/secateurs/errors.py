@@ -112,6 +112,16 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {message}"
 
 
+def in_one_line(error: BaseException) -> str:
+    r"""Return an error's type and message as a line of a log: printable, and of bounded length.
+
+    Example:
+        >>> in_one_line(ValueError("no such\nthing"))
+        'ValueError: no such thing'
+    """
+    return shorten(printable(" ".join(describe(error).split())), _LONGEST_MESSAGE)
+
+
 def without_frames(error: BaseException) -> BaseException:
     """Return an error that no longer holds the frames it passed through, nor those of the errors it came from.
 
