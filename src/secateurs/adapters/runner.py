@@ -18,6 +18,7 @@ from weakref import WeakValueDictionary
 
 from secateurs.adapters.choice import the_threshold
 from secateurs.adapters.failure import FailureLog, as_failure
+from secateurs.adapters.order import Returned, in_order, lacks_ranking
 from secateurs.adapters.protocol import CompressorLike
 from secateurs.adapters.report import Report, without_text
 from secateurs.adapters.settings import Settings
@@ -27,26 +28,6 @@ from secateurs.result.savings import Savings
 from secateurs.support.fork import ForkLock
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Returned:
-    """One document that goes back.
-
-    Attributes:
-        index: Its position among the documents that came in, from 0.
-        compression: What becomes of it; None if it goes back as it is.
-    """
-
-    index: int
-    compression: Compression | None = None
-
-    @property
-    def ranking_score(self) -> float | None:
-        """Its ranking score as a Python float; None where it has none."""
-        if self.compression is None or self.compression.ranking_score is None:
-            return None
-        return float(self.compression.ranking_score)
 
 
 @dataclass(frozen=True)
@@ -187,7 +168,7 @@ class Runner:
 
     def _tell(self, settings: Settings, outcome: Outcome) -> None:
         """Log, once a checkpoint, that there was no order; hand the report to `on_report`."""
-        if settings.rerank and outcome.model not in self._unranked and _lacks_ranking(outcome.report):
+        if settings.rerank and outcome.model not in self._unranked and lacks_ranking(outcome.report.compressions):
             self._unranked.add(outcome.model)
             _log.warning(
                 "rerank=True moved and cut nothing: %s gave no document a ranking score, as without a ranking head. "
@@ -248,7 +229,7 @@ def _finish(
 ) -> Outcome:
     policy = settings.choice(compressor.policy)
     found = settings.settle(found, policy)
-    returned = _ordered(settings, found)
+    returned = in_order(found, rerank=settings.rerank, top_n=settings.top_n)
     left = {one.index for one in returned}
     dropped = tuple(one for index, one in enumerate(ids) if index not in left)
     parts = (
@@ -265,24 +246,6 @@ def _finish(
     failure = _failed_document(found) if settings.on_error == "raise" else None
     threshold = the_threshold(policy) if settings.threshold is None else settings.threshold
     return Outcome(report, returned, compressor.name, threshold, failure)
-
-
-def _ordered(settings: Settings, found: Sequence[Compression | None]) -> tuple[Returned, ...]:
-    """Return what goes back in which order: without the dropped ones, best first if asked, no more than `top_n`."""
-    returned = [Returned(index, one) for index, one in enumerate(found) if one is None or one.status != "dropped"]
-    if settings.rerank and any(one.ranking_score is not None for one in returned):
-        returned = sorted(returned, key=_best_first)[: settings.top_n]
-    return tuple(returned)
-
-
-def _best_first(one: Returned) -> tuple[bool, float]:
-    return one.ranking_score is None, -(one.ranking_score or 0.0)
-
-
-def _lacks_ranking(report: Report) -> bool:
-    """Return whether the model read documents and ranked none."""
-    read = [one for one in report.compressions if one.status != "error" and one.reason != "blank"]
-    return bool(read) and all(one.ranking_score is None for one in read)
 
 
 def _failed_document(found: Sequence[Compression | None]) -> Error | None:
