@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from secateurs.adapters.originals import Originals, handle_of
+from secateurs.adapters.originals import Originals
 from secateurs.result.compression import Compression
 from secateurs.result.savings import Savings, TokenCounter
 from secateurs.support.arguments import check_count
@@ -46,12 +46,14 @@ class Job(Generic[Output]):
         original: What the LLM would read of it.
         before: LLM tokens of that.
         parts: It, taken apart.
+        conversation: Names the conversation that may have it back; "" where nothing tells.
     """
 
     query: str
     original: str
     before: int
     parts: Parts[Output]
+    conversation: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,12 +104,12 @@ class Shortener:
         self._way_back = way_back
         self._drops = drops
 
-    def job(self, query: str, original: str, parts: Parts[Output]) -> Job[Output] | None:
+    def job(self, query: str, original: str, parts: Parts[Output], conversation: str = "") -> Job[Output] | None:
         """Return what there is to compress; None for an output that is short, or has nothing in it that can be."""
         if len(original.encode(errors="replace")) < self._min_tokens or not parts.texts:
             return None  # a token has at least a byte
         before = self._count(original)
-        return Job(query, original, before, parts) if before >= max(self._min_tokens, 1) else None
+        return Job(query, original, before, parts, conversation) if before >= max(self._min_tokens, 1) else None
 
     def shorter(
         self, job: Job[Output], found: Sequence[Compression], shown: Callable[[Output], str]
@@ -128,7 +130,7 @@ class Shortener:
             texts[-1] = NOTHING
         handle = None
         if self._way_back is not None:
-            handle = handle_of(job.original)
+            handle = self._way_back.originals.handle(job.original, job.conversation)
             last = max(index for index, text in enumerate(texts) if text.strip())
             texts[last] += f'\n[cut to the query; {self._way_back.tool}(handle="{handle}") returns all of it]'
         output = job.parts.rebuild(texts)
@@ -136,13 +138,13 @@ class Shortener:
         savings = self._count.savings(job.before, self._count(shown(output)), exact=exact)
         if savings.saved <= 0:
             return None
-        self.keep(job.original)
+        self.keep(job.original, job.conversation)
         return Shorter(output, savings, handle)
 
-    def keep(self, original: str) -> None:
+    def keep(self, original: str, conversation: str = "") -> None:
         """Keep an original for the way back, if there is one."""
         if self._way_back is not None:
-            self._way_back.originals.put(original)
+            self._way_back.originals.put(original, conversation)
 
 
 def named_query(arguments: Mapping[str, Any], names: Iterable[str]) -> str | None:

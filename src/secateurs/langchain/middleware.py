@@ -26,6 +26,7 @@ from secateurs.langchain.tool_results import (
     Cuts,
     calls_before,
     compressible,
+    conversation,
     documents_of,
     query_of,
     replaced,
@@ -70,7 +71,8 @@ class ContextCompressionMiddleware(AgentMiddleware[Any, Any, Any], AgentFields):
         min_tokens: Results of fewer LLM tokens stay as they are.
         ephemeral: Compress what the model sees at each call, and keep the originals in the state.
         expand: Name of a tool that gives the agent an original back, its handle at the end of each cut result; None
-            for no tool and no handle. The originals are in this process's memory, the oldest forgotten first.
+            for no tool and no handle. The originals are in this process's memory, the oldest forgotten first, and
+            go to the conversation (the `thread_id`) they came from only. Handles cannot be guessed.
         name: The middleware's name; two in one agent need two, and two names for `expand` as well.
 
     Raises:
@@ -182,15 +184,16 @@ class ContextCompressionMiddleware(AgentMiddleware[Any, Any, Any], AgentFields):
             query = self._query(request)
             if query is None or not query.strip():
                 return Cut()
-            known = self._cuts.get(message, query) if self.ephemeral else None
+            thread = conversation()
+            known = self._cuts.get(message, query, thread) if self.ephemeral else None
             text = visible_text(message.content)
             if known is not None:
                 if known.content is not None:
-                    self._shortener.keep(text)  # in case it was forgotten
+                    self._shortener.keep(text, thread)  # in case it was forgotten
                 return known
             parts = split_content(message.content, documents_of(message))
             ids = tuple(message.tool_call_id if one is None else one for one in parts.ids)
-            return self._shortener.job(query, text, replace(parts, ids=ids)) or Cut()
+            return self._shortener.job(query, text, replace(parts, ids=ids), thread) or Cut()
         except Exception as error:
             return self._gave_up(error)
 
@@ -208,7 +211,7 @@ class ContextCompressionMiddleware(AgentMiddleware[Any, Any, Any], AgentFields):
             cut = self._shorter(job, outcome)
             failed = outcome.report.error or any(one.status == "error" for one in outcome.report.compressions)
             if self.ephemeral and not failed:
-                self._cuts.put(message, job.query, cut)
+                self._cuts.put(message, job.query, cut, job.conversation)
             return cut
         except Exception as error:
             return self._gave_up(error)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from functools import cache, partial
 
@@ -70,27 +71,33 @@ class Pipeline:
             pairs: (query, document) pairs; one that occurs twice is scored once.
             policy: Which sentences stay.
             budget: LLM tokens to spend over all documents together; None for no limit.
-            cancelled: When set, what has not been scored yet never will be.
+            cancelled: When set, what has not been scored or counted yet never will be.
 
         Returns:
             One result a pair, in order.
+
+        Raises:
+            CancelledError: `cancelled` was set.
         """
         once = list(dict.fromkeys(pairs))
         known = self._remembered(once)
         for some in groups([pair for pair in once if pair not in known]):
-            drafts = self.draft(some)
+            drafts = self.draft(some, cancelled)
             known.update(zip(some, self.score(some, drafts, cancelled), strict=True))
-        decided = each(partial(self._decide, policy), [known[pair] for pair in pairs])
+        count = _WhileWaited(self.count, cancelled)
+        decided = each(partial(self._decide, policy, count), [known[pair] for pair in pairs])
         if budget is not None:
-            decided = spend(decided, budget, self.count)
-        cuts = each(partial(cut, count=self.count), decided)
-        return [leave_whole(one, self.count) if isinstance(one, Failed) else one for one in cuts]
+            decided = spend(decided, budget, count)
+        cuts = each(partial(cut, count=count), decided)
+        return [leave_whole(one, count) if isinstance(one, Failed) else one for one in cuts]
 
-    def draft(self, pairs: Sequence[Pair]) -> list[Draft | Failed]:
+    def draft(self, pairs: Sequence[Pair], cancelled: threading.Event) -> list[Draft | Failed]:
         """Cut and tokenize documents; each query once."""
         encode = cache(self.checkpoint.encode_query)
         drafts: list[Draft | Failed] = []
         for query, document in pairs:
+            if cancelled.is_set():
+                raise CancelledError
             try:
                 parts = Parts(document, tuple(self.cutter(document)))
                 windows = plan(document, parts.units, encode(query), self.checkpoint) if document.strip() else None
@@ -120,8 +127,28 @@ class Pipeline:
         found = {pair: recall(self.cache, self.owner, *pair) for pair in pairs}
         return {pair: scored for pair, scored in found.items() if scored is not None}
 
-    def _decide(self, policy: Policy, document: Scored) -> Scored:
-        return decide(document.eliding(self.elision), policy, self.checkpoint.default_policy, self.count)
+    def _decide(self, policy: Policy, count: TokenCounter, document: Scored) -> Scored:
+        return decide(document.eliding(self.elision), policy, self.checkpoint.default_policy, count)
+
+
+class _WhileWaited(TokenCounter):
+    """A counter that ends the call it counts for, once nobody waits for that any more.
+
+    What follows the scoring takes long only by counting: a policy may count a document twenty times.
+    """
+
+    def __init__(self, count: TokenCounter, cancelled: threading.Event) -> None:
+        super().__init__(count.encoding)
+        self._inner = count
+        self._cancelled = cancelled
+
+    def __call__(self, text: str) -> int:
+        if self._cancelled.is_set():
+            raise CancelledError
+        return self._inner(text)
+
+    def exact(self, text: str = "") -> bool:
+        return self._inner.exact(text)
 
 
 def groups(pairs: Sequence[Pair], characters: int = _AT_ONCE) -> Iterator[list[Pair]]:

@@ -19,6 +19,7 @@ except ModuleNotFoundError as error:
     raise_missing(error, "fastapi", "starlette", "prometheus_client", feature="the HTTP service", extra="serve")
 
 from secateurs import __version__
+from secateurs.serve.bodies import RefusedBodyError
 from secateurs.serve.gate import Gate
 from secateurs.serve.refusal import RefusalError
 from secateurs.serve.routes import router
@@ -94,6 +95,8 @@ async def _refuse_body(request: Request, error: RequestValidationError) -> Respo
 
 async def _refuse_address(request: Request, error: HTTPException) -> Response:
     """Say in our words what the framework found: a body that is no JSON, an address or a method that is none."""
+    if isinstance(error, RefusedBodyError):
+        raise error.refusal
     if error.status_code == 400:
         raise RefusalError(400, "bad_json", "the body is not JSON in UTF-8.")
     if error.status_code == 405:

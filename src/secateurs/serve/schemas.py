@@ -19,10 +19,10 @@ from secateurs.support.hints import meant
 Encoding = Literal["o200k_base", "o200k_harmony", "cl100k_base"]
 
 _STRING = {"type": "string"}
+_LONGEST_MARK = 100  # characters of a mark or a tag; it may stand at every unit of a document
 MOST_NEIGHBOURS = 100  # a unit marks so many others
 _NAMED = 3  # unknown fields that are named; a request with thousands still gets a short answer
 _SHOWN_NAME = 60  # characters of one
-_LONGEST_MARK = 100  # characters; it may stand at every unit of a document
 
 
 def _text(value: object) -> str:
@@ -65,6 +65,12 @@ def _mark(value: object) -> str:
     if len(mark) > _LONGEST_MARK:
         raise PydanticCustomError("elision", "is longer than a mark may be, 100 characters")
     return mark
+
+
+def _tag(value: object) -> str:
+    if len(_text(value)) > _LONGEST_MARK:
+        raise PydanticCustomError("tag", "is longer than a tag may be, 100 characters")
+    return _text(value)
 
 
 def _document(value: object) -> str:
@@ -122,6 +128,7 @@ Texts = Annotated[
 Mark = Annotated[
     str, PlainValidator(_mark), WithJsonSchema({**_STRING, "pattern": r"\S", "maxLength": _LONGEST_MARK})
 ]
+Tag = Annotated[str, PlainValidator(_tag), WithJsonSchema({**_STRING, "maxLength": _LONGEST_MARK})]
 _SIDE = {"type": "integer", "minimum": 0, "maximum": MOST_NEIGHBOURS}
 Span = Annotated[
     tuple[int, int],
@@ -290,8 +297,8 @@ class HighlightRequest(_Request):
     texts: Texts = Field(
         description="The texts each query found, one list a query; or one list of strings for all queries alike."
     )
-    pre_tags: list[Text] = Field(default=["<em>"], description="What begins a match; several take turns.")
-    post_tags: list[Text] = Field(default=["</em>"], description="What ends a match, one for each of pre_tags.")
+    pre_tags: list[Tag] = Field(default=["<em>"], description="What begins a match; several take turns.")
+    post_tags: list[Tag] = Field(default=["</em>"], description="What ends a match, one for each of pre_tags.")
     threshold: Probability | None = Field(
         default=None, description="Score from which a sentence is a match; null for the service's own policy."
     )
