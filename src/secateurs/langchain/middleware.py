@@ -14,7 +14,7 @@ from typing import Any
 from langchain_core.messages import ToolMessage
 
 from secateurs.adapters.agent import AgentSettings
-from secateurs.adapters.fields import AgentFields, documented
+from secateurs.adapters.fields import AgentFields, documented, hinting
 from secateurs.adapters.metadata import METADATA_KEY
 from secateurs.adapters.originals import Originals
 from secateurs.adapters.runner import Outcome, Runner
@@ -46,6 +46,7 @@ QueryOf = Callable[[ToolCallRequest], str | None]
 
 
 @documented(AgentFields)
+@hinting("ContextCompressionMiddleware")
 @dataclass(eq=False, kw_only=True)
 class ContextCompressionMiddleware(AgentMiddleware[Any, Any, Any], AgentFields):
     """Cuts the tool results of a `create_agent` agent down to what answers the query; works as it is.
@@ -104,6 +105,14 @@ class ContextCompressionMiddleware(AgentMiddleware[Any, Any, Any], AgentFields):
             self._settings.encoding, min_tokens=self.min_tokens, way_back=way_back, drops=self._settings.drops
         )
         self.tools = [] if self.expand is None else [expand_tool(self._originals, self.expand)]
+
+    def check(self) -> None:
+        """Load the model and let it read a document, to hear of what is wrong at start-up and not at the first call.
+
+        Raises:
+            Error: As `SecateursCompressor.check`.
+        """
+        self._runner.check(self._settings)
 
     def wrap_tool_call(
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], ToolResult]
