@@ -78,7 +78,8 @@ class AgentFields:
     call that takes longer has failed."""
 
     on_error: OnError = "keep"
-    """`"keep"` returns the input if compression fails; `"raise"` raises, also for a single document."""
+    """`"keep"` returns the input if compression fails; `"raise"` raises, also for a single document. In either case
+    first use raises where a checkpoint cannot be loaded, or a device is not there; `check()` tells before."""
 
     encoding: str = DEFAULT_ENCODING
     """The tiktoken encoding in which savings are counted. Beside a `compressor` it is that one's own: the default

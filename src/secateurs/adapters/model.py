@@ -60,6 +60,16 @@ class AdapterModel(_Model):
 
     _runner: Runner = PrivateAttr(default_factory=Runner)
 
+    def check(self) -> None:
+        """Load the model and let it read a document, to hear of what is wrong at start-up and not at the first call.
+
+        Raises:
+            CheckpointError: The checkpoint cannot be found or is not complete.
+            DeviceError: The device is not available.
+            Error: The model, or the service behind the compressor, cannot read a document.
+        """
+        self._runner.check(Settings.of(self))
+
     @field_validator("model", mode="before")
     @classmethod
     def _accept_path(cls, value: object) -> object:

@@ -17,7 +17,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from secateurs.adapters.choice import the_threshold
-from secateurs.adapters.failure import FailureLog, as_failure
+from secateurs.adapters.failure import FailureLog, as_failure, of_configuration
 from secateurs.adapters.order import Returned, in_order, lacks_ranking
 from secateurs.adapters.protocol import CompressorLike
 from secateurs.adapters.report import Report, without_text
@@ -41,7 +41,7 @@ class Outcome:
         returned: The documents to return, in order.
         model: The checkpoint's name.
         threshold: The probability sentences were compared with; None if the policy has no single one.
-        failure: What to raise, with `on_error="raise"`.
+        failure: What to raise: with `on_error="raise"`, or an error of configuration.
     """
 
     report: Report
@@ -109,11 +109,32 @@ class Runner:
             self._held[key] = compressor
         return compressor
 
+    def check(self, settings: Settings) -> None:
+        """Load the compressor, if it is not, and let it read a document.
+
+        Args:
+            settings: The adapter's settings.
+
+        Raises:
+            CheckpointError: The checkpoint cannot be found or is not complete.
+            DeviceError: The device is not available.
+            Error: It is loaded, or a service stands behind it, and it cannot read a document.
+            TimeoutError: The adapter's time is up.
+        """
+        compressor = self.load(settings)
+        found = compressor.compress("Is it there?", ["It is here."], **_options(settings, compressor))
+        if [one.status for one in found] in ([], ["error"]):
+            reason = found[0].reason if found else "it returned nothing"
+            raise Error(f"{compressor.name} is loaded and cannot read a document: {reason}")
+
     def _ready(self, settings: Settings) -> CompressorLike | None:
         return self._held.get(_key(settings)) if settings.compressor is None else settings.compressor
 
     def run(self, settings: Settings, query: str, texts: Sequence[str | None], ids: Sequence[str | None]) -> Outcome:
         """Compress texts and report; never raises what a document or the model can cause.
+
+        What is wrong with the configuration, such as a checkpoint that cannot be loaded, is the outcome's failure
+        whatever `on_error` says: it would come with every call, and pass all documents through uncut for ever.
 
         Args:
             settings: The adapter's settings.
@@ -162,7 +183,7 @@ class Runner:
             what: What becomes of the input.
             error: What went wrong.
         """
-        if settings.on_error == "raise":
+        if _raises(settings, error):
             raise error
         self.failures.warn(what, as_failure(error))
 
@@ -183,10 +204,16 @@ class Runner:
             self.failures.warn("on_report raised, the documents are returned all the same", error)
 
     def _failed(self, settings: Settings, query: str, texts: Sequence[str | None], error: Exception) -> Outcome:
-        if settings.on_error == "keep":
+        raises = _raises(settings, error)
+        if not raises:
             self.failures.warn("compression failed, the documents are returned as they are", error)
         outcome = _as_they_are(settings, query, texts, describe(error))
-        return replace(outcome, failure=error if settings.on_error == "raise" else None)
+        return replace(outcome, failure=error if raises else None)
+
+
+def _raises(settings: Settings, error: BaseException) -> bool:
+    """Return whether the caller is to hear of an error: all with `"raise"`, and those of configuration always."""
+    return settings.on_error == "raise" or of_configuration(error)
 
 
 def _key(settings: Settings) -> _Key:

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from secateurs.cli import models as cli_models
+from secateurs.cli.check import check
 from secateurs.cli.compress import compress
 from secateurs.cli.problems import BadInputError, complain
 from secateurs.errors import Error
@@ -38,7 +39,8 @@ _ROOMS = {
 
 
 app.add_typer(cli_models.app, name="models")
-app.command()(compress)
+app.command(short_help="Cut documents down to what matters for a query.")(compress)
+app.command(short_help="Say whether a checkpoint works on this machine.")(check)
 
 
 @app.callback(invoke_without_command=True)

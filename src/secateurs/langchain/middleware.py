@@ -105,6 +105,14 @@ class ContextCompressionMiddleware(AgentMiddleware[Any, Any, Any], AgentFields):
         )
         self.tools = [] if self.expand is None else [expand_tool(self._originals, self.expand)]
 
+    def check(self) -> None:
+        """Load the model and let it read a document, to hear of what is wrong at start-up and not at the first call.
+
+        Raises:
+            Error: As `SecateursCompressor.check`.
+        """
+        self._runner.check(self._settings)
+
     def wrap_tool_call(
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], ToolResult]
     ) -> ToolResult:
