@@ -14,7 +14,7 @@ from typing import Any
 from langchain_core.messages import ToolMessage
 
 from secateurs.adapters.agent import AgentSettings
-from secateurs.adapters.fields import AgentFields, documented
+from secateurs.adapters.fields import AgentFields, documented, hinting
 from secateurs.adapters.metadata import METADATA_KEY
 from secateurs.adapters.originals import Originals
 from secateurs.adapters.runner import Outcome, Runner
@@ -46,6 +46,7 @@ QueryOf = Callable[[ToolCallRequest], str | None]
 
 
 @documented(AgentFields)
+@hinting("ContextCompressionMiddleware")
 @dataclass(eq=False, kw_only=True)
 class ContextCompressionMiddleware(AgentMiddleware[Any, Any, Any], AgentFields):
     """Cuts the tool results of a `create_agent` agent down to what answers the query; works as it is.

@@ -15,7 +15,7 @@ from llama_index.core.tools import (
     adapt_to_async_tool,
 )
 
-from secateurs.adapters.fields import takes
+from secateurs.adapters.fields import hinting, takes
 from secateurs.adapters.tool_output import named_query
 from secateurs.llama_index.cutter import Cutter, CutterFields
 from secateurs.llama_index.expand import ExpandTool
@@ -23,6 +23,7 @@ from secateurs.llama_index.expand import ExpandTool
 QUERY_ARGUMENTS = ("query", "input", "question", "query_str", "search_query", "q")
 
 
+@hinting("compress_tool")
 @dataclass(kw_only=True)
 class ToolFields(CutterFields):
     """What `compress_tool` takes beside the tool."""
