@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from secateurs.policy import WhenEmpty
-from secateurs.serve.form import missing_of, unknown_of
+from secateurs.serve.form import missing_of, unknown_of, without_null
 from secateurs.serve.tags import Escape
 from secateurs.serve.values import (
     Count,
