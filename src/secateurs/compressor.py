@@ -41,6 +41,7 @@ class Recipe:
     device: str = "auto"
     dtype: str = "auto"
     family: str | None = None
+    mapped: bool = True
 
     @classmethod
     def of(cls, checkpoint: checkpoints.Checkpoint) -> Self:
@@ -111,6 +112,7 @@ class Compressor:
         policy: Policy | None = None,
         encoding: str = "o200k_base",
         elision: str | None = None,
+        mapped: bool = True,
     ) -> Self:
         """Load a checkpoint.
 
@@ -124,6 +126,9 @@ class Compressor:
             policy: Which sentences stay by default; None for the checkpoint's own threshold.
             encoding: The tiktoken encoding in which savings are counted.
             elision: What stands where something was cut, such as `"[…]"`; None for nothing.
+            mapped: Whether weights on a CPU may stay in the checkpoint's own file, in pages that processes share.
+                Then replace that file by renaming another to its name: whoever writes into it changes the scores,
+                and whoever cuts it short ends the process. False copies them, as the services do.
 
         Returns:
             A compressor, ready to use.
@@ -139,9 +144,9 @@ class Compressor:
         where = resolve_device(device)
         precision = resolve_dtype(dtype, where)
         path = checkpoints.locate(model, revision)
-        load = partial(checkpoints.load, path, family=family, device=where, dtype=precision)
+        load = partial(checkpoints.load, path, family=family, device=where, dtype=precision, mapped=mapped)
         checkpoint = compute(load, where)
-        recipe = Recipe(model, revision, device, dtype, family)
+        recipe = Recipe(model, revision, device, dtype, family, mapped)
         return cls(checkpoint, segmenter=segmenter, policy=policy, encoding=encoding, elision=elision, recipe=recipe)
 
     @property

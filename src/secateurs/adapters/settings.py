@@ -21,6 +21,7 @@ from secateurs.result.compression import Compression
 from secateurs.result.savings import TokenCounter
 from secateurs.support.arguments import check_count, check_elision, check_seconds, check_threshold
 from secateurs.support.names import BUNDLED, checkpoint_name, model_of
+from secateurs.support.paths import is_folder
 
 
 @dataclass(kw_only=True)
@@ -172,7 +173,7 @@ class Settings(DocumentFields):
         if self.model is None:
             return BUNDLED
         folder = Path(self.model)
-        return checkpoint_name(folder) if folder.is_absolute() or folder.is_dir() else self.model
+        return checkpoint_name(folder) if folder.is_absolute() or is_folder(folder) else self.model
 
 
 def _takes(compressor: CompressorLike, name: str) -> bool:
