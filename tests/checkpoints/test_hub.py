@@ -97,7 +97,7 @@ def test_only_data_is_downloaded(monkeypatch) -> None:
     ],
 )
 def test_what_is_larger_than_any_checkpoint_is_not_downloaded(sizes, message, monkeypatch) -> None:
-    """A repository of a terabyte, or of a million files, is refused by its list of files; code in it does not count."""
+    """A repository of a terabyte, or of a million files, is refused by its list of files; code does not count."""
     names = [huggingface_hub.hf_api.RepoSibling(f"{n}.safetensors", size=size) for n, size in enumerate(sizes)]
     names.append(huggingface_hub.hf_api.RepoSibling("pytorch_model.bin", size=2**60))
 
