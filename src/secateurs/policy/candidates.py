@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import overload
 
-from secateurs.policy.signals import Signs, find_signals
+from secateurs.policy.signals import EDGE, Signs, find_signals
 from secateurs.result.span import Sentence
 
 
@@ -124,16 +124,17 @@ def flags_of(chosen: Sequence[int], length: int) -> list[bool]:
     return scatter(chosen, [True] * len(chosen), length)
 
 
-_FIRST = 300  # characters that the best scores have before any signal: what answers the query
-_EVEN = 400  # characters up to which scores and signals take turns; behind it signals have three of four
+_EVEN = 400  # characters up to which signals and scores take turns; behind it signals have three of four
+_LATER = 300  # characters of what answers the query that stand before the first and last lines of an output
 
 
 def interleaved(scores: Sequence[float], weights: Sequence[float], sizes: Sequence[int]) -> list[float]:
-    """Return one worth a unit of two: what it scores for the query, and what it weighs as a signal.
+    """Return one worth a unit of two: what it weighs as a signal, and what it scores for the query.
 
     A score of one model says nothing to a weight, or to that of another model. So the two take turns by how much
-    text stands before a unit in each order: the best scores come first, then both, then signals have the greater
-    share. A unit has the better of its two places.
+    text stands before a unit in each order: a signal first, then what scores best, and so on; of a longer text
+    signals have the greater share. A unit has the better of its two places. What weighs as little as the first and
+    last lines of an output comes behind the best scores.
 
     Args:
         scores: Of the units; 0.0 for what has none.
@@ -144,21 +145,21 @@ def interleaved(scores: Sequence[float], weights: Sequence[float], sizes: Sequen
         Numbers in [0, 1] that fall from the first to take to the last.
 
     Example:
-        >>> interleaved([0.9, 0.8, 0.0, 0.0], [0.0, 0.0, 0.4, 0.9], [300, 300, 80, 80])
-        [1.0, 0.25, 0.21, 0.25]
+        >>> interleaved([0.9, 0.8, 0.0, 0.0], [0.0, 0.0, 0.2, 0.9], [300, 300, 80, 80])
+        [0.990099, 0.249377, 0.208333, 1.0]
     """
     worths = [0.0] * len(scores)
 
-    def take(values: Sequence[float], place: Callable[[int], int]) -> None:
+    def take(values: Sequence[float], place: Callable[[int, float], int]) -> None:
         before = 0
         for index in sorted(range(len(values)), key=lambda one: -values[one]):
             if values[index] <= 0.0:
                 break
-            worths[index] = max(worths[index], round(1 / (1 + place(before) / 100), 6))
+            worths[index] = max(worths[index], round(1 / (1 + place(before, values[index]) / 100), 6))
             before += sizes[index]
 
-    take(scores, lambda before: before + 2 * max(before - _EVEN, 0))
-    take(weights, lambda before: before + _FIRST)
+    take(scores, lambda before, score: 1 + before + 2 * max(before - _EVEN, 0))
+    take(weights, lambda before, weight: before + _LATER * (weight <= EDGE))
     return worths
 
 
