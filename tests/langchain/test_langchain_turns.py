@@ -94,9 +94,10 @@ def test_originals_are_bounded():
 
 def test_views_are_bounded():
     """Ephemeral mode remembers the last views only."""
+    from secateurs.adapters.asking import Asking
     from secateurs.langchain.tool_results import Cut
 
     cuts, message = Cuts(most=1), ToolMessage("a", tool_call_id="1")
-    cuts.put(message, "x", Cut())
-    cuts.put(message, "y", Cut())
-    assert (cuts.get(message, "x"), cuts.get(message, "y")) == (None, Cut())
+    cuts.put(message, Asking("x"), Cut())
+    cuts.put(message, Asking("y"), Cut())
+    assert (cuts.get(message, Asking("x")), cuts.get(message, Asking("y"))) == (None, Cut())

@@ -11,9 +11,9 @@ from cachetools import LRUCache
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall, ToolMessage
 
+from secateurs.adapters.asking import Asking, asking
 from secateurs.adapters.metadata import METADATA_KEY, copy_metadata
 from secateurs.adapters.originals import handle_of
-from secateurs.adapters.tool_output import named_query
 from secateurs.langchain.contents import ToolContent
 from secateurs.support.fork import ForkLock
 
@@ -47,21 +47,22 @@ class Cuts:
         self._known: LRUCache[tuple[str, str], Cut] = LRUCache(most)
         self._lock = ForkLock()
 
-    def get(self, message: ToolMessage, query: str) -> Cut | None:
+    def get(self, message: ToolMessage, asked: Asking) -> Cut | None:
         """Return what became of a message's content for a query; None if it is not or no longer known."""
-        key = _key(message, query)
+        key = _key(message, asked)
         with self._lock:
             return self._known.get(key)
 
-    def put(self, message: ToolMessage, query: str, cut: Cut) -> None:
+    def put(self, message: ToolMessage, asked: Asking, cut: Cut) -> None:
         """Remember what became of a message's content for a query."""
-        key = _key(message, query)
+        key = _key(message, asked)
         with self._lock:
             self._known[key] = cut
 
 
-def _key(message: ToolMessage, query: str) -> tuple[str, str]:
-    return query, handle_of(repr((message.content, [one.page_content for one in documents_of(message)])))
+def _key(message: ToolMessage, asked: Asking) -> tuple[str, str]:
+    seen = (message.content, [one.page_content for one in documents_of(message)])
+    return repr((asked.query, *asked.also.items())), handle_of(repr(seen))
 
 
 def documents_of(message: ToolMessage) -> Sequence[Document]:
@@ -122,8 +123,8 @@ def calls_before(messages: Sequence[AnyMessage]) -> list[tuple[int, ToolCall]]:
     return found
 
 
-def query_of(call: ToolCall, names: Iterable[str], state: object) -> str | None:
-    """Return the query of a tool call.
+def asked_of(call: ToolCall, names: Iterable[str], state: object) -> Asking | None:
+    """Return what a tool call was made for.
 
     Args:
         call: The tool call.
@@ -131,13 +132,19 @@ def query_of(call: ToolCall, names: Iterable[str], state: object) -> str | None:
         state: The agent's state, or its messages.
 
     Returns:
-        The first of these arguments that is a text, else the last human message (a summary of earlier ones only if
-        there is no other); None where there is neither.
+        What its arguments, the message that made it and the last human message say (a summary of earlier ones only
+        if there is no other), see `secateurs.adapters.asking`; None where there is nothing of them.
     """
-    asked = named_query(call["args"], names)
-    if asked is not None:
-        return asked
     messages: Any = state.get("messages") if isinstance(state, Mapping) else getattr(state, "messages", state)
     human = [one for one in messages or () if isinstance(one, HumanMessage) and one.text.strip()]
     own = [one for one in human if one.additional_kwargs.get("lc_source") != "summarization"]
-    return str((own or human)[-1].text) if human else None
+    question = str((own or human)[-1].text) if human else None
+    return asking(call["args"], names, words=_words(messages or (), call), question=question)
+
+
+def _words(messages: Sequence[Any], call: ToolCall) -> str | None:
+    """Return what the model said in the message that made a call."""
+    for message in reversed(messages):
+        if isinstance(message, AIMessage) and any(one["id"] == call["id"] for one in message.tool_calls):
+            return str(message.text)
+    return None
