@@ -89,7 +89,7 @@ def measure(corpus: Corpus, encoder: Encoder, compressor: Compressor) -> dict[st
     with tempfile.TemporaryDirectory() as folder:
         index = make_index(corpus.passages, EncoderEmbedding(encoder), Path(folder) / "llama_index.db")
         llama_runs = run(LlamaIndexPipeline(index, SecateursPostprocessor(compressor=compressor)), some)
-        compressor.cache = ScoreCache(max_characters=100_000_000)
+        compressor.cache = ScoreCache(max_bytes=4_000_000_000)
         retriever = make_retriever(corpus.passages, EncoderEmbeddings(encoder), Path(folder) / "langchain.db")
         runs = run(LangChainPipeline(retriever, SecateursCompressor(compressor=compressor)), corpus.questions)
     for question, one, other in zip(some, runs[::EVERY], llama_runs, strict=True):

@@ -320,7 +320,7 @@ class Compressor:
             cutter=self._cutter,
             checkpoint=checkpoint,
             scorer=self._still_open,
-            count=self._count,
+            count=self._count.steady(),
             cache=self.cache,
             elision=elision,
             owner=self._owner,

@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from structured import ALL
 
 from secateurs import DeviceError, Threshold, TopK
+from secateurs.adapters.options import Wanted
 from secateurs.bulk.files import File, Format, check_apart, find_files, output_format
 from secateurs.bulk.job import Job
 from secateurs.bulk.output import Output, OutputError, check_folder, only_run
@@ -34,7 +35,7 @@ def job(tiny_folder):
         document_column="d",
         query_column="q",
         model=str(tiny_folder),
-        threshold=0.95,
+        wanted=Wanted(threshold=0.95),
         device="cpu",
         format=Format.jsonl,
         shard_rows=7,
@@ -103,6 +104,8 @@ def test_input_and_output_lie_apart(tmp_path, source, output):
     [
         ({"query": "also"}, "either a query column or one query"),
         ({"threshold": 2}, "threshold must be in"),
+        ({"policy": "Keep(1)"}, "not a policy"),
+        ({"top_n": 1}, "needs rerank=True"),
         ({"shard_rows": 0}, "shard_rows must be at least 1"),
         ({"encoding": "morse"}, "unknown encoding 'morse'"),
         ({"device": "cuda:1"}, "which GPU a worker gets is Ray's to say"),
@@ -111,8 +114,33 @@ def test_input_and_output_lie_apart(tmp_path, source, output):
 )
 def test_settings_are_checked_before_anything_starts(job, settings, message):
     """Wrong settings are refused when the job is made."""
+    chosen = {name: value for name, value in settings.items() if hasattr(job.wanted, name)}
+    others = {name: value for name, value in settings.items() if name not in chosen}
     with pytest.raises((ValueError, DeviceError), match=message):
-        replace(job, **settings)
+        replace(job, wanted=Wanted(**chosen) if chosen else job.wanted, **others)
+
+
+def test_a_job_writes_down_what_it_was_asked(job):
+    """The manifest's settings are JSON of what was asked, flat; a field that says nothing leaves no trace."""
+    wanted = Wanted(policy=Threshold(0.2) | TopK(1), neighbours=(1, 2), max_total_tokens=9, rerank=True)
+    facts = replace(job, wanted=wanted).to_dict()
+    assert json.loads(json.dumps(facts)) == facts
+    assert facts["policy"] == "Threshold(0.2) | TopK(1)"
+    assert (facts["neighbours"], facts["max_total_tokens"], facts["rerank"]) == ([1, 2], 9, True)
+    plain = job.to_dict()
+    assert facts.keys() - plain.keys() == {"policy", "neighbours", "max_total_tokens", "rerank"}
+    assert (plain["threshold"], plain["top_k"]) == (0.95, None), "as runs begun before had it"
+
+
+def test_the_documents_of_a_row_share_a_budget(tmp_path, job, work, tiny):
+    """A budget for all documents of a row and their order come out as in one call, a column more for the order."""
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({"q": "Who?", "d": ALL}) + "\n")
+    asked = replace(job, wanted=Wanted(threshold=0.0, max_total_tokens=40, rerank=True, top_n=3))
+    (row,) = read(work(path, asked)[0])
+    expected = tiny.compress("Who?", ALL, policy=Threshold(0.0), max_total_tokens=40)
+    assert row["secateurs_text"] == [one.text for one in expected]
+    assert len(row["secateurs_order"]) <= 3
 
 
 def test_bad_lines_are_told_from_good_ones(tmp_path, job):
@@ -170,7 +198,7 @@ def test_rows_come_out_as_they_were_written(tmp_path, job, work, tiny):
 
 def test_a_mark_is_one_of_a_runs_settings(tmp_path, job, work, tiny):
     """With `elision` the mark stands where something was cut, in the rows of every shard."""
-    marking = replace(job, elision="[…]", threshold=0.0, top_k=1)
+    marking = replace(job, wanted=Wanted(elision="[…]", threshold=0.0, top_k=1))
     path = tmp_path / "a.jsonl"
     path.write_text("".join(json.dumps({"q": "Who?", "d": text}) + "\n" for text in ALL), encoding="utf-8")
     output, _ = work(path, marking)
@@ -179,7 +207,7 @@ def test_a_mark_is_one_of_a_runs_settings(tmp_path, job, work, tiny):
     assert any("[…]" in one.text for one in expected)
     assert marking.to_dict()["elision"] == "[…]"
     with pytest.raises(ValueError, match="elision must be a printable mark"):
-        replace(job, elision="")
+        replace(job, wanted=Wanted(elision=""))
 
 
 def test_json_becomes_a_table_with_one_type_a_column(tmp_path, job, work):

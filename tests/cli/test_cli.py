@@ -203,6 +203,56 @@ def test_a_mark_stands_where_something_was_cut(run):
     assert (wrong.code, "elision must be a printable mark" in wrong.err) == (2, True)
 
 
+def test_what_adapters_can_the_command_can(run, tmp_path):
+    """A policy, neighbours, what to do where nothing passes: the options say what the adapters' fields say."""
+    kept = []
+    for options in (
+        ("--policy", "TopK(1)"),
+        ("--policy", "TopK(1)", "--neighbours", "0,1"),
+        ("--threshold", "1"),
+        ("--threshold", "1", "--when-empty", "best"),
+        ("--threshold", "1", "--when-empty", "original"),
+    ):
+        answer = json.loads(run("compress", DEER_QUERY, DEER, "--format", "json", *options).out)
+        kept.append(sum(s["kept"] for s in answer["documents"][0]["sentences"]))
+    assert kept == [1, 2, 0, 1, 5]
+
+
+def test_one_budget_and_an_order_for_all_documents(run, tmp_path):
+    """--max-total-tokens is spent over all files; --rerank orders them, and --top-n names what it leaves out."""
+    other = tmp_path / "other.txt"
+    other.write_text("It rained all day long in the valley. Nobody went out.")
+    files, options = (other, DEER), ("--threshold", "0", "--max-total-tokens", "60", "--format", "json")
+    few = json.loads(run("compress", DEER_QUERY, *files, *options).out)
+    assert 0 < few["savings"]["after"] <= 60
+    assert [one["source"] for one in few["documents"]] == [str(other), str(DEER)]
+    ordered = json.loads(run("compress", DEER_QUERY, *files, "--rerank", "--format", "json").out)
+    jsonschema.validate(ordered, SCHEMA)
+    assert ordered["documents"][0]["source"] == str(DEER)
+    keep = ("--threshold", "0", "--rerank", "--top-n", "1")
+    first = json.loads(run("compress", DEER_QUERY, *files, *keep, "--format", "json").out)
+    assert ([one["source"] for one in first["documents"]], first["left_out"]) == ([str(DEER)], [str(other)])
+    assert first["savings"]["after"] == first["documents"][0]["savings"]["after"] < first["savings"]["before"]
+    shown = run("compress", DEER_QUERY, *files, *keep).out
+    assert f"left out by --top-n, and saved whole: {other}" in " ".join(shown.split())
+
+
+def test_every_command_has_every_field_as_an_option(run):
+    """Commands that compress have the adapters' fields for options, told once; each is a field of that name."""
+    from secateurs.adapters.fields import DocumentFields, described
+    from secateurs.adapters.options import BUDGET, CHOICE, ORDER
+
+    assert {*CHOICE, *BUDGET, *ORDER} <= described(DocumentFields).keys()
+    for command, groups in (
+        ("compress", (CHOICE, BUDGET, ORDER)),
+        ("bulk", (CHOICE, BUDGET, ORDER)),
+        ("serve", (CHOICE,)),
+    ):
+        shown = run(command, "--help").out
+        for name in (name for group in groups for name in group):
+            assert f"--{name.replace('_', '-')} " in shown, (command, name)
+
+
 def test_text_goes_to_a_file_without_colours(run, tmp_path):
     """--output holds what would have been printed, plain."""
     target = tmp_path / "out.txt"
@@ -258,8 +308,15 @@ def test_standard_input_names_its_encoding_too():
         (lambda tmp: [DEER, "--threshold", "1.5"], "threshold must be in [0, 1], got 1.5"),
         (lambda tmp: [DEER, "--threshold", "nan"], "threshold must be in [0, 1], got nan"),
         (lambda tmp: [DEER, "--threshold", "high"], "--threshold"),
-        (lambda tmp: [DEER, "--top-k", "0"], "k must be at least 1, got 0"),
-        (lambda tmp: [DEER, "--max-tokens", "-3"], "n must be at least 0, got -3"),
+        (lambda tmp: [DEER, "--top-k", "0"], "top_k must be at least 1, got 0"),
+        (lambda tmp: [DEER, "--max-tokens", "-3"], "max_tokens must be at least 0, got -3"),
+        (lambda tmp: [DEER, "--max-total-tokens", "-3"], "max_total_tokens must be at least 0, got -3"),
+        (lambda tmp: [DEER, "--policy", "Keep(3)"], "not a policy: 'Keep(3)'"),
+        (lambda tmp: [DEER, "--policy", "Threshold(0.5)", "--threshold", "0.3"], "threshold=0.3 contradicts policy="),
+        (lambda tmp: [DEER, "--neighbours", "one"], "neighbours must be a number, or two as in 2,1"),
+        (lambda tmp: [DEER, "--neighbours", "1,2,3"], "neighbours must be a number, or two as in 2,1"),
+        (lambda tmp: [DEER, "--when-empty", "all"], "--when-empty"),
+        (lambda tmp: [DEER, "--top-n", "1"], "top_n=1 needs rerank=True"),
         (lambda tmp: [DEER, "--encoding", "gpt9"], "unknown encoding 'gpt9'"),
         (lambda tmp: [DEER, "--device", "tpu"], "unknown device 'tpu'"),
         (lambda tmp: [DEER, "--device", "cuda:99"], "device 'cuda:99' is not available"),
@@ -320,6 +377,30 @@ def test_models_lists_every_family_with_its_licence(run):
     for family in FAMILIES.values():
         assert family.licence in done.out
         assert all(item.id in done.out for item in family.published)
+
+
+def test_a_checkpoint_can_be_checked(run, tiny_folder, tmp_path):
+    """`check` says what works and reads a document with it; what does not is one line and code 2."""
+    assert run("check").out.startswith("secateurs-xsmall works: ranks documents, keeps Threshold(")
+    done = run("check", tiny_folder, "--device", "cpu")
+    assert (done.code, done.out.split()[:2], done.err) == (0, [tiny_folder.name, "works:"], "")
+    for arguments in (["nope/nope"], [tmp_path], [tmp_path / "none"], [tiny_folder, "--device", "cuda:99"]):
+        wrong = run("check", *arguments)
+        assert (wrong.code, wrong.out, wrong.err.count("\n")) == (2, "", 1), arguments
+
+
+def test_what_is_known_of_a_published_checkpoint_is_told_offline(run):
+    """Licence, languages, window and size of what is published are shown where it is not on this machine."""
+    from secateurs.checkpoints import FAMILIES
+
+    for family in FAMILIES.values():
+        for item in family.published:
+            done = run("models", "show", item.id)
+            assert done.code == 1
+            shown = " ".join(done.out.split())
+            for fact in (family.name, family.licence, item.languages, f"{item.window:,} tokens", item.parameters):
+                assert fact in shown, (item.id, fact)
+            assert "does not load: checkpoint" in shown
 
 
 def test_models_show_explains_what_loads_and_what_does_not(run, tiny_folder, tmp_path):

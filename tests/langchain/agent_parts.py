@@ -72,9 +72,9 @@ def script(*says: AIMessage) -> Script:
 
 async def run(found: BaseTool, *, human: str = "Who wrote it?", **settings: Any) -> ToolMessage:
     """Run an agent that calls a tool once in all four ways; they must agree; return the tool message in its state."""
-    results = []
+    results, ours = [], middleware(**settings)  # one for all: its handles are its own
     for way in ("invoke", "ainvoke", "stream", "astream"):
-        agent = create_agent(script(call("look", query=QUERY)), [found], middleware=[middleware(**settings)])
+        agent = create_agent(script(call("look", query=QUERY)), [found], middleware=[ours])
         start = {"messages": [HumanMessage(human)]}
         if way == "invoke":
             final = agent.invoke(start)

@@ -24,7 +24,6 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.prebuilt.tool_node import ToolCallRequest
 from langgraph.types import Command
 
-from secateurs.adapters.originals import Originals
 from secateurs.result.savings import TokenCounter
 
 
@@ -122,10 +121,11 @@ async def test_L16_documents_in_the_artifact_are_cut_one_by_one():
 @pytest.mark.parametrize("way", ["invoke", "ainvoke"])
 async def test_L16_the_agent_gets_the_original_back(way: str):
     """An agent can read what was cut: the handle at a result's end brings all of it back, which is not cut again."""
-    handle = Originals().put(LONG)
+    ours = middleware()
+    handle = ours._originals.handle(LONG)
     model = script(call("look", query=QUERY), call("expand_tool_result", 2, handle=handle))
     agent = create_agent(
-        model, [returning(LONG)], middleware=[middleware(name="second", expand=None, exclude=["look"]), middleware()]
+        model, [returning(LONG)], middleware=[middleware(name="second", expand=None, exclude=["look"]), ours]
     )
     start = {"messages": [HumanMessage("Which deer?")]}
     messages = (agent.invoke(start) if way == "invoke" else await agent.ainvoke(start))["messages"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from langchain.agents import create_agent
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langgraph.checkpoint.memory import InMemorySaver
 
 from secateurs.adapters.originals import Originals
 from secateurs.langchain.tool_results import Cuts
@@ -82,7 +84,7 @@ async def test_an_unknown_handle():
 
 def test_originals_are_bounded():
     """The texts longest unused are forgotten first, so that the rest fits."""
-    originals = Originals(max_characters=10)
+    originals = Originals(max_bytes=1200)
     first, second = originals.put("aaaaa"), originals.put("bbbbb")
     assert originals.get(first) == "aaaaa"
     third = originals.put("ccc")
@@ -93,11 +95,54 @@ def test_originals_are_bounded():
 
 
 def test_views_are_bounded():
-    """Ephemeral mode remembers the last views only."""
-    from secateurs.adapters.asking import Asking
+    """Ephemeral mode remembers the last views only, as many as fit in a number of bytes."""
     from secateurs.langchain.tool_results import Cut
 
-    cuts, message = Cuts(most=1), ToolMessage("a", tool_call_id="1")
-    cuts.put(message, Asking("x"), Cut())
-    cuts.put(message, Asking("y"), Cut())
-    assert (cuts.get(message, Asking("x")), cuts.get(message, Asking("y"))) == (None, Cut())
+    cuts, message = Cuts(max_bytes=1000), ToolMessage("a", tool_call_id="1")
+    cuts.put(message, "x", Cut())
+    cuts.put(message, "y", Cut())
+    assert (cuts.get(message, "x"), cuts.get(message, "y")) == (None, Cut())
+    cuts.put(message, "z", Cut("c" * 2000, {"documents": []}))
+    assert (cuts.get(message, "z"), cuts.get(message, "y")) == (None, Cut())
+    held, many = Cuts(max_bytes=1_000_000), [Cut("c" * 900, {"documents": [{"n": n}]}) for n in range(3000)]
+    for number, cut in enumerate(many):
+        held.put(message, f"{number}" * 500, cut)
+    known = [cut for number, cut in enumerate(many) if held.get(message, f"{number}" * 500)]
+    assert 100 < len(known) < 1000
+    assert known == many[-len(known) :]
+
+
+def test_a_view_belongs_to_its_conversation():
+    """The same result, asked the same, is cut anew in another conversation: a handle stands in it."""
+    from secateurs.langchain.tool_results import Cut
+
+    cuts, message = Cuts(), ToolMessage("a", tool_call_id="1")
+    cuts.put(message, "x", Cut(), "one")
+    assert (cuts.get(message, "x", "one"), cuts.get(message, "x", "two"), cuts.get(message, "x")) == (
+        Cut(),
+        None,
+        None,
+    )
+
+
+@pytest.mark.parametrize("way", ["invoke", "ainvoke"])
+async def test_an_original_is_its_conversations_own(way: str):
+    """The handle of one thread gives nothing in another, even of the same agent, though both read the same text."""
+    handle = r'expand_tool_result\(handle="(\w+)"\)'
+    ours = middleware(min_tokens=0)
+    tool = returning(LONG)
+
+    async def talk(model: Any, thread: str) -> list[Any]:
+        agent = create_agent(model, [tool], middleware=[ours], checkpointer=InMemorySaver())
+        start = {"messages": [HumanMessage("Which deer?")]}
+        config = {"configurable": {"thread_id": thread}}
+        found = agent.invoke(start, config) if way == "invoke" else await agent.ainvoke(start, config)
+        return found["messages"]
+
+    cut = (await talk(script(call("look", query=QUERY)), "one"))[2].content
+    mine = re.search(handle, cut)[1]
+    assert mine not in (await talk(script(call("look", query=QUERY)), "two"))[2].content
+    back = (await talk(script(call("expand_tool_result", handle=mine)), "one"))[2]
+    assert back.content == LONG
+    stolen = (await talk(script(call("expand_tool_result", handle=mine)), "two"))[2]
+    assert (stolen.status, LONG in stolen.content) == ("error", False)

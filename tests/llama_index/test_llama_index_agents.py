@@ -94,12 +94,12 @@ def test_expand_in_the_wrong_place():
 
 def test_originals_are_forgotten_oldest_first():
     """Past the limit the text longest unused goes, never the newest."""
-    originals = Originals(max_characters=10)
+    originals = Originals(max_bytes=1200)
     first, second = originals.put("a" * 4), originals.put("b" * 4)
     assert originals.get(first)
     third = originals.put("c" * 4)
     assert (originals.get(first), originals.get(second), originals.get(third)) == ("aaaa", None, "cccc")
-    assert originals.get(originals.put("d" * 40))
+    assert originals.get(originals.put("d" * 4000))
 
 
 # --- agents ---

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -269,7 +270,9 @@ async def test_many_clients_at_once(tiny):
 
 async def test_originals_are_kept_within_bounds(tiny):
     """What was unused longest is forgotten first, with an error that says so; the newest can always be had."""
-    server = make_server(tiny, policy=Threshold(1.0), when_empty="drop", max_characters=2 * len(TEXT))
+    server = make_server(
+        tiny, policy=Threshold(1.0), when_empty="drop", max_kept_bytes=2 * (sys.getsizeof(TEXT) + 600)
+    )
     async with Client(server) as client:
         handles = []
         for number in range(3):

@@ -66,6 +66,21 @@ def test_units_that_need_others_are_kept_with_them(batch, tiny, elision):
     assert any(frames)
 
 
+def test_documents_of_a_row_share_a_budget_and_have_an_order(batch, tiny):
+    """`max_total_tokens` is spent on a row's documents; `rerank` adds which come back, best first, and moves none."""
+    rows = [[TIDES, MILL, " "], [MILL]]
+    found = batch(threshold=0.0, max_total_tokens=15, rerank=True, top_n=2)(table(rows)).to_pylist()
+    for row, given in zip(found, rows, strict=True):
+        results = tiny.compress(QUERY, given, policy=Threshold(0.0), max_total_tokens=15)
+        assert row["secateurs_text"] == [one.text for one in results]
+        stays = [index for index, one in enumerate(results) if one.status != "dropped"]
+        best = sorted(stays, key=lambda index: -(results[index].ranking_score or -1.0))
+        assert row["secateurs_order"] == best[:2]
+    single = batch(threshold=0.0, rerank=True)(table([MILL, TIDES]))
+    assert single.column("secateurs_order").to_pylist() == [[0], [0]]
+    assert "secateurs_order" not in batch()(table([MILL])).column_names
+
+
 def test_a_list_of_documents_gives_lists(batch, tiny):
     """A row with several documents has one entry of every kind for each, in order."""
     row = batch()(table([[MILL, TIDES, ""], []])).to_pylist()

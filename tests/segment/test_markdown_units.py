@@ -106,6 +106,25 @@ def test_what_stands_under_a_heading_needs_it(text, expected):
         assert needs(text, piece) == above
 
 
+TWO_LISTS = [
+    ("- aaa\n- bbb\n\nThe limits:\n\n- ccc\n- ddd\n", {"The limits:"}),
+    ("1. aaa\n\nOne. Two.\n\n1. ccc\n2. ddd\n", {"Two."}),
+    ("- aaa\n\n| h |\n|---|\n| x |\n\n- ccc\n- ddd\n", {"| x |", "| h |", "|---|"}),
+    ("> - aaa\n>\n> Text.\n>\n> - ccc\n> - ddd\n", {"> Text.\n>"}),
+    ("* 甲乙\n\n限额如下：\n\n* ccc\n* ddd\n", {"限额如下："}),
+    ("- aaa\n\nText.\n\n* ccc\n* ddd\n", set()),
+    ("- aaa\n\nText.\n\n1. ccc\n2. ddd\n", set()),
+    ("- aaa\n\n## Other\n\n- ccc\n- ddd\n", {"## Other"}),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), TWO_LISTS, ids=[repr(case[0])[:24] for case in TWO_LISTS])
+def test_two_lists_do_not_become_one(text, expected):
+    """The items of a list need what stands between them and a list before whose markers are the same."""
+    for piece in ("ccc", "ddd"):
+        assert needs(text, piece) == expected
+
+
 RULES = [
     ("Bob runs it.\n---\nNext.\n", ["prose", "mark", "prose"]),
     ("It runs:\n---\nNext.\n", ["prose", "mark", "prose"]),

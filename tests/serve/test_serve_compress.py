@@ -12,6 +12,7 @@ from serving import DOCUMENTS, MILL, QUERY, Scripted
 from structured import ALL, MARKDOWN
 
 from secateurs import Compressor, Neighbours, Policy, Threshold, TokenBudget, TopK
+from secateurs.adapters.choice import Asked
 from secateurs.result.savings import TokenCounter
 from secateurs.serve.refusal import RefusalError
 from secateurs.serve.service import read_policy
@@ -39,6 +40,10 @@ async def ask(client: Any, **body: Any) -> Any:
         ({"policy": "Default() & TopK(1)"}, Threshold(0.5) & TopK(1)),
         ({"policy": "TopK(2) | Neighbours(before=1)", "max_tokens": 12}, (TopK(2) | Neighbours()) & TokenBudget(12)),
         ({"policy": "TopK(2)", "threshold": 0.2}, TopK(2) & Threshold(0.2)),
+        ({"neighbours": 1}, Threshold(0.5) | Neighbours(1, 1)),
+        ({"threshold": 0.99, "neighbours": [1, 0]}, Threshold(0.99) | Neighbours(1, 0)),
+        ({"threshold": 1, "when_empty": "best"}, Threshold(1.0, when_empty="best")),
+        ({"threshold": 1, "when_empty": "original"}, Threshold(1.0, when_empty="original")),
     ],
 )
 async def test_an_answer_is_what_the_compressor_says(client, tiny: Compressor, fields, policy):
@@ -64,6 +69,21 @@ async def test_one_budget_for_all_documents(client, tiny: Compressor):
     answer = await ask(client, query=QUERY, documents=DOCUMENTS[:3], max_total_tokens=15)
     results = tiny.compress(QUERY, DOCUMENTS[:3], max_total_tokens=15)
     assert [one["text"] for one in answer["documents"]] == [one.text for one in results]
+
+
+async def test_documents_come_back_in_order_of_relevance(client, tiny: Compressor):
+    """`rerank` orders documents by falling ranking score, the dropped ones last; what `top_n` leaves out is saved."""
+    results = tiny.compress(QUERY, DOCUMENTS[:4], policy=Threshold(0.0))
+    scored = sorted(range(3), key=lambda index: -(results[index].ranking_score or 0.0))
+    answer = await ask(client, query=QUERY, documents=DOCUMENTS[:4], threshold=0, rerank=True)
+    assert [one["index"] for one in answer["documents"]] == [*scored, 3]
+    few = await ask(client, query=QUERY, documents=DOCUMENTS[:4], threshold=0, rerank=True, top_n=1)
+    assert [one["index"] for one in few["documents"]] == scored[:1]
+    assert few["savings"]["before"] == answer["savings"]["before"]
+    assert few["savings"]["after"] == few["documents"][0]["savings"]["after"]
+    none = await ask(client, query=QUERY, documents=DOCUMENTS[:4], threshold=1, rerank=True, top_n=1)
+    dropped = [one["index"] for one in none["documents"] if one["status"] == "dropped"]
+    assert dropped == [0, 1, 2], "what was dropped says so, whatever comes back"
 
 
 async def test_what_is_not_wanted_is_not_returned(client):
@@ -206,10 +226,9 @@ async def test_many_queries_are_one_call(serve):
 )
 def test_default_stands_for_any_policy(policy: Policy):
     """`Default()` is the service's own policy wherever it stands."""
-    settings: dict[str, Any] = {"threshold": None, "top_k": None, "max_tokens": None, "default": policy}
-    assert read_policy("Default()", **settings) == policy
-    assert read_policy("Default() & TokenBudget(9)", **settings) == policy & TokenBudget(9)
-    assert read_policy(None, **settings) == policy
+    assert read_policy(Asked(policy="Default()"), policy) == policy
+    assert read_policy(Asked(policy="Default() & TokenBudget(9)"), policy) == policy & TokenBudget(9)
+    assert read_policy(Asked(), policy) == policy
 
 
 @pytest.mark.parametrize(
@@ -233,5 +252,5 @@ def test_default_stands_for_any_policy(policy: Policy):
 def test_a_policy_that_is_none_or_asks_too_much_is_refused(source):
     """What is not a policy, or asks for more work than a request may, is 422 with what is wrong."""
     with pytest.raises(RefusalError, match=r"^policy: ") as found:
-        read_policy(source, threshold=None, top_k=None, max_tokens=None, default=Threshold(0.1))
+        read_policy(Asked(policy=source), Threshold(0.1))
     assert found.value.status == 422

@@ -117,7 +117,7 @@ def test_the_examples_of_answers_fit_their_schemas(document):
 def test_every_refusal_is_described(document, path):
     """Each address that works names every status it can answer with, all in one shape, 429 with its Retry-After."""
     responses = document["paths"][path]["post"]["responses"]
-    described = {str(status) for status in refusals(400, 401, 404, 408, 413, 415, 422, 429, 500, 503, 504)}
+    described = {str(status) for status in refusals(400, 401, 404, 408, 413, 415, 421, 422, 429, 500, 503, 504)}
     assert set(responses) == {"200", *described}
     for status in described:
         assert responses[status]["content"]["application/json"]["schema"]["$ref"].endswith("/Refused")

@@ -11,7 +11,8 @@ import pytest
 import torch
 from tiny import tiny_checkpoint
 
-from secateurs.train.config import TrainConfig, read_config
+from secateurs.train.checks import read_config
+from secateurs.train.config import TrainConfig
 
 
 @pytest.fixture(autouse=True)

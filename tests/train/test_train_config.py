@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from secateurs.errors import CheckpointError
-from secateurs.train.config import ConfigError, RunConfig, StartConfig, read_config
+from secateurs.train.checks import read_config
+from secateurs.train.config import ConfigError, RunConfig, StartConfig
 from secateurs.train.placement import place, resolve_precision
 from secateurs.train.start import load_start
 

@@ -38,6 +38,11 @@ class Asking:
     also: Mapping[str, float] = field(default_factory=dict, hash=False)
     alone: str | None = None
 
+    @property
+    def key(self) -> str:
+        """What tells it from another."""
+        return repr((self.query, *self.also.items())) if self.also else self.query
+
 
 def asking(
     arguments: Mapping[str, Any], names: Iterable[str], *, words: str | None = None, question: str | None = None

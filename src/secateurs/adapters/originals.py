@@ -3,54 +3,79 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
+from base64 import b32encode
 from functools import partial
+from sys import getsizeof
+from typing import Any
 
 from cachetools import LRUCache
 
 from secateurs.support.fork import ForkLock
 
+MAX_BYTES = 80_000_000  # about 20,000,000 characters outside Latin scripts, 80,000,000 in them
+_HANDLE = 16  # bytes; nobody guesses one
+_ENTRY = 500  # bytes of an entry beside its text and its conversation
+
 
 class Originals:
-    """Keeps texts under a handle made of their content; safe to call from many threads.
+    """Keeps texts under handles; safe to call from many threads.
 
-    The same text has the same handle in every process, and nobody can name the handle of a text they have not seen.
+    A handle is made with a key of this store: the same text has the same one for as long as the store lives, another
+    one in another conversation, store or process, and nobody who knows or guesses the text can tell it. Who has a
+    handle gets the text back in its own conversation only.
 
     Args:
-        max_characters: Forget the texts longest unused when all together are longer than this; the newest stays.
+        max_bytes: Forget the texts longest unused when all together take more memory than this; the newest stays.
 
     Example:
         >>> originals = Originals()
-        >>> originals.get(originals.put("All of it."))
-        'All of it.'
+        >>> handle = originals.put("All of it.", "thread 7")
+        >>> originals.get(handle, "thread 7"), originals.get(handle, "thread 8")
+        ('All of it.', None)
     """
 
-    def __init__(self, max_characters: int = 20_000_000) -> None:
-        most = max(max_characters, 1)
-        self._texts: LRUCache[str, str] = LRUCache(most, getsizeof=partial(_size, most))
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+        self._most = max(max_bytes, 1)
+        self._key = secrets.token_bytes(32)
+        self._texts: LRUCache[tuple[str, str], str] = LRUCache(self._most, getsizeof=partial(_size, self._most))
         self._lock = ForkLock()
 
-    def put(self, text: str) -> str:
-        """Keep a text and return its handle."""
-        handle = handle_of(text)
+    def handle(self, text: str, conversation: str = "") -> str:
+        """Return the handle a text has, or would have.
+
+        Example:
+            >>> len(Originals().handle("All of it."))
+            26
+        """
+        made = hashlib.blake2b(digest_size=_HANDLE, key=self._key)
+        for part in (conversation, text):
+            data = part.encode("utf-8", "surrogatepass")
+            made.update(len(data).to_bytes(8, "little"))  # so that no two pairs run together into the same bytes
+            made.update(data)
+        return b32encode(made.digest()).decode().rstrip("=").lower()  # fewer LLM tokens than as many bits in hex
+
+    def put(self, text: str, conversation: str = "") -> str:
+        """Keep a text and return its handle.
+
+        Args:
+            text: The text.
+            conversation: Names the conversation it belongs to; "" where there is but one, or nothing tells.
+        """
+        handle = self.handle(text, conversation)
         with self._lock:
-            self._texts[handle] = text
+            self._texts[conversation, handle] = text
         return handle
 
-    def get(self, handle: str) -> str | None:
-        """Return the text of a handle; None if it is not or no longer kept."""
+    def get(self, handle: str, conversation: str = "") -> str | None:
+        """Return the text of a handle; None if it is not or no longer kept, or another conversation's."""
         with self._lock:
-            return self._texts.get(handle)
+            return self._texts.get((conversation, handle))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle the bound, not what is kept, nor the key."""
+        return Originals, (self._most,)
 
 
 def _size(most: int, text: str) -> int:
-    return min(len(text), most)  # a text that is longer is kept all the same, alone, until the next comes
-
-
-def handle_of(text: str) -> str:
-    """Return the handle of a text.
-
-    Example:
-        >>> len(handle_of("All of it."))
-        16
-    """
-    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
+    return min(getsizeof(text) + _ENTRY, most)  # a longer one is kept all the same, alone, until the next comes

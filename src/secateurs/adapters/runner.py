@@ -18,7 +18,8 @@ from weakref import WeakValueDictionary
 
 from secateurs.adapters.asking import Asking
 from secateurs.adapters.choice import the_threshold
-from secateurs.adapters.failure import FailureLog, as_failure
+from secateurs.adapters.failure import FailureLog, as_failure, of_configuration
+from secateurs.adapters.order import Returned, in_order, lacks_ranking
 from secateurs.adapters.protocol import CompressorLike
 from secateurs.adapters.report import Report, without_text
 from secateurs.adapters.settings import Settings, takes
@@ -28,26 +29,6 @@ from secateurs.result.savings import Savings
 from secateurs.support.fork import ForkLock
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Returned:
-    """One document that goes back.
-
-    Attributes:
-        index: Its position among the documents that came in, from 0.
-        compression: What becomes of it; None if it goes back as it is.
-    """
-
-    index: int
-    compression: Compression | None = None
-
-    @property
-    def ranking_score(self) -> float | None:
-        """Its ranking score as a Python float; None where it has none."""
-        if self.compression is None or self.compression.ranking_score is None:
-            return None
-        return float(self.compression.ranking_score)
 
 
 @dataclass(frozen=True)
@@ -61,7 +42,7 @@ class Outcome:
         returned: The documents to return, in order.
         model: The checkpoint's name.
         threshold: The probability sentences were compared with; None if the policy has no single one.
-        failure: What to raise, with `on_error="raise"`.
+        failure: What to raise: with `on_error="raise"`, or an error of configuration.
     """
 
     report: Report
@@ -129,6 +110,24 @@ class Runner:
             self._held[key] = compressor
         return compressor
 
+    def check(self, settings: Settings) -> None:
+        """Load the compressor, if it is not, and let it read a document.
+
+        Args:
+            settings: The adapter's settings.
+
+        Raises:
+            CheckpointError: The checkpoint cannot be found or is not complete.
+            DeviceError: The device is not available.
+            Error: It is loaded, or a service stands behind it, and it cannot read a document.
+            TimeoutError: The adapter's time is up.
+        """
+        compressor = self.load(settings)
+        found = compressor.compress("Is it there?", ["It is here."], **_options(settings, compressor))
+        if [one.status for one in found] in ([], ["error"]):
+            reason = found[0].reason if found else "it returned nothing"
+            raise Error(f"{compressor.name} is loaded and cannot read a document: {reason}")
+
     def _ready(self, settings: Settings) -> CompressorLike | None:
         return self._held.get(_key(settings)) if settings.compressor is None else settings.compressor
 
@@ -142,6 +141,9 @@ class Runner:
         asking: Asking | None = None,
     ) -> Outcome:
         """Compress texts and report; never raises what a document or the model can cause.
+
+        What is wrong with the configuration, such as a checkpoint that cannot be loaded, is the outcome's failure
+        whatever `on_error` says: it would come with every call, and pass all documents through uncut for ever.
 
         Args:
             settings: The adapter's settings.
@@ -201,13 +203,13 @@ class Runner:
             what: What becomes of the input.
             error: What went wrong.
         """
-        if settings.on_error == "raise":
+        if _raises(settings, error):
             raise error
         self.failures.warn(what, as_failure(error))
 
     def _tell(self, settings: Settings, outcome: Outcome) -> None:
         """Log, once a checkpoint, that there was no order; hand the report to `on_report`."""
-        if settings.rerank and outcome.model not in self._unranked and _lacks_ranking(outcome.report):
+        if settings.rerank and outcome.model not in self._unranked and lacks_ranking(outcome.report.compressions):
             self._unranked.add(outcome.model)
             _log.warning(
                 "rerank=True moved and cut nothing: %s gave no document a ranking score, as without a ranking head. "
@@ -222,10 +224,16 @@ class Runner:
             self.failures.warn("on_report raised, the documents are returned all the same", error)
 
     def _failed(self, settings: Settings, query: str, texts: Sequence[str | None], error: Exception) -> Outcome:
-        if settings.on_error == "keep":
+        raises = _raises(settings, error)
+        if not raises:
             self.failures.warn("compression failed, the documents are returned as they are", error)
         outcome = _as_they_are(settings, query, texts, describe(error))
-        return replace(outcome, failure=error if settings.on_error == "raise" else None)
+        return replace(outcome, failure=error if raises else None)
+
+
+def _raises(settings: Settings, error: BaseException) -> bool:
+    """Return whether the caller is to hear of an error: all with `"raise"`, and those of configuration always."""
+    return settings.on_error == "raise" or of_configuration(error)
 
 
 def _key(settings: Settings) -> _Key:
@@ -277,7 +285,7 @@ def _finish(
 ) -> Outcome:
     policy = settings.choice(compressor.policy)
     found = settings.settle(found, policy)
-    returned = _ordered(settings, found)
+    returned = in_order(found, rerank=settings.rerank, top_n=settings.top_n)
     left = {one.index for one in returned}
     dropped = tuple(one for index, one in enumerate(ids) if index not in left)
     parts = (
@@ -294,24 +302,6 @@ def _finish(
     failure = _failed_document(found) if settings.on_error == "raise" else None
     threshold = the_threshold(policy) if settings.threshold is None else settings.threshold
     return Outcome(report, returned, compressor.name, threshold, failure)
-
-
-def _ordered(settings: Settings, found: Sequence[Compression | None]) -> tuple[Returned, ...]:
-    """Return what goes back in which order: without the dropped ones, best first if asked, no more than `top_n`."""
-    returned = [Returned(index, one) for index, one in enumerate(found) if one is None or one.status != "dropped"]
-    if settings.rerank and any(one.ranking_score is not None for one in returned):
-        returned = sorted(returned, key=_best_first)[: settings.top_n]
-    return tuple(returned)
-
-
-def _best_first(one: Returned) -> tuple[bool, float]:
-    return one.ranking_score is None, -(one.ranking_score or 0.0)
-
-
-def _lacks_ranking(report: Report) -> bool:
-    """Return whether the model read documents and ranked none."""
-    read = [one for one in report.compressions if one.status != "error" and one.reason != "blank"]
-    return bool(read) and all(one.ranking_score is None for one in read)
 
 
 def _failed_document(found: Sequence[Compression | None]) -> Error | None:

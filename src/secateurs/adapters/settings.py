@@ -99,6 +99,7 @@ class Settings(DocumentFields):
                     f"{name}={value} needs a compressor whose compress() takes {name}, which that of "
                     f"{type(compressor).__name__} does not. Leave it out, or let compress() take it."
                 )
+        self.choice(compressor.policy)  # what cannot be said of that one is a mistake, and no failure of a call
         self.encoding = compressor.encoding
 
     @classmethod

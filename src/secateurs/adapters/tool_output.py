@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from secateurs.adapters.asking import Asking
-from secateurs.adapters.originals import Originals, handle_of
+from secateurs.adapters.originals import Originals
 from secateurs.result.compression import Compression
 from secateurs.result.savings import Savings, TokenCounter
 from secateurs.support.arguments import check_count
@@ -47,12 +47,14 @@ class Job(Generic[Output]):
         original: What the LLM would read of it.
         before: LLM tokens of that.
         parts: It, taken apart.
+        conversation: Names the conversation that may have it back; "" where nothing tells.
     """
 
     asking: Asking
     original: str
     before: int
     parts: Parts[Output]
+    conversation: str = ""
 
 
 @dataclass(frozen=True)
@@ -103,12 +105,12 @@ class Shortener:
         self._way_back = way_back
         self._drops = drops
 
-    def job(self, asking: Asking, original: str, parts: Parts[Output]) -> Job[Output] | None:
+    def job(self, asking: Asking, original: str, parts: Parts[Output], conversation: str = "") -> Job[Output] | None:
         """Return what there is to compress; None for an output that is short, or has nothing in it that can be."""
         if len(original.encode(errors="replace")) < self._min_tokens or not parts.texts:
             return None  # a token has at least a byte
         before = self._count(original)
-        return Job(asking, original, before, parts) if before >= max(self._min_tokens, 1) else None
+        return Job(asking, original, before, parts, conversation) if before >= max(self._min_tokens, 1) else None
 
     def shorter(
         self, job: Job[Output], found: Sequence[Compression], shown: Callable[[Output], str]
@@ -129,7 +131,7 @@ class Shortener:
             texts[-1] = NOTHING
         handle = None
         if self._way_back is not None:
-            handle = handle_of(job.original)
+            handle = self._way_back.originals.handle(job.original, job.conversation)
             last = max(index for index, text in enumerate(texts) if text.strip())
             texts[last] += f'\n[cut to the query; {self._way_back.tool}(handle="{handle}") returns all of it]'
         output = job.parts.rebuild(texts)
@@ -137,13 +139,13 @@ class Shortener:
         savings = self._count.savings(job.before, self._count(shown(output)), exact=exact)
         if savings.saved <= 0:
             return None
-        self.keep(job.original)
+        self.keep(job.original, job.conversation)
         return Shorter(output, savings, handle)
 
-    def keep(self, original: str) -> None:
+    def keep(self, original: str, conversation: str = "") -> None:
         """Keep an original for the way back, if there is one."""
         if self._way_back is not None:
-            self._way_back.originals.put(original)
+            self._way_back.originals.put(original, conversation)
 
 
 def nothing_kept(handle: str) -> str:

@@ -9,10 +9,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from secateurs.adapters.options import BUDGET, CHOICE, ORDER, Wanted, options
 from secateurs.bulk.files import Format
 from secateurs.support.arguments import check_count
 
 
+@options(CHOICE, BUDGET, ORDER)
 def bulk(  # noqa: PLR0913 - a command's options are its interface
     source: Annotated[
         Path, typer.Argument(metavar="IN", help="A file or a folder of .jsonl, .jsonl.gz or .parquet files.")
@@ -23,10 +25,7 @@ def bulk(  # noqa: PLR0913 - a command's options are its interface
     query_column: Annotated[str | None, typer.Option(help="Column of queries.")] = None,
     query: Annotated[str | None, typer.Option(help="One query for all rows, instead of a column.")] = None,
     model: Annotated[str | None, typer.Option(help="Hub id or folder of a checkpoint. [default: bundled]")] = None,
-    threshold: Annotated[float | None, typer.Option(help="Keep sentences with at least this score, 0 to 1.")] = None,
-    top_k: Annotated[int | None, typer.Option(help="Keep at most this many sentences a document.")] = None,
-    max_tokens: Annotated[int | None, typer.Option(help="Keep at most this many LLM tokens a document.")] = None,
-    elision: Annotated[str | None, typer.Option(help="Stands where something was cut, such as […].")] = None,
+    wanted: Wanted,
     encoding: Annotated[str, typer.Option(help="tiktoken encoding that counts the tokens.")] = "o200k_base",
     device: Annotated[str, typer.Option(help="auto (GPUs if Ray has any), cpu, cuda or mps.")] = "auto",
     format: Annotated[Format | None, typer.Option(help="Of the output. [default: that of the input]")] = None,
@@ -42,7 +41,8 @@ def bulk(  # noqa: PLR0913 - a command's options are its interface
     """Compress a corpus on Ray; killed at any moment and started again, it gives the same bytes.
 
     Rows keep their columns and get more: PREFIX + text, status, reason, ranking_score, warnings, spans, sentences,
-    scores, frames and savings. A row that cannot be read goes to OUT/_errors.jsonl with its position and the reason.
+    scores, frames and savings; with --rerank also order, which documents of the row come back, the best first. A row
+    that cannot be read goes to OUT/_errors.jsonl with its position and the reason.
     Exit code 1: there are such rows, or documents that came back whole because the model failed on them.
     """
     if workers is not None:
@@ -57,10 +57,7 @@ def bulk(  # noqa: PLR0913 - a command's options are its interface
         query_column=query_column,
         query=query,
         model=model,
-        threshold=threshold,
-        top_k=top_k,
-        max_tokens=max_tokens,
-        elision=elision,
+        wanted=wanted,
         encoding=encoding,
         device=device,
         format=format,

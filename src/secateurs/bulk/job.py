@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from secateurs.adapters.options import Wanted
 from secateurs.bulk.files import Format
 from secateurs.errors import DeviceError
-from secateurs.policy import Threshold, combine
+from secateurs.policy import Policy
 from secateurs.ray.batch import check_query_source
 from secateurs.result.savings import TokenCounter
-from secateurs.support.arguments import check_count, check_elision
+from secateurs.support.arguments import check_count
+
+_ALWAYS = ("threshold", "top_k", "max_tokens", "elision")  # others are written where they say something
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,10 +26,8 @@ class Job:
         query_column: Name of the column of queries; or
         query: one query for all rows.
         model: Hub id or folder of a checkpoint; None for the bundled one.
-        threshold: Keep sentences with at least this probability; None for the checkpoint's default policy.
-        top_k: Keep at most this many sentences a document.
-        max_tokens: Keep at most this many LLM tokens a document.
-        elision: What stands where something was cut, such as `"[…]"`; None for nothing.
+        wanted: Which units stay, of a document and of the documents of a row together; what stands for the others;
+            in which order documents come back.
         encoding: The tiktoken encoding in which savings are counted.
         device: `"auto"` (GPUs if Ray has any, else CPU), `"cpu"`, `"cuda"` or `"mps"`.
         format: Of the output; None for that of the input.
@@ -42,10 +43,7 @@ class Job:
     query_column: str | None = None
     query: str | None = None
     model: str | None = None
-    threshold: float | None = None
-    top_k: int | None = None
-    max_tokens: int | None = None
-    elision: str | None = None
+    wanted: Wanted = field(default_factory=Wanted)
     encoding: str = "o200k_base"
     device: str = "auto"
     format: Format | None = None
@@ -54,8 +52,6 @@ class Job:
 
     def __post_init__(self) -> None:
         check_query_source(self.query_column, self.query)
-        combine(threshold=self.threshold, top_k=self.top_k, max_tokens=self.max_tokens, default=Threshold(0.0))
-        check_elision(self.elision)
         TokenCounter(self.encoding)
         check_count(self.shard_rows, "shard_rows", least=1)
         if re.fullmatch(r"cuda:\d+", self.device):
@@ -65,6 +61,13 @@ class Job:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON types, without the model: a checkpoint is known by its bytes."""
-        facts = asdict(self)
+        facts = dict(vars(self))
         del facts["model"]
-        return facts
+        said = {name: _written(value) for name, value in vars(facts.pop("wanted")).items()}
+        return {**facts, **{name: value for name, value in said.items() if value or name in _ALWAYS}}
+
+
+def _written(value: Any) -> Any:
+    if isinstance(value, Policy):
+        return repr(value)
+    return list(value) if isinstance(value, tuple) else value

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]  # it ships no type
 
 from secateurs.bulk.files import File, Format
 from secateurs.bulk.job import Job
-from secateurs.ray.rows import COLUMNS
+from secateurs.ray.rows import COLUMNS, ORDER
 from secateurs.support.encodings import as_utf_8
 
 Row = Mapping[str, Any]
@@ -140,7 +140,7 @@ def _wrong_row(row: Row, job: Job) -> str | None:
     for name in (job.query_column, job.document_column):
         if name is not None and name not in row:
             return f"no {name!r}: the keys are {', '.join(map(repr, row)) or 'none'}"[:_RAW]
-    for name in COLUMNS:
+    for name in (*COLUMNS, ORDER) if job.wanted.rerank else COLUMNS:
         if job.prefix + name in row:
             return f"there is a {job.prefix + name!r} already: choose another prefix than {job.prefix!r}"
     query = job.query if job.query_column is None else row[job.query_column]

@@ -31,7 +31,7 @@ from secateurs.bulk.records import (
 from secateurs.bulk.survey import Shard
 from secateurs.errors import Error, own_failure
 from secateurs.ray import CompressBatch
-from secateurs.ray.rows import COLUMNS, Cells
+from secateurs.ray.rows import Cells
 from secateurs.ray.table import add_columns, read_documents, read_queries
 from secateurs.result.savings import Savings
 from secateurs.support.files import replace_file
@@ -122,12 +122,9 @@ class CompressShard:
                 query=job.query,
                 model=job.model,
                 device=job.device,
-                threshold=job.threshold,
-                top_k=job.top_k,
-                max_tokens=job.max_tokens,
-                elision=job.elision,
                 encoding=job.encoding,
                 prefix=job.prefix,
+                **vars(job.wanted),
             )
         return self._loaded
 
@@ -189,7 +186,7 @@ class CompressShard:
     def _lines(self, found: _Rows, cells: Sequence[Cells]) -> Iterator[str]:
         texts = (one.text for one in found.rows) if found.table is None else map(to_json, found.table.to_pylist())
         for text, row in zip(texts, cells, strict=True):
-            added = json.dumps({self._job.prefix + name: row[name] for name in COLUMNS}, ensure_ascii=False)
+            added = json.dumps({self._job.prefix + name: value for name, value in row.items()}, ensure_ascii=False)
             # behind the row's own text, which so comes out as it was written, to the last digit; it is never empty
             yield f"{text[:-1].rstrip()}, {added[1:]}"
 

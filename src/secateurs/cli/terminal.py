@@ -21,7 +21,13 @@ from secateurs.result.savings import Savings
 from secateurs.result.span import Sentence
 
 
-def print_results(console: Console, items: Sequence[tuple[str, Compression]], total: Savings, how: str) -> None:
+def print_results(
+    console: Console,
+    items: Sequence[tuple[str, Compression]],
+    total: Savings,
+    how: str,
+    left_out: Sequence[str] = (),
+) -> None:
     """Print results.
 
     Args:
@@ -29,10 +35,13 @@ def print_results(console: Console, items: Sequence[tuple[str, Compression]], to
         items: The source of each document, as a name, and its result.
         total: The savings of all of them.
         how: What decided, for the last line.
+        left_out: Sources of documents that do not come back, whatever is in them.
     """
     for source, result in items:
         _print_document(console, source, result)
     console.print(_savings_table(items, total))
+    if left_out:
+        console.print(Text(f"left out by --top-n, and saved whole: {', '.join(map(printable, left_out))}"))
     exact = "" if total.exact else ", an approximation: the encoding could not be loaded"
     console.print(Text(f"tokens: {total.encoding}{exact}; kept by {how}", style="dim"))
 
@@ -71,11 +80,11 @@ def _savings_table(items: Sequence[tuple[str, Compression]], total: Savings) -> 
     for source, result in items:
         kept = f"{len(result.kept)} of {len(result.sentences)}"
         table.add_row(printable(source), kept, *_counts(result.savings))
-    if len(items) > 1:
+    if len(items) > 1 or (items and items[0][1].savings != total):
         kept = f"{sum(len(r.kept) for _, r in items)} of {sum(len(r.sentences) for _, r in items)}"
         table.add_row("total", kept, *_counts(total), style="bold")
     return table
 
 
 def _counts(savings: Savings) -> tuple[str, str, str]:
-    return f"{savings.before:,}", f"{savings.after:,}", f"{savings.saved:,} ({savings.saved_fraction:.0%})"
+    return f"{savings.before:,}", f"{savings.after:,}", f"{savings.saved:,} ({savings.percent})"

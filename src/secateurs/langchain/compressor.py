@@ -15,7 +15,8 @@ from pydantic import Field, model_validator
 from secateurs.adapters.fields import DocumentFields, documented
 from secateurs.adapters.metadata import METADATA_KEY, copy_metadata
 from secateurs.adapters.model import AdapterModel
-from secateurs.adapters.runner import Outcome, Returned
+from secateurs.adapters.order import Returned
+from secateurs.adapters.runner import Outcome
 from secateurs.adapters.settings import Settings
 from secateurs.langchain.tracing import Traced
 from secateurs.result.compression import Compression

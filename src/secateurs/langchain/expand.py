@@ -10,13 +10,14 @@ from langchain_core.tools import BaseTool, InjectedToolCallId, StructuredTool
 from secateurs.adapters.metadata import METADATA_KEY
 from secateurs.adapters.originals import Originals
 from secateurs.adapters.tool_output import EXPAND, nothing_kept
+from secateurs.langchain.tool_results import conversation
 
 
 def expand_tool(originals: Originals, name: str) -> BaseTool:
     """Make the tool that returns originals; its results carry our key, so that nothing compresses them again."""
 
     def expand(handle: str, tool_call_id: Annotated[str, InjectedToolCallId]) -> ToolMessage:
-        text = originals.get(handle.strip())
+        text = originals.get(handle.strip(), conversation())
         if text is None:
             return ToolMessage(nothing_kept(handle), tool_call_id=tool_call_id, name=name, status="error")
         marked = {METADATA_KEY: {"status": "expanded", "handle": handle.strip()}}

@@ -15,7 +15,7 @@ from langchain_core.messages import ToolMessage
 
 from secateurs.adapters.agent import AgentSettings
 from secateurs.adapters.asking import Asking
-from secateurs.adapters.fields import AgentFields, documented
+from secateurs.adapters.fields import AgentFields, documented, hinting
 from secateurs.adapters.metadata import METADATA_KEY
 from secateurs.adapters.originals import Originals
 from secateurs.adapters.runner import Outcome, Runner
@@ -28,6 +28,7 @@ from secateurs.langchain.tool_results import (
     asked_of,
     calls_before,
     compressible,
+    conversation,
     documents_of,
     replaced,
     tool_messages,
@@ -46,6 +47,7 @@ QueryOf = Callable[[ToolCallRequest], str | None]
 
 
 @documented(AgentFields)
+@hinting("ContextCompressionMiddleware")
 @dataclass(eq=False, kw_only=True)
 class ContextCompressionMiddleware(AgentMiddleware[Any, Any, Any], AgentFields):
     """Cuts the tool results of a `create_agent` agent down to what answers the query; works as it is.
@@ -72,7 +74,8 @@ class ContextCompressionMiddleware(AgentMiddleware[Any, Any, Any], AgentFields):
         min_tokens: Results of fewer LLM tokens stay as they are.
         ephemeral: Compress what the model sees at each call, and keep the originals in the state.
         expand: Name of a tool that gives the agent an original back, its handle at the end of each cut result; None
-            for no tool and no handle. The originals are in this process's memory, the oldest forgotten first.
+            for no tool and no handle. The originals are in this process's memory, the oldest forgotten first, and
+            go to the conversation (the `thread_id`) they came from only. Handles cannot be guessed.
         name: The middleware's name; two in one agent need two, and two names for `expand` as well.
 
     Raises:
@@ -104,6 +107,14 @@ class ContextCompressionMiddleware(AgentMiddleware[Any, Any, Any], AgentFields):
             self._settings.encoding, min_tokens=self.min_tokens, way_back=way_back, drops=self._settings.drops
         )
         self.tools = [] if self.expand is None else [expand_tool(self._originals, self.expand)]
+
+    def check(self) -> None:
+        """Load the model and let it read a document, to hear of what is wrong at start-up and not at the first call.
+
+        Raises:
+            Error: As `SecateursCompressor.check`.
+        """
+        self._runner.check(self._settings)
 
     def wrap_tool_call(
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], ToolResult]
@@ -180,15 +191,16 @@ class ContextCompressionMiddleware(AgentMiddleware[Any, Any, Any], AgentFields):
             asked = self._asked(request)
             if asked is None or not asked.query.strip():
                 return Cut()
-            known = self._cuts.get(message, asked) if self.ephemeral else None
+            thread = conversation()
+            known = self._cuts.get(message, asked.key, thread) if self.ephemeral else None
             text = visible_text(message.content)
             if known is not None:
                 if known.content is not None:
-                    self._shortener.keep(text)  # in case it was forgotten
+                    self._shortener.keep(text, thread)  # in case it was forgotten
                 return known
             parts = split_content(message.content, documents_of(message))
             ids = tuple(message.tool_call_id if one is None else one for one in parts.ids)
-            return self._shortener.job(asked, text, replace(parts, ids=ids)) or Cut()
+            return self._shortener.job(asked, text, replace(parts, ids=ids), thread) or Cut()
         except Exception as error:
             return self._gave_up(error)
 
@@ -207,7 +219,7 @@ class ContextCompressionMiddleware(AgentMiddleware[Any, Any, Any], AgentFields):
             cut = self._shorter(job, outcome)
             failed = outcome.report.error or any(one.status == "error" for one in outcome.report.compressions)
             if self.ephemeral and not failed:
-                self._cuts.put(message, job.asking, cut)
+                self._cuts.put(message, job.asking.key, cut, job.conversation)
             return cut
         except Exception as error:
             return self._gave_up(error)

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 from typing import Any, TypeVar
 
 from cachetools import LRUCache
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall, ToolMessage
+from langchain_core.runnables import ensure_config
 
 from secateurs.adapters.asking import Asking, asking
 from secateurs.adapters.metadata import METADATA_KEY, copy_metadata
-from secateurs.adapters.originals import handle_of
 from secateurs.langchain.contents import ToolContent
 from secateurs.support.fork import ForkLock
+from secateurs.support.sizes import size_of
 
 ResultT = TypeVar("ResultT")
 
@@ -41,28 +43,51 @@ class Cut:
 
 
 class Cuts:
-    """Remembers what became of the last tool results, so that the same one is cut the same way again."""
+    """Remembers what became of the last tool results, so that the same one is cut the same way again.
 
-    def __init__(self, most: int = 1024) -> None:
-        self._known: LRUCache[tuple[str, str], Cut] = LRUCache(most)
+    Args:
+        max_bytes: Forget those longest unused when all together take more memory than this.
+    """
+
+    def __init__(self, max_bytes: int = 64_000_000) -> None:
+        self._most = max_bytes
+        self._known: LRUCache[bytes, _Known] = LRUCache(max_bytes, getsizeof=lambda known: known.cost)
         self._lock = ForkLock()
 
-    def get(self, message: ToolMessage, asked: Asking) -> Cut | None:
+    def get(self, message: ToolMessage, query: str, conversation: str = "") -> Cut | None:
         """Return what became of a message's content for a query; None if it is not or no longer known."""
-        key = _key(message, asked)
+        key = _key(message, query, conversation)
         with self._lock:
-            return self._known.get(key)
+            known = self._known.get(key)
+        return None if known is None else known.cut
 
-    def put(self, message: ToolMessage, asked: Asking, cut: Cut) -> None:
-        """Remember what became of a message's content for a query."""
-        key = _key(message, asked)
-        with self._lock:
-            self._known[key] = cut
+    def put(self, message: ToolMessage, query: str, cut: Cut, conversation: str = "") -> None:
+        """Remember what became of a message's content for a query, in a conversation, whose handle stands in it."""
+        key = _key(message, query, conversation)
+        known = _Known(cut, _ENTRY + size_of(cut.content) + size_of(cut.data))
+        if known.cost <= self._most:
+            with self._lock:
+                self._known[key] = known
 
 
-def _key(message: ToolMessage, asked: Asking) -> tuple[str, str]:
-    seen = (message.content, [one.page_content for one in documents_of(message)])
-    return repr((asked.query, *asked.also.items())), handle_of(repr(seen))
+_ENTRY = 500  # bytes of what is remembered beside content and data
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    cut: Cut
+    cost: int  # bytes
+
+
+def _key(message: ToolMessage, query: str, conversation: str) -> bytes:
+    seen = (conversation, query, message.content, [one.page_content for one in documents_of(message)])
+    return blake2b(repr(seen).encode("utf-8", "surrogatepass"), digest_size=32).digest()
+
+
+def conversation() -> str:
+    """Return what names the conversation of the run around: its thread's id; "" outside of a thread."""
+    found = ensure_config().get("configurable", {}).get("thread_id")
+    return "" if found is None else str(found)
 
 
 def documents_of(message: ToolMessage) -> Sequence[Document]:

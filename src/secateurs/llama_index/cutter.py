@@ -11,7 +11,7 @@ from llama_index_instrumentation import get_dispatcher
 
 from secateurs.adapters.agent import AgentSettings
 from secateurs.adapters.asking import Asking
-from secateurs.adapters.fields import AgentFields
+from secateurs.adapters.fields import AgentFields, hinting
 from secateurs.adapters.runner import Outcome, Runner
 from secateurs.adapters.tool_output import Job, Shortener, WayBack
 from secateurs.llama_index.events import SecateursReportEvent
@@ -22,6 +22,7 @@ from secateurs.llama_index.outputs import is_ours, split_output
 _dispatcher = get_dispatcher(__name__)
 
 
+@hinting("compress_callbacks")
 @dataclass(kw_only=True)
 class CutterFields(AgentFields):
     """What a tool is given, the query left out."""

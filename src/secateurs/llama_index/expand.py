@@ -7,7 +7,7 @@ from typing import Any
 from llama_index.core.tools import AsyncBaseTool, ToolMetadata, ToolOutput
 from pydantic import BaseModel, Field
 
-from secateurs.adapters.originals import Originals
+from secateurs.adapters.originals import MAX_BYTES, Originals
 from secateurs.adapters.tool_output import EXPAND, nothing_kept
 
 
@@ -21,11 +21,12 @@ class ExpandTool(AsyncBaseTool):
     """Gives an agent back what `compress_tool` cut: the whole output, by the handle at its end.
 
     Pass it to `compress_tool(tool, expand=...)`, of as many tools as you like, and give it to the agent beside them.
-    The originals are in this process's memory.
+    The originals are in this process's memory. A handle cannot be guessed, and whoever has it has the original:
+    LlamaIndex does not tell a tool which conversation it is in, so make one a conversation where those must be apart.
 
     Args:
         name: The tool's name, for the LLM; it stands at the end of every cut output.
-        max_characters: Forget the outputs longest unused when all together are longer than this; the newest stays.
+        max_bytes: Forget the outputs longest unused when all together take more memory than this; the newest stays.
 
     Example:
         >>> expand = ExpandTool()
@@ -33,8 +34,8 @@ class ExpandTool(AsyncBaseTool):
         'All of it.'
     """
 
-    def __init__(self, name: str = "expand_tool_result", *, max_characters: int = 20_000_000) -> None:
-        self.originals = Originals(max_characters)
+    def __init__(self, name: str = "expand_tool_result", *, max_bytes: int = MAX_BYTES) -> None:
+        self.originals = Originals(max_bytes)
         self._metadata = ToolMetadata(EXPAND, name=name, fn_schema=Handle)
 
     @property

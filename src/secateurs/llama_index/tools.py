@@ -16,13 +16,14 @@ from llama_index.core.tools import (
 )
 
 from secateurs.adapters.asking import Asking, asking, named_query
-from secateurs.adapters.fields import takes
+from secateurs.adapters.fields import hinting, takes
 from secateurs.llama_index.cutter import Cutter, CutterFields
 from secateurs.llama_index.expand import ExpandTool
 
 QUERY_ARGUMENTS = ("query", "input", "question", "query_str", "search_query", "q")
 
 
+@hinting("compress_tool")
 @dataclass(kw_only=True)
 class ToolFields(CutterFields):
     """What `compress_tool` takes beside the tool."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,9 +14,15 @@ import typer
 from secateurs.adapters.choice import Asked, choose_for_tools
 from secateurs.policy import Default
 from secateurs.support.arguments import check_count, check_elision
+from secateurs.support.hosts import check_names
 
 if TYPE_CHECKING:
     from mcp.server.mcpserver import MCPServer
+
+
+_SESSIONS = 1_000  # of clients that have come and not gone; those of an older protocol hold one each
+_CONNECTIONS = 1_000  # beyond these uvicorn answers 503
+_IDLE = 60  # seconds that a connection may be without a request
 
 
 class Transport(StrEnum):
@@ -55,6 +62,10 @@ def mcp(  # noqa: PLR0913 - a command's options are its interface
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     host: Annotated[str, typer.Option(help="Address to listen on; there is no authentication.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)] = 8765,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(help="A name, beside localhost, by which clients may call it; others get 421. Repeat for more."),
+    ] = None,
     max_bytes: Annotated[int, typer.Option(help="Bytes of the longest text or file that is compressed.")] = 1_000_000,
 ) -> None:
     """Serve compression to agents over the Model Context Protocol: text, files under --root, and what was cut."""
@@ -66,6 +77,7 @@ def mcp(  # noqa: PLR0913 - a command's options are its interface
     from secateurs.mcp.files import Folders
 
     Folders(root or (), max_bytes)
+    hosts = check_names((*(allow_host or ()), *(() if ":" in host else (host,))))
     listening = None if transport is Transport.stdio else _listen(host, port)
     from secateurs.compressor import Compressor  # what is wrong is told before torch is loaded
 
@@ -76,7 +88,7 @@ def mcp(  # noqa: PLR0913 - a command's options are its interface
     if listening is None:
         server.run("stdio")
     else:
-        _serve(server, host, listening, max_bytes)
+        _serve(server, hosts, listening, max_bytes)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -90,21 +102,39 @@ def _listen(host: str, port: int) -> socket.socket:
         ) from None
 
 
-def _serve(server: MCPServer, host: str, listening: socket.socket, max_bytes: int) -> None:
+def _serve(server: MCPServer, hosts: Iterable[str], listening: socket.socket, max_bytes: int) -> None:
     """Serve until interrupted."""
     import uvicorn
-    from mcp.server.transport_security import DEFAULT_MAX_REQUEST_BODY_SIZE
+    from mcp.server.transport_security import DEFAULT_MAX_REQUEST_BODY_SIZE, TransportSecuritySettings
+    from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-    address = f"[{host}]" if ":" in host else host
-    url = f"http://{address}:{listening.getsockname()[1]}/mcp"
-    print(f"secateurs: serving {url}", file=sys.stderr, flush=True)
-    if host not in ("127.0.0.1", "localhost", "::1"):
+    from secateurs.mcp.gate import Gate
+    from secateurs.support.patience import PatientConnection
+
+    class Patient(PatientConnection, AutoHTTPProtocol):  # type: ignore[misc,valid-type]  # uvicorn chooses the class
+        """A connection of this server."""
+
+    address, port = listening.getsockname()[:2]
+    shown = f"[{address}]" if ":" in address else address
+    print(f"secateurs: serving http://{shown}:{port}/mcp", file=sys.stderr, flush=True)
+    if not address.startswith("127.") and address != "::1":
         print(
             "secateurs: there is no authentication: whoever reaches this port may use the tools, files included",
             file=sys.stderr,
             flush=True,
         )
     body = max(DEFAULT_MAX_REQUEST_BODY_SIZE, 8 * max_bytes)  # JSON may write a byte as six
-    app = server.streamable_http_app(host=host, max_request_body_size=body)
-    config = uvicorn.Config(app, log_level="warning")
+    app = server.streamable_http_app(
+        max_request_body_size=body,
+        max_sessions=_SESSIONS,
+        transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),  # the gate has its own
+    )
+    config = uvicorn.Config(
+        Gate(app, hosts=hosts, max_body=body),
+        http=Patient,
+        ws="none",
+        log_level="warning",
+        limit_concurrency=_CONNECTIONS,
+        timeout_keep_alive=_IDLE,
+    )
     uvicorn.Server(config).run(sockets=[listening])

@@ -8,16 +8,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.streamable_http import MCP_SESSION_ID_HEADER
 from mcp.types import CallToolResult, ContentBlock, TextContent, ToolAnnotations
 from pydantic import BaseModel, Field
 
 from secateurs import __version__
 from secateurs.adapters.choice import Asked, change, choose_for_tools
-from secateurs.adapters.originals import Originals
+from secateurs.adapters.originals import MAX_BYTES, Originals
 from secateurs.adapters.protocol import CompressorLike
 from secateurs.errors import Error
 from secateurs.mcp.files import Folders
@@ -100,7 +101,7 @@ def make_server(
     when_empty: WhenEmpty | None = None,
     roots: Sequence[Path] = (),
     max_bytes: int = 1_000_000,
-    max_characters: int = 20_000_000,
+    max_kept_bytes: int = MAX_BYTES,
 ) -> MCPServer:
     """Make an MCP server around a compressor.
 
@@ -111,7 +112,7 @@ def make_server(
             whole, and the best lines of a longer one.
         roots: Folders whose files may be read; without one there is no tool that reads files.
         max_bytes: Bytes of a text or a file.
-        max_characters: Characters of originals to keep for `expand`; those longest unused are forgotten.
+        max_kept_bytes: Memory for originals that `expand` returns; those longest unused are forgotten.
 
     Returns:
         The server; call its `run`, or mount its `streamable_http_app()`.
@@ -122,7 +123,7 @@ def make_server(
     folders = Folders(roots, max_bytes)
     asked = Asked(policy=policy, when_empty=when_empty)
     choose_for_tools(asked, compressor.policy)  # what is wrong is told before the first call
-    tools = _Tools(compressor, asked, folders, Originals(max_characters), max_bytes)
+    tools = _Tools(compressor, asked, folders, Originals(max_kept_bytes), max_bytes)
     server = MCPServer("secateurs", instructions=_INSTRUCTIONS, version=__version__, log_level="WARNING")
     add = partial(server.add_tool, annotations=_READS_ONLY)
     add(tools.compress_text, description=_COMPRESS_TEXT)
@@ -150,11 +151,13 @@ class _Tools:
         text: Annotated[str, Field(description="The text to cut down.")],
         threshold: Least = None,
         max_tokens: Most = None,
+        *,
+        context: Context[Any, Any],
     ) -> Annotated[CallToolResult, Compressed]:
         """Compress a text a client sent."""
         with _explained():
             check_size(len(text.encode(errors="surrogatepass")), self._max_bytes, "the text")
-            return await self._compress(query, text, threshold, max_tokens)
+            return await self._compress(query, text, Asked(threshold=threshold, max_tokens=max_tokens), context)
 
     async def compress_file(
         self,
@@ -162,21 +165,25 @@ class _Tools:
         path: Annotated[str, Field(description="Path of a text file, absolute or relative to an allowed folder.")],
         threshold: Least = None,
         max_tokens: Most = None,
+        *,
+        context: Context[Any, Any],
     ) -> Annotated[CallToolResult, Compressed]:
         """Compress a file under the folders."""
         with _explained():
             text = await asyncio.to_thread(self._folders.read, path)
-            return await self._compress(query, text, threshold, max_tokens)
+            return await self._compress(query, text, Asked(threshold=threshold, max_tokens=max_tokens), context)
 
     async def expand(
         self,
         handle: Annotated[str, Field(description="The handle of a compressed document.")],
         start: Annotated[int | None, Field(description="First character to return; leave out for the first.")] = None,
         end: Annotated[int | None, Field(description="One past the last to return; leave out for the end.")] = None,
+        *,
+        context: Context[Any, Any],
     ) -> Annotated[CallToolResult, Expanded]:
         """Return what was cut, or the whole."""
         with _explained():
-            original = self._originals.get(handle.strip())
+            original = self._originals.get(handle.strip(), _session(context))
             if original is None:
                 raise RefusedError(
                     f"nothing is kept under {shown(handle)}: originals are forgotten when newer ones need their "
@@ -191,19 +198,17 @@ class _Tools:
         text = original[first:last]
         return _result([text], Expanded(text=text, start=first, end=last))
 
-    async def _compress(
-        self, query: str, text: str, threshold: float | None, max_tokens: int | None
-    ) -> CallToolResult:
+    async def _compress(self, query: str, text: str, asked: Asked, context: Context[Any, Any]) -> CallToolResult:
         if not query.strip():
             raise RefusedError("the query is blank. Pass what you want to know from the document.")
         text = replace_surrogates(text)  # no answer could carry half a character
         own = choose_for_tools(self._asked, self._compressor.policy)
-        policy = change(own, Asked(threshold=threshold, max_tokens=max_tokens))
+        policy = change(own, asked)
         result = (await self._compressor.acompress(query, [text], policy=policy))[0]
         if result.status == "error":
             raise RefusedError(f"the document could not be compressed ({result.reason}). Read it as it is.")
         cuts = _cuts(result)
-        handle = self._originals.put(text) if cuts else None
+        handle = self._originals.put(text, _session(context)) if cuts else None
         data = Compressed(
             text=result.text,
             status=result.status,
@@ -217,6 +222,11 @@ class _Tools:
         )
         note = "" if handle is None else _note(result, cuts, handle)
         return _result([block for block in (result.text, note) if block], data)
+
+
+def _session(context: Context[Any, Any]) -> str:
+    """Return what names a client's session over HTTP, which the SDK has checked; "" where a server has but one."""
+    return "" if context.headers is None else context.headers.get(MCP_SESSION_ID_HEADER, "")
 
 
 @contextmanager

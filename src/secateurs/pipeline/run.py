@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from functools import cache, partial
 
@@ -80,11 +81,14 @@ class Pipeline:
             pairs: (query, document) pairs; one that occurs twice is scored once.
             policy: Which sentences stay.
             budget: LLM tokens to spend over all documents together; None for no limit.
-            cancelled: When set, what has not been scored yet never will be.
+            cancelled: When set, what has not been scored or counted yet never will be.
             also: Further queries, each with what its scores are multiplied by; of a unit's scores the best counts.
 
         Returns:
             One result a pair, in order.
+
+        Raises:
+            CancelledError: `cancelled` was set.
         """
         further = dict(also or {})
         sparing = getattr(policy, "sparing", False)  # any callable may decide
@@ -92,20 +96,24 @@ class Pipeline:
         once = list(dict.fromkeys((query, one) for asked, one in pairs for query in (asked, *further)))
         known = self._remembered(once, share)
         for some in groups([pair for pair in once if pair not in known]):
-            drafts = self.draft(some, share)
+            drafts = self.draft(some, cancelled, share)
             known.update(zip(some, self.score(some, drafts, cancelled, share), strict=True))
         best = [best_of(known[pair], [(known[one, pair[1]], w) for one, w in further.items()]) for pair in pairs]
-        decided = each(partial(self._decide, policy), best)
+        count = _WhileWaited(self.count, cancelled)
+        decided = each(partial(self._decide, policy, count), best)
         if budget is not None:
-            decided = spend(decided, budget, self.count)
-        cuts = each(partial(cut, count=self.count), decided)
-        return [leave_whole(one, self.count) if isinstance(one, Failed) else one for one in cuts]
+            decided = spend(decided, budget, count)
+        cuts = each(partial(cut, count=count), decided)
+        return [leave_whole(one, count) if isinstance(one, Failed) else one for one in cuts]
 
-    def draft(self, pairs: Sequence[Pair], share: float | None = None) -> list[Draft | Failed]:
+    def draft(
+        self, pairs: Sequence[Pair], cancelled: threading.Event, share: float | None = None
+    ) -> list[Draft | Failed]:
         """Cut and tokenize documents; each query once, each document cut once.
 
         Args:
             pairs: (query, document) pairs.
+            cancelled: When set, nothing more is done.
             share: Which share of what is read of a long document is read for one query; None where all of it is.
         """
         encode = cache(self.checkpoint.encode_query)
@@ -113,6 +121,8 @@ class Pipeline:
         sifter = cache(lambda document: Sifter.of(cut_up(document), self._lengths))
         drafts: list[Draft | Failed] = []
         for query, document in pairs:
+            if cancelled.is_set():
+                raise CancelledError
             try:
                 parts = cut_up(document)
                 sifted = None
@@ -161,8 +171,28 @@ class Pipeline:
     def _lengths(self, texts: Sequence[str]) -> Ints:
         return self.checkpoint.encode_sentences(texts).lengths
 
-    def _decide(self, policy: Policy, document: Scored) -> Scored:
-        return decide(document.eliding(self.elision), policy, self.checkpoint.default_policy, self.count)
+    def _decide(self, policy: Policy, count: TokenCounter, document: Scored) -> Scored:
+        return decide(document.eliding(self.elision), policy, self.checkpoint.default_policy, count)
+
+
+class _WhileWaited(TokenCounter):
+    """A counter that ends the call it counts for, once nobody waits for that any more.
+
+    What follows the scoring takes long only by counting: a policy may count a document twenty times.
+    """
+
+    def __init__(self, count: TokenCounter, cancelled: threading.Event) -> None:
+        super().__init__(count.encoding)
+        self._inner = count
+        self._cancelled = cancelled
+
+    def __call__(self, text: str) -> int:
+        if self._cancelled.is_set():
+            raise CancelledError
+        return self._inner(text)
+
+    def exact(self, text: str = "") -> bool:
+        return self._inner.exact(text)
 
 
 def groups(pairs: Sequence[Pair], characters: int = _AT_ONCE) -> Iterator[list[Pair]]:

@@ -10,7 +10,7 @@ import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types
 
 from secateurs.adapters.settings import Settings
 from secateurs.policy import Policy, WhenEmpty
-from secateurs.ray.rows import Cells, compress_rows
+from secateurs.ray.rows import COLUMNS, ORDER, Cells, Together, compress_rows
 from secateurs.ray.table import add_columns, check_columns, read_documents, read_queries, schema_of
 from secateurs.support.arguments import check_query
 
@@ -49,6 +49,10 @@ class CompressBatch:
         elision: What stands where something was cut, such as `"[…]"`; None for the compressor's own, mostly nothing.
         when_empty: What to do where nothing passes: `"drop"`, `"best"` or `"original"`.
         neighbours: Keep also so many sentences before and after each kept one; two numbers for before and after.
+        max_total_tokens: Keep at most this many LLM tokens of all documents of a row together, the best sentences.
+        rerank: Add the column `secateurs_order`: the indices of the documents of a row that come back, by falling
+            ranking score. The other columns stay in the order of the documents.
+        top_n: With `rerank`, how many of them come back.
         encoding: The tiktoken encoding in which savings are counted.
         prefix: What the added columns' names begin with.
         many: Whether the document column holds lists; None to see it from the batches. Say it where a batch may hold
@@ -88,6 +92,9 @@ class CompressBatch:
         elision: str | None = None,
         when_empty: WhenEmpty | None = None,
         neighbours: int | Sequence[int] | None = None,
+        max_total_tokens: int | None = None,
+        rerank: bool = False,
+        top_n: int | None = None,
         encoding: str = "o200k_base",
         prefix: str = "secateurs_",
         many: bool | None = None,
@@ -106,6 +113,9 @@ class CompressBatch:
             elision=elision,
             when_empty=when_empty,
             neighbours=neighbours,
+            max_total_tokens=max_total_tokens,
+            rerank=rerank,
+            top_n=top_n,
             encoding=encoding,
         )
         if compressor is None:
@@ -115,6 +125,7 @@ class CompressBatch:
         self._compressor = compressor
         self._policy = settings.choice(self._compressor.policy)
         self._elision = elision
+        self._together = Together(max_total_tokens, rerank, top_n)
         self._document, self._query_column, self._query = document_column, query_column, query
         self._prefix = prefix
         self._many, self._seen = many, many
@@ -133,7 +144,13 @@ class CompressBatch:
             TypeError: A column holds neither strings nor lists of strings.
         """
         table = _to_arrow(batch)
-        check_columns(schema_of(table), document=self._document, query=self._query_column, prefix=self._prefix)
+        check_columns(
+            schema_of(table),
+            document=self._document,
+            query=self._query_column,
+            prefix=self._prefix,
+            added=(*COLUMNS, ORDER) if self._together.rerank else COLUMNS,
+        )
         fixed: list[object] = [self._query] * table.num_rows
         queries = fixed if self._query_column is None else read_queries(table, self._query_column)
         documents = read_documents(table, self._document, many=self._many)
@@ -153,7 +170,9 @@ class CompressBatch:
         Returns:
             For each row the added columns' values by name, without the prefix; see `secateurs.ray.rows`.
         """
-        return compress_rows(self._compressor, queries, documents, self._policy, elision=self._elision)
+        return compress_rows(
+            self._compressor, queries, documents, self._policy, elision=self._elision, together=self._together
+        )
 
 
 def check_query_source(column: str | None, query: str | None) -> None:

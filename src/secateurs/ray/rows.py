@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from secateurs.adapters.order import in_order
 from secateurs.errors import own_failure
 from secateurs.result.compression import Compression
 from secateurs.result.savings import TokenCounter
@@ -21,6 +22,22 @@ COLUMNS = (
     *("text", "status", "reason", "ranking_score", "warnings"),
     *("spans", "sentences", "scores", "frames", "savings"),
 )
+ORDER = "order"
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """What is asked of the documents of one row together.
+
+    Attributes:
+        max_total_tokens: Keep at most this many LLM tokens of all of them.
+        rerank: Whether to say in which order they come back.
+        top_n: How many come back.
+    """
+
+    max_total_tokens: int | None = None
+    rerank: bool = False
+    top_n: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +60,11 @@ def compress_rows(
     policy: Policy,
     *,
     elision: str | None = None,
+    together: Together = Together(),
 ) -> list[Cells]:
-    """Compress one document, or a list of documents, for the query of each row; all rows are batched together.
+    """Compress one document, or a list of documents, for the query of each row.
+
+    All rows are batched together, but where each has a budget of its own.
 
     Args:
         compressor: Compresses.
@@ -52,26 +72,48 @@ def compress_rows(
         documents: A document, or a list of documents, a row.
         policy: Which sentences stay.
         elision: What stands where something was cut; None for the compressor's own.
+        together: What is asked of the documents of a row together.
 
     Returns:
         For each row the values of `COLUMNS`, as JSON types: `sentences` and `spans` are [start, end] pairs in code
         points, `scores` holds one probability a sentence, `frames` the indices of those kept as frame alone. A row
         with a list of documents has lists of those, one entry a document. What is no query or no document has
-        `status` `"error"` and, where it is a text, itself as `text`.
+        `status` `"error"` and, where it is a text, itself as `text`. With `rerank` there is `ORDER`, too: the indices
+        of the documents that come back, the best first.
     """
     drafts = [_drafts(query, value) for query, value in zip(queries, documents, strict=True)]
-    pairs = [one for row in drafts for one in row if not isinstance(one, Failed)]
     options = {"policy": policy} if elision is None else {"policy": policy, "elision": elision}
-    results = iter(_compress(compressor, pairs, options))
     count = TokenCounter(compressor.encoding)
     rows: list[Cells] = []
-    for value, row in zip(documents, drafts, strict=True):
-        cells = [_cells(one if isinstance(one, Failed) else next(results), count) for one in row]
-        if isinstance(value, list):
-            rows.append({name: [cell[name] for cell in cells] for name in COLUMNS})
-        else:
-            rows.append(cells[0])
+    for value, found in zip(documents, _results(compressor, drafts, options, together), strict=True):
+        cells = [_cells(one, count) for one in found]
+        many = isinstance(value, list)
+        row = {name: [cell[name] for cell in cells] if many else cells[0][name] for name in COLUMNS}
+        rows.append({**row, ORDER: _order(found, together)} if together.rerank else row)
     return rows
+
+
+def _results(
+    compressor: Compressor,
+    drafts: Sequence[Sequence[tuple[str, str] | Failed]],
+    options: Mapping[str, Any],
+    together: Together,
+) -> list[list[Compression | Failed]]:
+    """Return what becomes of each document of each row."""
+    each = [[one for one in row if not isinstance(one, Failed)] for row in drafts]
+    if together.max_total_tokens is None:
+        done = _compress(compressor, [pair for pairs in each for pair in pairs], options)
+    else:  # one call spends one budget
+        budget = {**options, "max_total_tokens": together.max_total_tokens}
+        done = [one for pairs in each for one in _compress(compressor, pairs, budget)]
+    rest = iter(done)
+    return [[one if isinstance(one, Failed) else next(rest) for one in row] for row in drafts]
+
+
+def _order(found: Sequence[Compression | Failed], together: Together) -> list[int]:
+    """Return the indices of the documents that come back, best first; those that failed have no score."""
+    scored = [None if isinstance(one, Failed) else one for one in found]
+    return [one.index for one in in_order(scored, rerank=True, top_n=together.top_n)]
 
 
 def _drafts(query: object, value: object) -> list[tuple[str, str] | Failed]:
@@ -92,7 +134,7 @@ def _draft(query: str, document: object) -> tuple[str, str] | Failed:
 
 def _compress(
     compressor: Compressor, pairs: Sequence[tuple[str, str]], options: Mapping[str, Any]
-) -> Sequence[Compression | Failed]:
+) -> list[Compression | Failed]:
     """Compress pairs; where that fails as a whole, halve them until what fails is alone."""
     results: list[Compression | Failed] = []
     waiting = [pairs] if pairs else []

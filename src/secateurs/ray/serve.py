@@ -11,11 +11,13 @@ Limits, refusals and the deadline are the service's, a replica each; `GET /metri
 # without `from __future__ import annotations`: Serve reads the type of `build`'s argument from its signature
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
-from secateurs.policy import Threshold
+from secateurs.adapters.choice import Asked, choose
+from secateurs.policy import Default, Policy, WhenEmpty
 from secateurs.serve import ServiceSettings
 
 if TYPE_CHECKING:
@@ -31,7 +33,13 @@ class Arguments(BaseModel):
     Attributes:
         model: Hub id or folder that every node can reach; None for the bundled model.
         device: `"auto"` takes the GPU that `num_gpus` assigned, else the CPU.
+        policy: Which sentences stay where a request does not say, as source; None for the checkpoint's default.
         threshold: Keep sentences with at least this probability where a request does not say.
+        top_k: At most this many sentences a document, where a request does not say.
+        max_tokens: At most this many LLM tokens a document, where a request does not say.
+        when_empty: What becomes of a document in which nothing passes: `"drop"`, `"best"` or `"original"`.
+        neighbours: Sentences before and after each kept one that are kept, too; two numbers for before and after.
+        elision: What stands where something was cut, such as `"[…]"`.
         encoding: The tiktoken encoding where a request does not say.
         num_replicas: Replicas; `"auto"` lets Serve scale.
         num_cpus: Cores of a replica.
@@ -45,7 +53,13 @@ class Arguments(BaseModel):
 
     model: str | None = None
     device: str = "auto"
+    policy: str | None = None
     threshold: float | None = None
+    top_k: int | None = None
+    max_tokens: int | None = None
+    when_empty: WhenEmpty | None = None
+    neighbours: int | tuple[int, int] | None = None
+    elision: str | None = None
     encoding: str = "o200k_base"
     num_replicas: int | str = 1
     num_cpus: float = 1
@@ -55,13 +69,18 @@ class Arguments(BaseModel):
     max_waiting: int = 64
 
 
+def _asked(arguments: Arguments) -> Asked:
+    return Asked(**{one.name: getattr(arguments, one.name) for one in fields(Asked)})
+
+
 def build(arguments: Arguments) -> "Application":
     """Return the application, for `serve run` and Serve config files."""
     replicas = arguments.num_replicas
     return application(
         model=arguments.model,
         device=arguments.device,
-        threshold=arguments.threshold,
+        policy=choose(_asked(arguments), Default()),
+        elision=arguments.elision,
         encoding=arguments.encoding,
         settings=ServiceSettings(
             api_key=arguments.api_key, timeout=arguments.timeout, max_waiting=arguments.max_waiting
@@ -75,7 +94,9 @@ def application(
     *,
     model: str | None = None,
     device: str = "auto",
+    policy: Policy | str | None = None,
     threshold: float | None = None,
+    elision: str | None = None,
     encoding: str = "o200k_base",
     settings: ServiceSettings | None = None,
     **options: Any,
@@ -85,8 +106,10 @@ def application(
     Args:
         model: Hub id or folder that every node can reach; None for the bundled model.
         device: `"auto"` takes the GPU that Ray assigned to the replica, else the CPU.
-        threshold: Keep sentences with at least this probability where a request does not say; None for the
-            checkpoint's default policy.
+        policy: Which sentences stay where a request does not say, as a policy or its source; None for the
+            checkpoint's default.
+        threshold: Keep sentences with at least this probability where a request does not say.
+        elision: What stands where something was cut, where a request does not say.
         encoding: The tiktoken encoding where a request does not say.
         settings: Limits, deadline and key of each replica.
         **options: Of `serve.deployment`: `num_replicas`, `autoscaling_config`, `ray_actor_options` ...
@@ -95,19 +118,21 @@ def application(
         The application; its address is the `route_prefix` given to `serve.run`.
 
     Raises:
-        ValueError: The threshold is no probability.
+        ValueError: The policy is none, or the threshold is no probability.
     """
     from ray import serve
 
     settings = settings or ServiceSettings()
-    policy = None if threshold is None else Threshold(threshold)
+    chosen = choose(Asked(policy=policy, threshold=threshold), Default())
 
     def app() -> "FastAPI":
         """Make the application in its replica: a model is loaded where it is used."""
         from secateurs.compressor import Compressor
         from secateurs.serve import create_app
 
-        compressor = Compressor.from_pretrained(model, device=device, policy=policy, encoding=encoding)
+        compressor = Compressor.from_pretrained(
+            model, device=device, policy=chosen, encoding=encoding, elision=elision
+        )
         return create_app(compressor, settings)
 
     # Serve would hold requests back, and so hide from the service how many wait: its own limit shall be the one.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types
 
-from secateurs.ray.rows import COLUMNS, Cells
+from secateurs.ray.rows import COLUMNS, ORDER, Cells
 
 _RANGES = pa.list_(pa.list_(pa.int64()))
 _SAVINGS = pa.struct(
@@ -32,6 +32,7 @@ _TYPES: Mapping[str, pa.DataType] = {
     "scores": pa.list_(pa.float64()),
     "frames": pa.list_(pa.int64()),
     "savings": _SAVINGS,
+    ORDER: pa.list_(pa.int64()),
 }
 _SEVERAL = (list, tuple, np.ndarray)  # what a column of Python objects may hold instead of a list
 
@@ -63,7 +64,9 @@ def schema_of(table: pa.Table) -> pa.Schema:
     return pa.schema(fields)
 
 
-def check_columns(schema: pa.Schema, *, document: str, query: str | None, prefix: str) -> None:
+def check_columns(
+    schema: pa.Schema, *, document: str, query: str | None, prefix: str, added: Sequence[str] = COLUMNS
+) -> None:
     """Check that a table has the columns that are read, and none of those that are added.
 
     Args:
@@ -71,6 +74,7 @@ def check_columns(schema: pa.Schema, *, document: str, query: str | None, prefix
         document: The column of documents.
         query: The column of queries, if there is one.
         prefix: What the added columns' names begin with.
+        added: Their names.
 
     Raises:
         ValueError: A column is missing, or one of that name is there already.
@@ -84,7 +88,7 @@ def check_columns(schema: pa.Schema, *, document: str, query: str | None, prefix
     kind = schema.field(document).type
     if not _may_be_text(kind.value_type if _is_list(kind) else kind):
         raise TypeError(f"the document column {document!r} holds {kind}: expected strings or lists of strings.")
-    for name in COLUMNS:
+    for name in added:
         if prefix + name in schema.names:
             raise ValueError(f"there is a column {prefix + name!r} already: choose another prefix than {prefix!r}.")
 
@@ -130,8 +134,8 @@ def add_columns(table: pa.Table, rows: Sequence[Cells], *, many: bool, prefix: s
     Returns:
         A new table.
     """
-    for name in COLUMNS:
-        kind = pa.list_(_TYPES[name]) if many else _TYPES[name]
+    for name in (*COLUMNS, ORDER) if rows and ORDER in rows[0] else COLUMNS:
+        kind = pa.list_(_TYPES[name]) if many and name != ORDER else _TYPES[name]
         table = table.append_column(prefix + name, pa.array([row[name] for row in rows], kind))
     return table
 

@@ -6,28 +6,20 @@ network. Text is counted as plain text: `<|endoftext|>` and its like in a docume
 
 from __future__ import annotations
 
-import gzip
-import hashlib
-import json
 import re
-from binascii import a2b_base64
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from secateurs.support.fork import ForkLock
+from secateurs.result.encoders import Encoder, check_encoding, find_encoder, is_bundled
 
-if TYPE_CHECKING:
-    import tiktoken
-
-_BUNDLED = ("o200k_base", "cl100k_base")
-_SAME_RANKS = {"o200k_harmony": "o200k_base"}  # differs in special tokens only, which plain text never becomes
-_LOCK = ForkLock()
-
-# tiktoken's regular expression engine overflows its stack, and takes the process's error stream with it, on
-# about a million white-space characters in a row; such runs are counted in pieces, and the count is flagged.
-_LONG_BLANK = re.compile(r"\s{500000}")
+# Runs that nobody writes are counted in pieces, and the count is flagged: of a million letters in a row, merging
+# takes longer the longer the run, and on a million white-space characters tiktoken's regular expression engine
+# overflows its stack. A run is looked for at every so many characters only: that is linear, whatever the text.
+_LONG_WORD = 65_536
+_LONG_BLANK = 400_000
+_RUNS = ((_LONG_WORD, re.compile(rf"[^\s\d]{{{_LONG_WORD}}}")), (_LONG_BLANK, re.compile(rf"\s{{{_LONG_BLANK}}}")))
+# tiktoken joins pairs and replaces the rest, too, but takes a microsecond for each
+_LONE = re.compile("[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +55,22 @@ class Savings:
     def saved_fraction(self) -> float:
         """Share of the LLM tokens saved, in [0, 1]; 0.0 where there were none."""
         return self.saved / self.before if self.before else 0.0
+
+    @property
+    def percent(self) -> str:
+        """`saved_fraction` for people; next to the ends with a decimal, and cut there: 100% means all.
+
+        Example:
+            >>> Savings(146, 71).percent, Savings(5876, 23).percent, Savings(9, 0).percent
+            ('51%', '99.6%', '100%')
+        """
+        tenths = self.saved * 1000 // self.before if self.before else 0
+        if not self.saved or not self.after or 10 <= tenths < 990:
+            return f"{self.saved_fraction:.0%}"
+        return f"{tenths / 10:.1f}%" if tenths else "<0.1%"
+
+    def __str__(self) -> str:
+        return f"{self.before:,} → {self.after:,} tokens ({self.percent.replace('%', ' %')})"
 
     def cost(self, price_per_million: float) -> float:
         """Return the money saved.
@@ -113,7 +121,8 @@ class TokenCounter:
 
     Args:
         encoding: A tiktoken encoding name. `o200k_base`, `o200k_harmony` and `cl100k_base` need no network; others
-            come from tiktoken's own cache, and where they cannot be had, `o200k_base` stands in and `exact` is False.
+            come from tiktoken's own cache, or are downloaded. Where they cannot be had, or not in ten seconds,
+            `o200k_base` stands in and `exact` is False; a minute later they are asked for again.
 
     Raises:
         ValueError: tiktoken knows no such encoding.
@@ -124,81 +133,55 @@ class TokenCounter:
     """
 
     def __init__(self, encoding: str = "o200k_base") -> None:
-        _check_encoding(encoding)
+        check_encoding(encoding)
         self.encoding = encoding
 
     def __call__(self, text: str) -> int:
         """Return the number of LLM tokens of a text."""
-        encoder = _load(self.encoding)[0]
-        return sum(len(encoder.encode_ordinary(piece)) for piece in _pieces(text))
+        encode = self._encoder().encoding.encode_ordinary
+        return sum(len(encode(piece)) for piece in _pieces(text))
 
     def exact(self, text: str = "") -> bool:
         """Return whether the count of this text is tiktoken's own."""
-        return _load(self.encoding)[1] and _LONG_BLANK.search(text) is None
+        return self._encoder().exact and not _cuts(text)
+
+    def steady(self) -> TokenCounter:
+        """Return a counter that goes on with what counts now, so that counts made one after the other are comparable.
+
+        What stands in for an encoding gives way to it when it comes.
+        """
+        return self if is_bundled(self.encoding) else _Steady(self.encoding, self._encoder())
 
     def savings(self, before: int, after: int, *, exact: bool) -> Savings:
         """Return two counts of this counter as Savings."""
         return Savings(before, after, self.encoding, exact)
 
+    def _encoder(self) -> Encoder:
+        return find_encoder(self.encoding)
+
+
+class _Steady(TokenCounter):
+    def __init__(self, encoding: str, encoder: Encoder) -> None:
+        super().__init__(encoding)
+        self._kept = encoder
+
+    def _encoder(self) -> Encoder:
+        return self._kept
+
+
+def _cuts(text: str) -> list[int]:
+    """Return where a text is cut to be counted: inside runs that are too long; nowhere in what people write."""
+    found = {
+        start
+        for length, run in _RUNS
+        for start in range(length, len(text) - length + 1, length)
+        if run.match(text, start)
+    }
+    return sorted(found)
+
 
 def _pieces(text: str) -> list[str]:
-    pieces = []
-    start = 0
-    for run in _LONG_BLANK.finditer(text):
-        pieces.append(text[start : run.end()])
-        start = run.end()
-    pieces.append(text[start:])
-    return pieces
-
-
-def _check_encoding(encoding: str) -> None:
-    if not isinstance(encoding, str):
-        raise TypeError(f"encoding must be the name of a tiktoken encoding, got {encoding!r}")
-    if encoding in _BUNDLED or encoding in _SAME_RANKS:
-        return
-    import tiktoken
-
-    known = tiktoken.list_encoding_names()
-    if encoding not in known:
-        raise ValueError(
-            f"unknown encoding {encoding!r}: tiktoken knows {', '.join(sorted(known))}. "
-            "For a model's name, ask tiktoken.encoding_name_for_model(model)."
-        )
-
-
-def _load(encoding: str) -> tuple[tiktoken.Encoding, bool]:
-    with _LOCK:  # two threads would otherwise both read 200,000 ranks
-        return _load_once(encoding)
-
-
-@lru_cache(maxsize=8)
-def _load_once(encoding: str) -> tuple[tiktoken.Encoding, bool]:
-    name = _SAME_RANKS.get(encoding, encoding)
-    if name in _BUNDLED:
-        return _bundled(name), True
-    import tiktoken
-
-    try:
-        return tiktoken.get_encoding(encoding), True
-    except Exception:  # whatever kept tiktoken from its cache and the network, a flagged count is better than none
-        return _bundled("o200k_base"), False
-
-
-@lru_cache(maxsize=len(_BUNDLED))
-def _bundled(name: str) -> tiktoken.Encoding:
-    import tiktoken
-
-    folder = files("secateurs.result") / "encodings"
-    facts = json.loads((folder / "encodings.json").read_text(encoding="utf-8"))[name]
-    ranks = gzip.decompress((folder / f"{name}.tiktoken.gz").read_bytes())
-    if hashlib.sha256(ranks).hexdigest() != facts["sha256"]:
-        raise RuntimeError(
-            f"the rank file of {name} in this installation is damaged (checksum differs). Reinstall secateurs."
-        )
-    words = ranks.split()  # a token in base64 and its rank, a line each
-    return tiktoken.Encoding(
-        name,
-        pat_str=facts["pattern"],
-        mergeable_ranks=dict(zip(map(a2b_base64, words[::2]), map(int, words[1::2]), strict=True)),
-        special_tokens=facts["special_tokens"],
-    )
+    if not text.isascii() and _LONE.search(text):
+        text = _LONE.sub("\ufffd", text).encode("utf-16", "surrogatepass").decode("utf-16")
+    cuts = _cuts(text)
+    return [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]

@@ -25,7 +25,7 @@ from secateurs.segment.markup import add_markup, is_markup
 from secateurs.segment.prose.lines import goes_on
 from secateurs.segment.prose.records import add_records, records_end
 from secateurs.segment.prose.sentences import WORD
-from secateurs.segment.units import Builder, Unit, pieces
+from secateurs.segment.units import LONGEST, Builder, Unit, pieces
 
 # What a whole document may be: where it ends, what adds its units.
 _WHOLE = ((table_end, add_table), (yaml_end, add_yaml), (ini_end, add_ini), (records_end, add_records))
@@ -88,7 +88,7 @@ def _add_whole(page: Page) -> bool:
     if page.markup and "<" in text and is_markup(text):
         add_markup(build, end, frame, page.language, inner=_add_inner)
         return True
-    if not WORD.search(text):  # nothing to read, however it is laid out
+    if len(text) > LONGEST and not WORD.search(text):  # nothing to read, however it is laid out
         for stop in pieces(build.text, build.at, end):
             build.add(stop, "prose", frame)
         return True

@@ -4,7 +4,8 @@
     app = create_app(Compressor.from_pretrained())  the ASGI application, to run or to mount yourself
 
 app.py         the routes, inside the gate, around one compressor
-gate.py        what every request passes: key, size, patience, the caller's leaving, security headers
+gate.py        what every request passes: host, key, size, patience, the caller's leaving, security headers
+hosts.py       by which names the service may be called
 routes.py      the addresses; schemas.py and replies.py say what requests and answers look like
 validation.py  what is wrong with a request, in one sentence; refusal.py, how that is said
 service.py     the model's side: the deadline, the shared compressor; admission.py, how much may wait
@@ -23,6 +24,7 @@ Every refusal is `{"error": {"type": ..., "message": ...}}` with a status that s
     408 too_slow         the body did not arrive in time
     413 too_large        the body, the number of documents, or one text exceeds the limits (`GET /v1/models` has them)
     415 not_json         the content type is not `application/json`
+    421 wrong_host       the service is not known by the name in `Host` (on loopback, or with `--allow-host`)
     422 invalid          a field is missing, of the wrong type or out of range; 422 not_supported: this model cannot
     429 overloaded       too much is waiting; Retry-After says how many seconds to wait
     500 internal         our fault; the log has it

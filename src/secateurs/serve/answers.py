@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 from uuid import uuid4
 
+from secateurs.adapters.order import in_order
 from secateurs.policy import Candidates, Policy
 from secateurs.remote.units import write_units
 from secateurs.result.compression import Compression
 from secateurs.result.savings import Savings, TokenCounter
+from secateurs.serve.effort import Effort
 from secateurs.serve.refusal import RefusalError, encode
 from secateurs.serve.schemas import CompressRequest, RerankRequest
 from secateurs.serve.steps import at_every_threshold, parts_of
@@ -54,7 +57,11 @@ class Highlighting:
 
 
 def compressed(
-    body: CompressRequest, facts: dict[str, str | None], count: TokenCounter, results: Sequence[Compression]
+    body: CompressRequest,
+    facts: dict[str, str | None],
+    count: TokenCounter,
+    results: Sequence[Compression],
+    effort: Effort,
 ) -> bytes:
     """Return the answer to a request to compress.
 
@@ -63,28 +70,52 @@ def compressed(
         facts: The answer's own fields: the model, the policies, the elision mark.
         count: Counts LLM tokens as the results' savings do.
         results: One a document.
+        effort: What making it may cost.
+
+    Raises:
+        CancelledError: Nobody waits for it any more.
     """
-    documents = []
-    for index, result in enumerate(results):
-        document = {"index": index, **result.to_dict()}
-        if not body.return_texts:
-            del document["text"]
-            for sentence in document["sentences"]:
-                del sentence["text"]
-        if not body.return_spans:
-            del document["spans"]
-        if not body.return_scores:
-            del document["sentences"]
-        if body.return_steps:
-            document.update(at_every_threshold(result, count).to_dict())
-        if body.return_units:
-            document["units"] = write_units(parts_of(result))
-        documents.append(document)
-    savings = sum((one.savings for one in results), Savings(0, 0, count.encoding)).to_dict()
-    return encode({**facts, "documents": documents, "savings": savings})
+    places = _places(body, results)
+    # written document by document: while one piece of JSON is made, no other thread of this process runs
+    documents = [encode(_document(body, count, index, results[index], effort)) for index in places]
+    shown = set(places)
+    each = (one.savings if index in shown else replace(one.savings, after=0) for index, one in enumerate(results))
+    savings = sum(each, Savings(0, 0, count.encoding)).to_dict()
+    head, tail = encode(facts)[:-1], encode({"savings": savings})[1:]
+    return b"".join((head, b',"documents":[', b",".join(documents), b"],", tail))
 
 
-def highlighted(model: str, how: Highlighting, sizes: Sequence[int], results: Sequence[Compression]) -> bytes:
+def _places(body: CompressRequest, results: Sequence[Compression]) -> Sequence[int]:
+    """Return which documents are answered, in which order: the dropped ones last where they are ordered."""
+    if not body.rerank:
+        return range(len(results))
+    order = [one.index for one in in_order(results, rerank=True, top_n=body.top_n)]
+    return [*order, *(index for index, one in enumerate(results) if one.status == "dropped")]
+
+
+def _document(
+    body: CompressRequest, count: TokenCounter, index: int, result: Compression, effort: Effort
+) -> dict[str, Any]:
+    effort.check()
+    document = {"index": index, **result.to_dict()}
+    if not body.return_texts:
+        del document["text"]
+        for sentence in document["sentences"]:
+            del sentence["text"]
+    if not body.return_spans:
+        del document["spans"]
+    if not body.return_scores:
+        del document["sentences"]
+    if body.return_steps:
+        document.update(at_every_threshold(result, count, effort).to_dict())
+    if body.return_units:
+        document["units"] = write_units(parts_of(result))
+    return document
+
+
+def highlighted(
+    model: str, how: Highlighting, sizes: Sequence[int], results: Sequence[Compression], effort: Effort
+) -> bytes:
     """Return the answer to a request to highlight.
 
     Args:
@@ -92,19 +123,30 @@ def highlighted(model: str, how: Highlighting, sizes: Sequence[int], results: Se
         how: How to highlight.
         sizes: How many texts each query has.
         results: One a text, every sentence kept.
+        effort: What making it may cost.
+
+    Raises:
+        CancelledError: Nobody waits for it any more.
     """
     rest = iter(results)
-    found = [[how.show(next(rest)) for _ in range(size)] for size in sizes]
-    return encode({"model": model, "results": found})
+    found = []
+    for size in sizes:
+        shown = []
+        for result in islice(rest, size):
+            effort.check()
+            shown.append(encode(how.show(result)))
+        found.append(b"[" + b",".join(shown) + b"]")
+    return b"".join((encode({"model": model})[:-1], b',"results":[', b",".join(found), b"]}"))
 
 
-def ranked(body: RerankRequest, model: str, results: Sequence[Compression]) -> bytes:
+def ranked(body: RerankRequest, model: str, results: Sequence[Compression], effort: Effort) -> bytes:
     """Return the answer to a request to order documents.
 
     Args:
         body: The request.
         model: The model's name.
         results: One a document.
+        effort: What making it may cost; it is too little to be looked at.
 
     Raises:
         RefusalError: 500; a document failed, and there is no honest place for it.

@@ -19,9 +19,11 @@ except ModuleNotFoundError as error:
     raise_missing(error, "fastapi", "starlette", "prometheus_client", feature="the HTTP service", extra="serve")
 
 from secateurs import __version__
+from secateurs.serve.bodies import RefusedBodyError
 from secateurs.serve.gate import Gate
 from secateurs.serve.refusal import RefusalError
 from secateurs.serve.routes import router
+from secateurs.serve.schemas import fields_of
 from secateurs.serve.service import Service
 from secateurs.serve.settings import ServiceSettings
 from secateurs.serve.validation import refuse_body
@@ -87,11 +89,14 @@ def create_app(compressor: Compressor | RemoteCompressor, settings: ServiceSetti
 
 
 async def _refuse_body(request: Request, error: RequestValidationError) -> Response:
-    raise refuse_body(error.errors(), request.headers.get("content-type", ""))
+    kind = request.headers.get("content-type", "")
+    raise refuse_body(error.errors(), kind, fields_of(request.url.path))
 
 
 async def _refuse_address(request: Request, error: HTTPException) -> Response:
     """Say in our words what the framework found: a body that is no JSON, an address or a method that is none."""
+    if isinstance(error, RefusedBodyError):
+        raise error.refusal
     if error.status_code == 400:
         raise RefusalError(400, "bad_json", "the body is not JSON in UTF-8.")
     if error.status_code == 405:

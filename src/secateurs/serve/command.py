@@ -8,23 +8,26 @@ import logging
 import os
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
-from secateurs.policy import Threshold
+from secateurs.adapters.choice import choose
+from secateurs.adapters.options import CHOICE, Wanted, options
+from secateurs.policy import Default
 
 _M_ARENA_MAX = -8  # in glibc's malloc.h
 
 
+@options(CHOICE)
 def serve(  # noqa: PLR0913 - a command's options are its interface
+    *,
     model: Annotated[str | None, typer.Option(help="Hub id or folder of a checkpoint. [default: bundled]")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for every network.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 for any free one.")] = 8080,
-    threshold: Annotated[
-        float | None, typer.Option(help="Keep sentences with at least this score where a request does not say.")
-    ] = None,
+    wanted: Wanted,
     encoding: Annotated[str, typer.Option(help="tiktoken encoding where a request does not say.")] = "o200k_base",
     api_key: Annotated[
         str | None,
@@ -34,17 +37,25 @@ def serve(  # noqa: PLR0913 - a command's options are its interface
     max_waiting: Annotated[int, typer.Option(help="Requests that may wait; more are refused with 429.")] = 64,
     max_body: Annotated[int, typer.Option(help="Bytes of a request.")] = 8 * 2**20,
     max_documents: Annotated[int, typer.Option(help="Documents of a request.")] = 1_000,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(help="A name, beside localhost, by which callers may call it; others get 421. Repeat for more."),
+    ] = None,
     allow_origin: Annotated[
         list[str] | None, typer.Option(help="A web origin whose pages may call the service; repeat for more.")
     ] = None,
 ) -> None:
-    """Serve compression over HTTP, with a page to try it on; SIGTERM or Ctrl-C lets it finish what is under way."""
-    policy = None if threshold is None else Threshold(threshold)
+    """Serve compression over HTTP, with a page to try it on; SIGTERM or Ctrl-C lets it finish what is under way.
+
+    What says which units stay, and how a cut is marked, is for requests that do not say.
+    """
+    policy = choose(wanted, Default())
     from secateurs.serve.app import create_app  # first: without the extra, this is what says so
     from secateurs.serve.server import listen, make_server
     from secateurs.serve.settings import ServiceSettings
 
     settings = ServiceSettings(
+        hosts=tuple(allow_host) if allow_host else None,
         api_key=api_key,
         timeout=timeout,
         max_waiting=max_waiting,
@@ -53,10 +64,13 @@ def serve(  # noqa: PLR0913 - a command's options are its interface
         allow_origins=tuple(allow_origin or ()),
     )
     with listen(host, port) as bound:  # a port that is taken is found before a model is loaded
+        settings = replace(settings, hosts=_names(host, bound.getsockname()[0], settings.hosts))
         _bound_memory()
         from secateurs.compressor import Compressor
 
-        with Compressor.from_pretrained(model, device=device, policy=policy, encoding=encoding) as compressor:
+        with Compressor.from_pretrained(
+            model, device=device, policy=policy, encoding=encoding, elision=wanted.elision
+        ) as compressor:
             warn_if_open(bound.getsockname()[0], api_key)
             app = create_app(compressor, settings)
             asyncio.run(app.state.service.probe())  # a model that does not work is an error here, not later
@@ -64,9 +78,23 @@ def serve(  # noqa: PLR0913 - a command's options are its interface
             make_server(app).run(sockets=[bound])
 
 
+def _names(host: str, address: str, allowed: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """Return the names by which the service may be called: any, unless it is on loopback or some were told.
+
+    On loopback nobody asks for a key, and the only stranger who gets there is a page in a browser of this machine.
+    """
+    if allowed is None and not _is_loopback(address):
+        return None
+    return (*(allowed or ()), *(() if ":" in host else (host,)))
+
+
+def _is_loopback(address: str) -> bool:
+    return address.startswith("127.") or address == "::1"
+
+
 def warn_if_open(address: str, api_key: str | None) -> None:
     """Say so on stderr where anybody on a network may use the service."""
-    if api_key is None and not address.startswith("127.") and address != "::1":
+    if api_key is None and not _is_loopback(address):
         print(
             f"secateurs: no API key is set: whoever reaches {address} can use this service. Set SECATEURS_API_KEY, "
             "or listen on 127.0.0.1 behind a proxy that knows its callers.",

@@ -1,7 +1,10 @@
 """What every request passes before it reaches a route, and every answer on its way out.
 
-A plain ASGI application around the routes: it knows the key, how large a body may be and how long it may take,
-notices that a caller has left, and says what browsers may do with an answer. Whatever goes wrong ends here.
+A plain ASGI application around the routes: it knows the hosts and the key, how large a body may be and how long it
+may take, notices that a caller has left, and says what browsers may do with an answer. Whatever goes wrong ends here.
+
+A body is read of who may have an answer made of it, and of nobody else: not before the host and the key were right,
+and at no address that takes none.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from typing import Any
 from secateurs.serve.metrics import Metrics
 from secateurs.serve.refusal import RefusalError
 from secateurs.serve.settings import ServiceSettings
+from secateurs.support.hosts import check_names, is_ours
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -27,8 +31,10 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 _log = logging.getLogger(__name__)
 
 _OPEN = ("/", "/healthz", "/readyz", "/openapi.json")  # without a key: nothing of a caller's, and no model
+_WITH_BODY = ("/v1/compress", "/v1/highlight", "/v1/rerank")  # by POST; of no other request is a body read
 _LEFT = 499  # the status that is counted for a caller who left; nobody sees it
 _BODIES = 16  # times the largest body: bytes of bodies that are held at once
+_FREE = 65_536  # bytes of each body that count for nothing there: large ones that dribble keep no small one out
 
 _HEADERS = {
     b"x-content-type-options": b"nosniff",
@@ -52,7 +58,8 @@ class Gate:
         self._settings = settings
         self._metrics = metrics
         self._key = None if settings.api_key is None else _digest(settings.api_key.encode())
-        self._held = 0  # bytes of bodies, of all requests
+        self._hosts = None if settings.hosts is None else check_names(settings.hosts)
+        self._held = 0  # bytes of bodies, of all requests; of each body what goes beyond the free part
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -79,7 +86,11 @@ class Gate:
 
     async def _serve(self, scope: Scope, receive: Receive, reply: _Reply) -> None:
         headers = dict(scope["headers"])
+        self._check_host(scope)
         self._check_key(scope, headers.get(b"authorization", b""))
+        if scope["method"] != "POST" or _path(scope) not in _WITH_BODY:
+            await self._app(scope, _no_body(), reply)
+            return
         declared = headers.get(b"content-length", b"")
         if declared.isdigit() and (len(declared) > 18 or int(declared) > self._settings.max_body):
             raise self._too_large()
@@ -88,7 +99,20 @@ class Gate:
             await self._read(receive, body)
             await self._answer(scope, bytes(body), receive, reply)
         finally:
-            self._held -= len(body)
+            self._held -= _counted(body)
+
+    def _check_host(self, scope: Scope) -> None:
+        if self._hosts is None:
+            return
+        named = [value for name, value in scope["headers"] if name == b"host"]
+        # who names none is no browser
+        if len(named) > 1 or not all(is_ours(host, self._hosts) for host in named):
+            raise RefusalError(
+                421,
+                "wrong_host",
+                "this service is not known by that name: call it at 127.0.0.1 or localhost, or start it with "
+                "--allow-host NAME.",
+            )
 
     def _check_key(self, scope: Scope, given: bytes) -> None:
         if self._key is None or _path(scope) in _OPEN:
@@ -113,12 +137,13 @@ class Gate:
                     if message["type"] == "http.disconnect":
                         raise _CallerLeftError
                     chunk = message.get("body", b"")
-                    self._held += len(chunk)
+                    self._held -= _counted(body)
                     body += chunk
+                    self._held += _counted(body)
                     more = message.get("more_body", False)
                     if len(body) > self._settings.max_body:
                         raise self._too_large()
-                    if self._held > _BODIES * self._settings.max_body:
+                    if _counted(body) and self._held > _BODIES * self._settings.max_body:
                         raise RefusalError.overloaded("too many large requests are arriving.", 2)
         except TimeoutError:
             raise RefusalError(
@@ -191,6 +216,20 @@ class _Reply:
         encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
         await self({"type": "http.response.start", "status": refusal.status, "headers": encoded})
         await self({"type": "http.response.body", "body": body})
+
+
+def _counted(body: bytearray) -> int:
+    return max(0, len(body) - _FREE)
+
+
+def _no_body() -> Receive:
+    """Return what tells an application that there is no body, whatever the caller sends."""
+    told = iter(({"type": "http.request", "body": b"", "more_body": False},))
+
+    async def receive() -> Message:
+        return next(told, {"type": "http.disconnect"})
+
+    return receive
 
 
 async def _left(receive: Receive) -> None:

@@ -15,6 +15,7 @@ Kind = Literal[
     "too_slow",
     "too_large",
     "not_json",
+    "wrong_host",
     "invalid",
     "not_supported",
     "overloaded",

@@ -290,6 +290,7 @@ _MEANINGS = {
     408: "The body did not arrive in time.",
     413: "The body, the number of documents, or one text exceeds the limits.",
     415: "The content type is not application/json.",
+    421: "The service is not known by the name in Host.",
     422: "A field is missing, of the wrong type or out of range; or this model cannot do it.",
     429: "Too much is waiting; Retry-After says how many seconds to wait.",
     500: "Our fault; the log has it.",

@@ -8,21 +8,22 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
 
+from secateurs.adapters.choice import Asked
 from secateurs.policy import Threshold, resolve
 from secateurs.serve import replies
 from secateurs.serve.answers import Highlighting, compressed, highlighted, ranked
+from secateurs.serve.bodies import BodyRoute, check_product, check_size
 from secateurs.serve.metrics import CONTENT_TYPE
 from secateurs.serve.page import content_security_policy, page
 from secateurs.serve.refusal import RefusalError, encode
 from secateurs.serve.replies import refusals
 from secateurs.serve.schemas import CompressRequest, HighlightRequest, RerankRequest, examples
-from secateurs.serve.service import Job, Pairs, Service, read_policy
-from secateurs.serve.settings import ServiceSettings
+from secateurs.serve.service import Job, Service, read_policy
 from secateurs.serve.tags import Tags
 
-router = APIRouter()
+router = APIRouter(route_class=BodyRoute)
 
-_WORK = refusals(400, 401, 404, 408, 413, 415, 422, 429, 500, 503, 504)
+_WORK = refusals(400, 401, 404, 408, 413, 415, 421, 422, 429, 500, 503, 504)
 
 
 async def _find_service(request: Request) -> Service:
@@ -42,19 +43,31 @@ _Service = Annotated[Service, Depends(_find_service)]
 async def compress(body: CompressRequest, service: _Service) -> Response:
     """Keep the units of each document that matter for its query, with what they need, and count what that saves.
 
-    Results come in the order of the request. No documents give no results.
+    Results come in the order of the request, unless `rerank` is set. No documents give no results.
     """
     _check_model(service, body.model)
-    policy = read_policy(
-        body.policy,
+    if body.rerank:
+        await _check_ranks(service)
+    asked = Asked(
+        policy=body.policy,
         threshold=body.threshold,
         top_k=body.top_k,
         max_tokens=body.max_tokens,
-        default=service.policy,
+        when_empty=body.when_empty,
+        neighbours=body.neighbours,
     )
+    policy = read_policy(asked, service.policy)
     pairs = body.pairs or [(body.query, document) for document in body.documents]
-    _check_size(service.settings, pairs, "pairs" if body.pairs else "documents")
-    job = Job(pairs, policy, body.max_total_tokens, body.encoding, body.timeout, body.elision)
+    check_size(service.settings, pairs, "pairs" if body.pairs else "documents")
+    job = Job(
+        pairs,
+        policy,
+        body.max_total_tokens,
+        body.encoding,
+        body.timeout,
+        body.elision,
+        steps=body.return_steps,
+    )
     facts = {
         "model": service.name,
         "policy": repr(policy),
@@ -82,8 +95,9 @@ async def highlight(body: HighlightRequest, service: _Service) -> Response:
     except ValueError as error:
         raise RefusalError(422, "invalid", str(error)) from None
     texts = _texts(body)
+    check_product(service.settings, body.queries, texts)
     pairs = [(query, text) for query, some in zip(body.queries, texts, strict=True) for text in some]
-    _check_size(service.settings, pairs, "texts")
+    check_size(service.settings, pairs, "texts")
     # every sentence with its score: what matches is said here
     job = Job(pairs, Threshold(0.0), timeout=body.timeout, cuts=False)
     policy = service.policy if body.threshold is None else Threshold(body.threshold)
@@ -107,19 +121,16 @@ async def rerank(body: RerankRequest, service: _Service) -> Response:
     cannot be read the request fails: a made-up score would misplace it silently.
     """
     _check_model(service, body.model)
-    if not await service.probe():
-        raise RefusalError(
-            422,
-            "not_supported",
-            f"{service.name} has no ranking head: serve a checkpoint that has one. `ranks` in GET /v1/models tells.",
-        )
+    await _check_ranks(service)
     pairs = [(body.query, document) for document in body.documents]
-    _check_size(service.settings, pairs, "documents")
+    check_size(service.settings, pairs, "documents")
     job = Job(pairs, Threshold(0.0), timeout=body.timeout, cuts=False)
     return _json(await service.run(job, partial(ranked, body, service.name)))
 
 
-@router.get("/v1/models", summary="What is served", responses={200: {"model": replies.Models}, **refusals(401, 500)})
+@router.get(
+    "/v1/models", summary="What is served", responses={200: {"model": replies.Models}, **refusals(401, 421, 500)}
+)
 async def models(service: _Service) -> Response:
     """Return the one model that is served, with its defaults and the limits of a request."""
     settings = service.settings
@@ -138,7 +149,7 @@ async def models(service: _Service) -> Response:
 @router.get(
     "/healthz",
     summary="Whether the service works",
-    responses={200: {"model": replies.State}, **refusals(503)},
+    responses={200: {"model": replies.State}, **refusals(421, 503)},
 )
 async def healthz(service: _Service) -> Response:
     """Return 200 while the model works; 503 when every document of the last requests failed: start it anew."""
@@ -151,7 +162,7 @@ async def healthz(service: _Service) -> Response:
 @router.get(
     "/readyz",
     summary="Whether to send requests here",
-    responses={200: {"model": replies.State}, **refusals(503)},
+    responses={200: {"model": replies.State}, **refusals(421, 503)},
 )
 async def readyz(service: _Service) -> Response:
     """Return 200 once the model has read something, until the service drains."""
@@ -164,14 +175,14 @@ async def readyz(service: _Service) -> Response:
     "/metrics",
     summary="Counts for Prometheus",
     response_class=PlainTextResponse,
-    responses={200: {"description": "Prometheus' text format."}, **refusals(401)},
+    responses={200: {"description": "Prometheus' text format."}, **refusals(401, 421)},
 )
 async def metrics(service: _Service) -> Response:
     """Return requests, queue, batches, forward passes and tokens saved."""
     return Response(service.metrics.text(), media_type=CONTENT_TYPE)
 
 
-@router.get("/", summary="A page to try it on", response_class=HTMLResponse)
+@router.get("/", summary="A page to try it on", response_class=HTMLResponse, responses=refusals(421))
 async def front() -> Response:
     """Return the page."""
     return HTMLResponse(page(), headers={"Content-Security-Policy": content_security_policy()})
@@ -181,6 +192,15 @@ def _json(body: bytes) -> Response:
     return Response(body, media_type="application/json")
 
 
+async def _check_ranks(service: Service) -> None:
+    if not await service.probe():
+        raise RefusalError(
+            422,
+            "not_supported",
+            f"{service.name} has no ranking head: serve a checkpoint that has one. `ranks` in GET /v1/models tells.",
+        )
+
+
 def _check_model(service: Service, name: str | None) -> None:
     if name is not None and name != service.name:
         raise RefusalError(
@@ -188,21 +208,6 @@ def _check_model(service: Service, name: str | None) -> None:
             "unknown_model",
             f"model {name[:100]!r} is not served here, {service.name!r} is: name that one, or leave `model` out.",
         )
-
-
-def _check_size(settings: ServiceSettings, pairs: Pairs, name: str) -> None:
-    if len(pairs) > settings.max_documents:
-        raise _too_much(f"{name}: {len(pairs):,} of them", settings.max_documents)
-    for index, (query, document) in enumerate(pairs):
-        if len(document) > settings.max_document_characters:
-            raise _too_much(f"{name}[{index}] has {len(document):,} characters", settings.max_document_characters)
-        if len(query) > settings.max_query_characters:
-            said = f"the query of {name}[{index}] has {len(query):,} characters"
-            raise _too_much(said, settings.max_query_characters)
-
-
-def _too_much(said: str, limit: int) -> RefusalError:
-    return RefusalError(413, "too_large", f"{said}, and {limit:,} is the limit. Split it over several requests.")
 
 
 def _texts(body: HighlightRequest) -> list[list[str]]:

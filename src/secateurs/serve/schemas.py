@@ -5,18 +5,24 @@ Texts may hold lone surrogates, which JSON can carry as escapes: pydantic's own 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Set
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
+from secateurs.policy import WhenEmpty
 from secateurs.serve.tags import Escape
 from secateurs.support.arguments import LARGEST_COUNT, check_elision
+from secateurs.support.hints import meant
 
 Encoding = Literal["o200k_base", "o200k_harmony", "cl100k_base"]
 
 _STRING = {"type": "string"}
-_LONGEST_MARK = 100  # characters; it may stand at every unit of a document
+_LONGEST_MARK = 100  # characters of a mark or a tag; it may stand at every unit of a document
+MOST_NEIGHBOURS = 100  # a unit marks so many others
+_NAMED = 3  # unknown fields that are named; a request with thousands still gets a short answer
+_SHOWN_NAME = 60  # characters of one
 
 
 def _text(value: object) -> str:
@@ -37,6 +43,19 @@ def _pair(value: object) -> tuple[str, str]:
     return _query(value[0]), _text(value[1])
 
 
+def _neighbours(value: object) -> tuple[int, int]:
+    both = value if isinstance(value, list) else [value, value]
+    numbers = [one for one in map(_whole, both) if type(one) is int and 0 <= one <= MOST_NEIGHBOURS]
+    if len(both) != 2 or len(numbers) != 2:
+        raise PydanticCustomError(
+            "neighbours",
+            "must be a number from 0 to {most}, or two: before and after",
+            {"most": MOST_NEIGHBOURS},
+        )
+    before, after = numbers
+    return before, after
+
+
 def _mark(value: object) -> str:
     mark = _text(value)
     try:
@@ -46,6 +65,12 @@ def _mark(value: object) -> str:
     if len(mark) > _LONGEST_MARK:
         raise PydanticCustomError("elision", "is longer than a mark may be, 100 characters")
     return mark
+
+
+def _tag(value: object) -> str:
+    if len(_text(value)) > _LONGEST_MARK:
+        raise PydanticCustomError("tag", "is longer than a tag may be, 100 characters")
+    return _text(value)
 
 
 def _document(value: object) -> str:
@@ -102,6 +127,13 @@ Texts = Annotated[
 ]
 Mark = Annotated[
     str, PlainValidator(_mark), WithJsonSchema({**_STRING, "pattern": r"\S", "maxLength": _LONGEST_MARK})
+]
+Tag = Annotated[str, PlainValidator(_tag), WithJsonSchema({**_STRING, "maxLength": _LONGEST_MARK})]
+_SIDE = {"type": "integer", "minimum": 0, "maximum": MOST_NEIGHBOURS}
+Span = Annotated[
+    tuple[int, int],
+    PlainValidator(_neighbours),
+    WithJsonSchema({"anyOf": [_SIDE, {"type": "array", "items": _SIDE, "minItems": 2, "maxItems": 2}]}),
 ]
 Count = Annotated[int, Field(ge=0, le=LARGEST_COUNT), BeforeValidator(_whole)]
 PositiveCount = Annotated[int, Field(ge=1, le=LARGEST_COUNT), BeforeValidator(_whole)]
@@ -164,6 +196,24 @@ class CompressRequest(_Request):
     max_total_tokens: Count | None = Field(
         default=None, description="LLM tokens of all documents together, at most; the best sentences get them."
     )
+    when_empty: WhenEmpty | None = Field(
+        default=None,
+        description="Where nothing passes: `drop` the document, keep its `best` unit or the `original`; null for "
+        "what the policy says.",
+    )
+    neighbours: Span | None = Field(
+        default=None,
+        description="Keep also so many units before and after each kept one; two numbers for before and after.",
+    )
+    rerank: bool = Field(
+        default=False,
+        description="Whether documents come back by falling ranking score, those in which nothing passed last; for "
+        "one query, and where the model ranks. `index` says which is which.",
+    )
+    top_n: PositiveCount | None = Field(
+        default=None,
+        description="With `rerank`, how many come back; those left out are not among the documents, and saved whole.",
+    )
     encoding: Encoding | None = Field(
         default=None, description="tiktoken encoding in which tokens are counted; null for the service's own."
     )
@@ -182,12 +232,47 @@ class CompressRequest(_Request):
         default=False, description="Whether is returned what each unit is and needs, to put other texts together."
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _check_form(cls, data: object) -> object:
+        """Look at the whole before its parts: of an unknown field alone nobody would learn what is missing."""
+        if isinstance(data, dict):
+            given = data.keys() & {"query", "documents", "pairs"}
+            if given not in ({"query", "documents"}, {"pairs"}):
+                raise PydanticCustomError(
+                    "form", "{says}", {"says": _missing(given) + _unknown(data, cls.model_fields)}
+                )
+        return data
+
     @model_validator(mode="after")
-    def _check_form(self) -> CompressRequest:
-        given = self.model_fields_set & {"query", "documents", "pairs"}
-        if given not in ({"query", "documents"}, {"pairs"}):
-            raise PydanticCustomError("form", "send either query and documents, or pairs")
+    def _check_order(self) -> CompressRequest:
+        if self.rerank and self.pairs:
+            raise PydanticCustomError("form", "rerank orders the documents of one query: send query and documents")
+        if self.top_n is not None and not self.rerank:
+            raise PydanticCustomError("form", "top_n needs rerank: without that order it would cut by the order sent")
         return self
+
+
+def _missing(given: Set[str]) -> str:
+    """Say which fields a request lacks, or has beside others they exclude."""
+    either = "send either query and documents, or pairs"
+    if "pairs" in given:
+        return f"{either}: {', '.join(sorted(given))} are all there"
+    missing = [name for name in ("query", "documents") if name not in given]
+    return f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing: {either}"
+
+
+def _unknown(data: dict[Any, Any], known: Mapping[str, object]) -> str:
+    """Say which of a request's fields are none, and what was probably meant."""
+    names = [str(name) for name in data if name not in known][:_NAMED]
+    return "".join(f"; {no_field(name, known)}" for name in names)
+
+
+def no_field(name: str, known: Iterable[str]) -> str:
+    """Say that a request has no such field, and which was probably meant."""
+    said = name if len(name) <= _SHOWN_NAME else f"{name[: _SHOWN_NAME - 3]}..."
+    hint = meant(name, known)
+    return f"{said} is no field of this request" + (f" (did you mean {hint}?)" if hint else "")
 
 
 class HighlightRequest(_Request):
@@ -212,8 +297,8 @@ class HighlightRequest(_Request):
     texts: Texts = Field(
         description="The texts each query found, one list a query; or one list of strings for all queries alike."
     )
-    pre_tags: list[Text] = Field(default=["<em>"], description="What begins a match; several take turns.")
-    post_tags: list[Text] = Field(default=["</em>"], description="What ends a match, one for each of pre_tags.")
+    pre_tags: list[Tag] = Field(default=["<em>"], description="What begins a match; several take turns.")
+    post_tags: list[Tag] = Field(default=["</em>"], description="What ends a match, one for each of pre_tags.")
     threshold: Probability | None = Field(
         default=None, description="Score from which a sentence is a match; null for the service's own policy."
     )
@@ -240,6 +325,16 @@ class RerankRequest(_Request):
     documents: list[Document] = Field(description="The documents, as strings or as objects with a text.")
     top_n: PositiveCount | None = Field(default=None, description="How many to return; null for all.")
     return_documents: bool = Field(default=False, description="Whether the documents come back with their scores.")
+
+
+def fields_of(path: str) -> Iterable[str]:
+    """Return the fields of the request to an address; none of an address that has no such request."""
+    bodies: dict[str, type[BaseModel]] = {
+        "/v1/compress": CompressRequest,
+        "/v1/highlight": HighlightRequest,
+        "/v1/rerank": RerankRequest,
+    }
+    return bodies[path].model_fields if path in bodies else ()
 
 
 def examples(model: type[BaseModel]) -> dict[str, Any]:

@@ -6,15 +6,19 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from secateurs.adapters.choice import Asked, choose
 from secateurs.errors import Error, OverloadedError
-from secateurs.policy import AllOf, AnyOf, Neighbours, Policy, Threshold, combine, resolve
+from secateurs.policy import AllOf, AnyOf, Neighbours, Policy, Threshold
 from secateurs.result.compression import Compression
 from secateurs.result.savings import TokenCounter
 from secateurs.serve.admission import Admission
+from secateurs.serve.effort import Effort
 from secateurs.serve.metrics import Metrics
 from secateurs.serve.refusal import RefusalError
+from secateurs.serve.schemas import MOST_NEIGHBOURS
 from secateurs.serve.settings import ServiceSettings
 
 if TYPE_CHECKING:
@@ -23,13 +27,15 @@ if TYPE_CHECKING:
 
 Pairs = Sequence[tuple[str, str]]
 Result = TypeVar("Result")
+Answer = Callable[[list[Compression], Effort], Result]
 
 _ANSWERS = 2  # threads that make answers, which is Python's work alone
 _SMALL = 16_000  # bytes of text of which an answer is made in less time than a thread takes to begin
+_SMALL_STEPS = 1_000  # the same, where every threshold is counted
+_LARGE = 500_000  # bytes of text from which answers wait for each other, and keep no smaller one waiting
 _FAILURES = 3  # requests in a row of which every document failed: the model is broken, not the documents
 _POLICY_CHARACTERS = 1_000
 _POLICY_PARTS = 16  # each may count the tokens of a whole document some twenty times
-_NEIGHBOURS = 100  # a sentence marks so many others
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,7 @@ class Job:
         timeout: Seconds the caller wants to wait; None for the service's deadline.
         elision: What stands where something was cut; None for the compressor's own.
         cuts: Whether what is kept goes to an LLM, and so what is cut is saved.
+        steps: Whether the answer says what every threshold would cost.
     """
 
     pairs: Pairs
@@ -53,6 +60,7 @@ class Job:
     timeout: float | None = None
     elision: str | None = None
     cuts: bool = True
+    steps: bool = False
 
     @property
     def size(self) -> int:
@@ -83,6 +91,8 @@ class Service:
         self._others: dict[str, Compressor | RemoteCompressor] = {}
         self._failures = 0
         self._answers = ThreadPoolExecutor(_ANSWERS, thread_name_prefix="secateurs-answers")
+        self._large = ThreadPoolExecutor(1, thread_name_prefix="secateurs-large-answers")
+        self._readers = ThreadPoolExecutor(1, thread_name_prefix="secateurs-bodies")
         self.metrics.serving(lambda: self.name, lambda: self.admission.inside, lambda: self.admission.waiting)
         if hasattr(compressor, "observe"):  # one behind an address tells nothing of its forward passes
             compressor.observe(self.metrics.batch)
@@ -125,12 +135,24 @@ class Service:
             self.ranks = found[0].ranking_score is not None
         return self.ranks
 
-    async def run(self, job: Job, then: Callable[[list[Compression]], Result]) -> Result:
+    async def read(self, size: int, work: Callable[[], Result]) -> Result:
+        """Read a body: a small one here, large ones on a thread, one after another.
+
+        Args:
+            size: Its bytes.
+            work: What reads it.
+        """
+        if size <= _SMALL:
+            return work()
+        return await asyncio.get_running_loop().run_in_executor(self._readers, work)
+
+    async def run(self, job: Job, then: Answer[Result]) -> Result:
         """Compress, within the limits and the deadline.
 
         Args:
             job: What to do.
-            then: Makes the answer of the results; part of what the deadline is for.
+            then: Makes the answer of the results; part of what the deadline is for. It is told to end when nobody
+                waits for it any more.
 
         Raises:
             RefusalError: Too much is waiting, or the time is up.
@@ -138,22 +160,30 @@ class Service:
         seconds = min(job.timeout or self.settings.timeout, self.settings.timeout)
         compressor = self._counting(job.encoding)
         size = job.size
+        effort = Effort(sum(len(document) for _, document in job.pairs))
         with self.admission.enter(size):
             try:
                 async with asyncio.timeout(seconds):
                     results = await self._compress(compressor, job) if job.pairs else []
                     self._judge(results, job.cuts)
-                    return await self._make(then, results, size)
+                    return await self._make(partial(then, results, effort), job, size)
             except TimeoutError:
                 raise RefusalError(
                     504, "deadline", f"not done within {seconds:g} s: send less at once, or allow more time."
                 ) from None
             except OverloadedError as error:
                 raise RefusalError.overloaded(str(error), 10) from None
+            finally:
+                effort.stop()
 
     def close(self) -> None:
-        """Let the threads end. The compressor is its owner's to close."""
-        self._answers.shutdown(wait=False)
+        """Let the threads end, and those of compressors made here. The one it was given is its owner's to close."""
+        for threads in (self._answers, self._large, self._readers):
+            threads.shutdown(wait=False, cancel_futures=True)
+        while self._others:
+            close = getattr(self._others.popitem()[1], "close", None)  # a compressor of somebody's own may have none
+            if close is not None:
+                close()
 
     def counter(self, job: Job) -> TokenCounter:
         """Return what counts LLM tokens as the results of a job do."""
@@ -168,13 +198,12 @@ class Service:
             return await compressor.acompress(query, [document for _, document in job.pairs], **options)
         return await compressor.acompress_pairs(job.pairs, **options)
 
-    async def _make(
-        self, then: Callable[[list[Compression]], Result], results: list[Compression], size: int
-    ) -> Result:
+    async def _make(self, answer: Callable[[], Result], job: Job, size: int) -> Result:
         """Make the answer: a small one here, a large one on a thread, where it does not hold up the event loop."""
-        if size <= _SMALL:
-            return then(results)
-        return await asyncio.get_running_loop().run_in_executor(self._answers, then, results)
+        if size <= (_SMALL_STEPS if job.steps else _SMALL):
+            return answer()
+        threads = self._answers if size <= _LARGE else self._large
+        return await asyncio.get_running_loop().run_in_executor(threads, answer)
 
     def _counting(self, encoding: str | None) -> Compressor | RemoteCompressor:
         if encoding is None or encoding == self.encoding:
@@ -194,47 +223,36 @@ def _size(text: str) -> int:
     return len(text.encode("utf-8", "surrogatepass"))
 
 
-def read_policy(
-    source: str | None,
-    *,
-    threshold: float | None,
-    top_k: int | None,
-    max_tokens: int | None,
-    default: Policy,
-) -> Policy:
-    """Return the policy a request asks for; its parts combine with `&`.
+def read_policy(asked: Asked, default: Policy) -> Policy:
+    """Return the policy a request asks for: its plain fields narrow the policy it sends, else the service's own.
 
     Args:
-        source: A policy's source, in which `Default()` is the service's own; None for none.
-        threshold: A probability, or None.
-        top_k: Sentences a document, or None.
-        max_tokens: LLM tokens a document, or None.
-        default: The service's own policy, used where neither a source nor a threshold is given.
+        asked: What it says of which units stay; its policy as source, in which `Default()` is the service's own.
+        default: The service's own policy.
 
     Raises:
-        RefusalError: 422; the source is not a policy, or asks for more work than a request may.
+        RefusalError: 422; the source is not a policy, two fields contradict each other, or it is more work than a
+            request may ask for.
 
     Example:
-        >>> read_policy("Default() | TopK(1)", threshold=None, top_k=None, max_tokens=90, default=Threshold(0.1))
+        >>> read_policy(Asked(policy="Default() | TopK(1)", max_tokens=90), Threshold(0.1))
         (Threshold(0.1) | TopK(1)) & TokenBudget(90)
     """
-    if source is None:
-        return combine(threshold=threshold, top_k=top_k, max_tokens=max_tokens, default=default)
-    if len(source) > _POLICY_CHARACTERS:
+    source = asked.policy
+    if isinstance(source, str) and len(source) > _POLICY_CHARACTERS:
         raise _no_policy(f"it has {len(source):,} characters, and {_POLICY_CHARACTERS:,} is the limit.")
     try:
-        policy = resolve(Policy.parse(source), default)
-        if threshold is not None:
-            policy = policy & Threshold(threshold)
-        policy = combine(threshold=None, top_k=top_k, max_tokens=max_tokens, default=policy)
-    except (ValueError, MemoryError) as error:
+        policy = choose(asked, default)
+    except (ValueError, TypeError, MemoryError) as error:
         raise _no_policy(str(error) or "it is nested too deeply.") from None
+    if source is None:
+        return policy  # the service's own is its owner's to answer for
     parts = _parts(policy)
     if len(parts) > _POLICY_PARTS:
         raise _no_policy(f"it has {len(parts)} parts, and {_POLICY_PARTS} is the limit.")
     for part in parts:
-        if isinstance(part, Neighbours) and max(part.before, part.after) > _NEIGHBOURS:
-            raise _no_policy(f"{part!r} keeps too many neighbours, {_NEIGHBOURS} on either side is the limit.")
+        if isinstance(part, Neighbours) and max(part.before, part.after) > MOST_NEIGHBOURS:
+            raise _no_policy(f"{part!r} keeps too many neighbours, {MOST_NEIGHBOURS} on either side is the limit.")
     return policy
 
 

@@ -1,11 +1,12 @@
-"""What a service allows: its limits, its deadline, its key."""
+"""What a service allows: its limits, its deadline, its key, its names."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
 
-from secateurs.support.arguments import check_count, check_seconds
+from secateurs.support.arguments import check_count, check_key, check_seconds
+from secateurs.support.hosts import check_names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,15 +14,18 @@ class ServiceSettings:
     """What a service allows.
 
     Attributes:
-        api_key: What callers must send as `Authorization: Bearer ...`; None lets everybody in.
+        api_key: What callers must send as `Authorization: Bearer ...`, without the blanks around it; None lets
+            everybody in.
         timeout: Seconds a request may take once its body has arrived, its wait included; callers may ask for less.
         body_timeout: Seconds for a body to arrive, and for a part of an answer to be taken.
         idle_timeout: Seconds a connection may be without a request, whatever it dribbles meanwhile.
         max_waiting: Requests that may wait or be worked on; further ones are refused with 429.
         max_body: Bytes of a request's body.
-        max_documents: Documents of a request, all its queries together.
+        max_documents: Documents of a request, each as often as a query is asked of it.
         max_document_characters: Characters of one document.
         max_query_characters: Characters of one query.
+        hosts: Names by which the service may be called, beside `localhost` and addresses in numbers; others are
+            refused with 421. None lets every name in.
         allow_origins: Web origins whose pages may call the service; none by default.
 
     Raises:
@@ -37,11 +41,13 @@ class ServiceSettings:
     max_documents: int = 1_000
     max_document_characters: int = 1_000_000
     max_query_characters: int = 20_000
+    hosts: tuple[str, ...] | None = None
     allow_origins: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.api_key is not None and not (isinstance(self.api_key, str) and self.api_key.strip()):
-            raise ValueError("api_key must be a text that is not blank: leave it out to let everybody in.")
+        object.__setattr__(self, "api_key", check_key(self.api_key))  # as it can be sent: frozen for all others
+        if self.hosts is not None:
+            check_names(self.hosts)
         for name in ("timeout", "body_timeout", "idle_timeout"):
             check_seconds(getattr(self, name), name)
         for name in ("max_waiting", *self.limits()):

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 from secateurs.result.compression import Compression
 from secateurs.result.join import Joint, Parts
 from secateurs.segment.units import Unit
+from secateurs.serve.effort import Effort
 
 # Characters that every version of Unicode calls letters or digits, and marks that none calls either, or an accent.
 _SEAM = re.compile(r"(?<=\S)(?= )|(?<=[A-Za-z0-9\u4e00-\u9fff])(?=[\t\r\n.,;:!?。，；：！？、])")
@@ -88,12 +89,15 @@ class Thresholds:
         return {"steps": steps, "kept_up_to": self.kept_up_to, "pure_frame": self.pure_frame, "gaps": gaps}
 
 
-def at_every_threshold(compression: Compression, count: Callable[[str], int]) -> Thresholds:
+def at_every_threshold(
+    compression: Compression, count: Callable[[str], int], effort: Effort | None = None
+) -> Thresholds:
     """Return what a document becomes at every threshold.
 
     Args:
         compression: A result; its units, their scores and its count before decide, not what it kept.
         count: Counts the LLM tokens of a text, in the encoding of the result's savings.
+        effort: Of the answer this is for, at whose expense is counted; None for what the document's length allows.
 
     Returns:
         All empty where no threshold matters: blank documents and those that failed. Where cutting would save no token
@@ -113,15 +117,15 @@ def at_every_threshold(compression: Compression, count: Callable[[str], int]) ->
     parts = parts_of(compression)
     levels = parts.levels([sentence.score for sentence in compression.sentences])
     chain = _Chain(parts)
-    counts = _Counts(chain, count)
-    before, effort = compression.savings.before, _FREE_CHARACTERS + _MOST_EFFORT * len(compression.original)
+    counts = None if effort is not None and effort.left <= 0 else _Counts(chain, count, effort)
+    before = compression.savings.before
     steps: list[Step] = []
     gone: list[int] = []
     for level, units in _by_level(levels):
         left = chain.remove(gone)
-        if counts.read <= effort:
+        if counts is not None and not counts.too_many:
             counts.update(gone, left)
-        if counts.read <= effort:
+        if counts is not None and not counts.too_many:
             steps.append(Step(level, min(counts.total, before) if steps else before))
         gone = units
     pure = [index for index, unit in enumerate(parts.units) if unit.pure]
@@ -187,8 +191,10 @@ class _Counts:
         read: Characters counted so far.
     """
 
-    def __init__(self, chain: _Chain, count: Callable[[str], int]) -> None:
-        self._chain, self._count = chain, count
+    def __init__(self, chain: _Chain, count: Callable[[str], int], effort: Effort | None) -> None:
+        self._chain, self._effort = chain, effort
+        self._count = count if effort is None else effort.counting(count)
+        self._most = _FREE_CHARACTERS + _MOST_EFFORT * len(chain.parts.original)
         self.read = 0
         # first and last seam of each unit; at the ends of the text, its own ends; none for one that has none
         self._seams: list[tuple[int, int] | None] = [*map(self._seams_of, range(chain.end))]
@@ -197,6 +203,11 @@ class _Counts:
         self._gaps: dict[int, int] = {}
         self.total = sum(self._inside)
         self._recount(index for index in (-1, *range(chain.end)) if self._seams[index] is not None)
+
+    @property
+    def too_many(self) -> bool:
+        """Whether no more may be counted."""
+        return self.read > self._most or (self._effort is not None and self._effort.left <= 0)
 
     def update(self, removed: Iterable[int], left: Iterable[int]) -> None:
         """Count anew what changed when units were taken out.

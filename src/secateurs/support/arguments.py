@@ -53,6 +53,25 @@ def check_elision(elision: str | None) -> str | None:
     raise ValueError(f"elision must be a printable mark such as '[…]', got {in_short(elision)}: None for none.")
 
 
+def check_key(key: str | None) -> str | None:
+    """Return an API key without the blanks around it, which no header carries: a file it is read from ends in a line.
+
+    Raises:
+        ValueError: It is blank, or has a character that cannot be sent.
+        TypeError: It is no string.
+    """
+    if key is None:
+        return None
+    if not isinstance(key, str):
+        raise TypeError(f"api_key must be a text, got {type(key).__name__}")
+    key = key.strip()
+    if not key:
+        raise ValueError("api_key must be a text that is not blank: leave it out for none.")
+    if not key.isprintable():  # a line break in it would begin another header
+        raise ValueError("api_key must be of printable characters: it is sent in a header.")
+    return key
+
+
 def check_seconds(value: object, name: str) -> None:
     """Refuse anything but a positive number of seconds."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):

@@ -1,14 +1,37 @@
-"""Values of a config that make no sense, alone or together; told before anything is loaded."""
+"""A config read from its file; values that make no sense, alone or together, are told before anything is loaded."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+import tomllib
+from pathlib import Path
 
-from secateurs.train.tables import ConfigError
+from secateurs.train.config import TrainConfig
+from secateurs.train.tables import ConfigError, build
 
-if TYPE_CHECKING:
-    from secateurs.train.config import TrainConfig
+
+def read_config(path: Path) -> TrainConfig:
+    """Read and check a config.
+
+    Args:
+        path: A TOML file.
+
+    Returns:
+        The settings, complete.
+
+    Raises:
+        ConfigError: The file cannot be read, a key is unknown or missing, a value has the wrong type or is out of
+            range.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read the config {path}: {error.strerror}. Pass a TOML file.") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}.") from None
+    config = build(TrainConfig, raw, str(path), "")
+    check(config, str(path))
+    return config
 
 
 class _Needs:

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from secateurs.train.checks import check
-from secateurs.train.config import ConfigError, TrainConfig, read_config
+from secateurs.train.checks import check, read_config
+from secateurs.train.config import ConfigError, TrainConfig
 
 _TERMINATED = 143  # what a shell says of a process that SIGTERM ended
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
 
-from secateurs.train.checks import check
-from secateurs.train.tables import ConfigError, build
+from secateurs.train.tables import ConfigError
 
-__all__ = ["ConfigError", "TrainConfig", "check", "read_config"]
+__all__ = ["ConfigError", "TrainConfig"]
 
 
 @dataclass(frozen=True)
@@ -295,27 +292,3 @@ class TrainConfig:
     run: RunConfig = field(default_factory=RunConfig)
     dev: DevConfig = field(default_factory=DevConfig)
     card: CardConfig = field(default_factory=CardConfig)
-
-
-def read_config(path: Path) -> TrainConfig:
-    """Read and check a config.
-
-    Args:
-        path: A TOML file.
-
-    Returns:
-        The settings, complete.
-
-    Raises:
-        ConfigError: The file cannot be read, a key is unknown or missing, a value has the wrong type or is out of
-            range.
-    """
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read the config {path}: {error.strerror}. Pass a TOML file.") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ConfigError(f"{path} is not TOML: {error}.") from None
-    config = build(TrainConfig, raw, str(path), "")
-    check(config, str(path))
-    return config

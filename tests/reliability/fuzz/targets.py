@@ -28,7 +28,8 @@ from secateurs.checkpoints import load
 from secateurs.checkpoints.catalogue import explain
 from secateurs.errors import CheckpointError
 from secateurs.serve import ServiceSettings, create_app
-from secateurs.train.config import ConfigError, read_config
+from secateurs.train.checks import read_config
+from secateurs.train.config import ConfigError
 
 QUERY = "Who built the mill?"
 DOCUMENT = "The mill was built in 1842 by Ann Lee. It burned down twice, and nobody knows why.\n\n水车 </s> <pad>."

@@ -39,7 +39,8 @@ class _Item:
         line: Where it begins.
         end: The line after it.
         own: The units of its own text; empty until that is known.
-        also: What its own text needs besides: the first item of its list, where that alone can begin it.
+        also: What its own text needs besides: what keeps its list out of the one before it, and the list's first item
+            where that alone can begin it.
     """
 
     line: int
@@ -55,12 +56,25 @@ class _List:
     Attributes:
         ordered: Whether it is numbered.
         tight: Whether a paragraph stands right above it. Only 1 ends a paragraph, so the other items need the first.
+        mark: What its markers are made of, which tells it from the next list.
+        between: What keeps it out of the list before it: the last unit between the two.
         first: Its first item.
     """
 
     ordered: bool
     tight: bool
+    mark: str
+    between: Frame = ()
     first: _Item | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Past:
+    """A list that has ended: what its markers were, what stood above it, and how many units there were then."""
+
+    mark: str
+    frame: Frame
+    units: int
 
 
 @dataclass(slots=True)
@@ -89,6 +103,7 @@ class Walker:
     _lists: list[_List] = field(default_factory=list)
     _items: list[_Item] = field(default_factory=list)
     _quotes: list[_Quote] = field(default_factory=list)
+    _past: list[_Past | None] = field(default_factory=lambda: [None])  # the last list of each container that is open
 
     def run(self, tokens: Sequence[Token], base: int = 0) -> None:
         """Add the units of some blocks.
@@ -103,7 +118,7 @@ class Walker:
                 skip = -1 if token.level == skip and token.nesting < 0 else skip
             elif token.type in _OPENED:
                 lo, hi = _span(token, base)
-                self._open(token.type, lo, hi)
+                self._open(token, lo, hi)
             elif token.type in _CLOSED:
                 self._close(token.type)
             else:
@@ -113,34 +128,50 @@ class Walker:
                 self.above = hi if token.type == "paragraph_open" else -1
                 skip = token.level if token.nesting else -1
 
-    def _open(self, kind: str, lo: int, hi: int) -> None:
-        if kind == "list_item_open":
+    def _open(self, token: Token, lo: int, hi: int) -> None:
+        if token.type == "list_item_open":
             item = _Item(lo, hi)
             group = self._lists[-1]
+            item.also = group.between
             if group.first is None:
                 group.first = item
             elif group.ordered and group.tight:
-                item.also = group.first.own
+                item.also = (*item.also, *group.first.own)
             self._items.append(item)
-            self.page.outline.open()
-        elif kind == "blockquote_open":
+            self._enter()
+        elif token.type == "blockquote_open":
             self._catch_up(lo)
             self._quotes.append(_Quote(hi, len(self.page.build)))
-            self.page.outline.open()
+            self._enter()
         else:
-            self._lists.append(_List(kind == "ordered_list_open", lo == self.above))
+            ordered = token.type == "ordered_list_open"
+            self._lists.append(_List(ordered, lo == self.above, token.markup, self._between(token.markup)))
+
+    def _enter(self) -> None:
+        self.page.outline.open()
+        self._past.append(None)
+
+    def _leave(self) -> None:
+        self.page.outline.close()
+        self._past.pop()
+
+    def _between(self, mark: str) -> Frame:
+        """Return what a list needs that begins here, so that it does not go on with the one before it."""
+        past, units = self._past[-1], len(self.page.build)
+        flows = past is not None and past.mark == mark and past.frame == self.page.outline.frame
+        return (units - 1,) if flows and past is not None and past.units < units else ()
 
     def _close(self, kind: str) -> None:
         if kind == "list_item_close":
             self._catch_up(self._items[-1].end)
             self._items.pop()
-            self.page.outline.close()
+            self._leave()
         elif kind == "blockquote_close":
             self._catch_up(self._quotes[-1].end)
             self._quotes.pop()
-            self.page.outline.close()
+            self._leave()
         else:
-            self._lists.pop()
+            self._past[-1] = _Past(self._lists.pop().mark, self.page.outline.frame, len(self.page.build))
 
     def _frame(self) -> Frame:
         """Return what a unit needs that comes next: what stands above it, and the items that it is nested in."""
