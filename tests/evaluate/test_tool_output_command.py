@@ -36,7 +36,7 @@ def test_the_command_measures_and_writes(data: Path, tiny_folder: Path, tmp_path
     report = json.loads(text)
     assert list(report["data"]) == ["made"]
     [part] = report["parts"]
-    assert (part["benchmark"], part["max_tokens"], part["signals"]) == ("TOFB", 30, False)
+    assert (part["benchmark"], part["max_tokens"], part["signals"]) == ("TOFB", 30, True)
     ours, *others = part["ways"]
     assert ours["name"] == tiny_folder.name
     assert [one["name"] for one in others] == ["BM25 lines", "head", "tail", "grep", "random lines"]
@@ -56,7 +56,7 @@ def test_two_benchmarks_are_measured_by_one_command(data: Path, tiny_folder: Pat
     assert run("evaluate", "tool-output", data, logs, "--model", tiny_folder, "--output", out) == 0
     parts = json.loads((out / "tool-output.json").read_text(encoding="utf-8"))["parts"]
     found = [(part["benchmark"], part["max_tokens"], part["signals"]) for part in parts]
-    assert found == [("TOFB", 128, False), ("LogDx", 3500, True), ("LogDx", 6000, True)]
+    assert found == [("TOFB", 128, True), ("LogDx", 3500, True), ("LogDx", 6000, True)]
     assert all(one["ways"][0]["cases"]["job"]["lost"] == [] for one in parts[1:])
     assert "LogDx: facts that survive in 3,500 LLM tokens" in capsys.readouterr().out
 

@@ -51,14 +51,12 @@ class Benchmark:
         fields: By which its records are told.
         read: Makes a case of a record; the second argument says where the record stands.
         budgets: LLM tokens that are left of an output.
-        signals: Whether what must not be lost is kept beside the answer, as it is for an agent.
     """
 
     name: str
     fields: tuple[str, ...]
     read: Callable[[Mapping[str, Any], str], Case]
     budgets: tuple[int, ...]
-    signals: bool
 
 
 def read_cases(paths: Sequence[Path]) -> list[Case]:
@@ -166,10 +164,8 @@ def _signal(signal: Mapping[str, Any], evidence: Sequence[str]) -> tuple[str, tu
 
 
 BENCHMARKS = (
-    Benchmark(
-        "TOFB", ("id", "content_type", "question", "gold", "tool_output"), _tofb, budgets=(128,), signals=False
-    ),
-    Benchmark("LogDx", ("id", "category", "query", "context", "signals"), _logdx, budgets=(3500, 6000), signals=True),
+    Benchmark("TOFB", ("id", "content_type", "question", "gold", "tool_output"), _tofb, budgets=(128,)),
+    Benchmark("LogDx", ("id", "category", "query", "context", "signals"), _logdx, budgets=(3500, 6000)),
 )
 
 

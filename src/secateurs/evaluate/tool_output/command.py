@@ -43,8 +43,8 @@ def tool_output(
 
     A record is one of the Tool-Output Faithfulness Benchmark (id, content_type, question, gold, all_of, must_not and
     tool_output) or of LogDx-CI (id, category, query, context and signals, of which the critical ones have to
-    survive). Each output is cut to --max-tokens for its question, those of LogDx with what must not be lost beside
-    it, as for an agent; and by its head, its tail, the lines with words of failure, the BM25 lines and random lines
+    survive). Each output is cut to --max-tokens for its question, with what must not be lost beside what answers it,
+    as for an agent; and by its head, its tail, the lines with words of failure, the BM25 lines and random lines
     at as many tokens.
     """
     for most in max_tokens or ():
@@ -83,8 +83,8 @@ def _measure(
             for most in (budgets or one.budgets) if some else ():
                 task = progress.add_task(f"{one.name}, {most} tokens", total=len(some))
                 advance = partial(progress.advance, task)
-                runs = measure(some, name, compressor, most=most, seed=seed, signals=one.signals, tick=advance)
-                parts.append(Part(one.name, most, one.signals, some, runs))
+                runs = measure(some, name, compressor, most=most, seed=seed, signals=True, tick=advance)
+                parts.append(Part(one.name, most, True, some, runs))
     return parts
 
 
