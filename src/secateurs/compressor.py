@@ -64,6 +64,7 @@ class Compressor:
             later as the attribute of the same name.
         elision: What stands where something was cut, such as `"[…]"`; None for nothing. It counts as what it costs.
         recipe: How to load the checkpoint again where a pickle is read; None to load it from its folder.
+        none_as_blank: Whether None among documents is a blank one; otherwise it is a TypeError.
 
     Example:
         >>> from secateurs import Threshold
@@ -83,6 +84,7 @@ class Compressor:
         cache: ScoreCache | None = None,
         elision: str | None = None,
         recipe: Recipe | None = None,
+        none_as_blank: bool = False,
     ) -> None:
         self._cutter = get_cutter(segmenter)
         self._count = TokenCounter(encoding)
@@ -90,6 +92,7 @@ class Compressor:
         self.encoding = encoding
         self.cache = cache
         self.elision = check_elision(elision)
+        self.none_as_blank = none_as_blank
         self.checkpoint = checkpoint.path
         self._loaded: checkpoints.Checkpoint | None = checkpoint
         self._scorer: Scorer | None = Scorer(checkpoint.model)
@@ -111,6 +114,7 @@ class Compressor:
         policy: Policy | None = None,
         encoding: str = "o200k_base",
         elision: str | None = None,
+        none_as_blank: bool = False,
     ) -> Self:
         """Load a checkpoint.
 
@@ -124,6 +128,7 @@ class Compressor:
             policy: Which sentences stay by default; None for the checkpoint's own threshold.
             encoding: The tiktoken encoding in which savings are counted.
             elision: What stands where something was cut, such as `"[…]"`; None for nothing.
+            none_as_blank: Whether None among documents is a blank one; otherwise it is a TypeError.
 
         Returns:
             A compressor, ready to use.
@@ -142,7 +147,15 @@ class Compressor:
         load = partial(checkpoints.load, path, family=family, device=where, dtype=precision)
         checkpoint = compute(load, where)
         recipe = Recipe(model, revision, device, dtype, family)
-        return cls(checkpoint, segmenter=segmenter, policy=policy, encoding=encoding, elision=elision, recipe=recipe)
+        return cls(
+            checkpoint,
+            segmenter=segmenter,
+            policy=policy,
+            encoding=encoding,
+            elision=elision,
+            recipe=recipe,
+            none_as_blank=none_as_blank,
+        )
 
     @property
     def name(self) -> str:
@@ -152,7 +165,7 @@ class Compressor:
     def compress(
         self,
         query: str,
-        documents: Sequence[str],
+        documents: Sequence[str | None],
         *,
         policy: Policy | None = None,
         max_total_tokens: int | None = None,
@@ -181,15 +194,12 @@ class Compressor:
             TimeoutError: The time is up.
             OverloadedError: Other callers' documents are waiting already, too many for these to join them.
         """
-        check_query(query)
-        check_documents(documents)
-        pairs = [(query, document) for document in documents]
-        work = self._work(pairs, policy, max_total_tokens, elision, _check_also(also))
+        work = self._work(self._pairs(query, documents), policy, max_total_tokens, elision, _check_also(also))
         return self._calls.run(work, timeout=timeout)
 
     def compress_pairs(
         self,
-        pairs: Sequence[tuple[str, str]],
+        pairs: Sequence[tuple[str, str | None]],
         *,
         policy: Policy | None = None,
         max_total_tokens: int | None = None,
@@ -214,12 +224,15 @@ class Compressor:
             TimeoutError: The time is up.
             OverloadedError: Other callers' documents are waiting already, too many for these to join them.
         """
-        return self._calls.run(self._work(check_pairs(pairs), policy, max_total_tokens, elision), timeout=timeout)
+        return self._calls.run(
+            self._work(check_pairs(pairs, none_as_blank=self.none_as_blank), policy, max_total_tokens, elision),
+            timeout=timeout,
+        )
 
     async def acompress(
         self,
         query: str,
-        documents: Sequence[str],
+        documents: Sequence[str | None],
         *,
         policy: Policy | None = None,
         max_total_tokens: int | None = None,
@@ -228,15 +241,12 @@ class Compressor:
         also: Mapping[str, float] | None = None,
     ) -> list[Compression]:
         """Do what `compress` does without blocking the event loop."""
-        check_query(query)
-        check_documents(documents)
-        pairs = [(query, document) for document in documents]
-        work = self._work(pairs, policy, max_total_tokens, elision, _check_also(also))
+        work = self._work(self._pairs(query, documents), policy, max_total_tokens, elision, _check_also(also))
         return await self._calls.arun(work, timeout=timeout)
 
     async def acompress_pairs(
         self,
-        pairs: Sequence[tuple[str, str]],
+        pairs: Sequence[tuple[str, str | None]],
         *,
         policy: Policy | None = None,
         max_total_tokens: int | None = None,
@@ -244,7 +254,8 @@ class Compressor:
         elision: str | None = None,
     ) -> list[Compression]:
         """Do what `compress_pairs` does without blocking the event loop."""
-        work = self._work(check_pairs(pairs), policy, max_total_tokens, elision)
+        checked = check_pairs(pairs, none_as_blank=self.none_as_blank)
+        work = self._work(checked, policy, max_total_tokens, elision)
         return await self._calls.arun(work, timeout=timeout)
 
     def counting(self, encoding: str) -> Self:
@@ -258,6 +269,7 @@ class Compressor:
             cache=self.cache,
             elision=self.elision,
             recipe=self._recipe,
+            none_as_blank=self.none_as_blank,
         )
         other._scorer = scorer  # whose passes are shared
         return other
@@ -283,6 +295,7 @@ class Compressor:
             "policy": self.policy,
             "encoding": self.encoding,
             "elision": self.elision,
+            "none_as_blank": self.none_as_blank,
         }
         return _load, (type(self), {**asdict(self._recipe), **settings}, self.cache)
 
@@ -298,6 +311,11 @@ class Compressor:
         checkpoint = self._loaded
         state = "closed" if checkpoint is None else str(checkpoint.model.device)
         return f"Compressor({self.checkpoint.name!r}, {state}, policy={self.policy!r}, encoding={self.encoding!r})"
+
+    def _pairs(self, query: str, documents: Sequence[str | None]) -> list[tuple[str, str]]:
+        """Return each document with the query, checked."""
+        check_query(query)
+        return [(query, document) for document in check_documents(documents, none_as_blank=self.none_as_blank)]
 
     def _work(
         self,

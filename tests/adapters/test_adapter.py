@@ -497,11 +497,14 @@ def test_checkpoint_name(folder: str, name: str) -> None:
         ("owner/pruner", "/cache/hub/models--owner--pruner/snapshots/0a1b2c", "owner/pruner"),
         ("owner/pruner", None, "owner/pruner"),
         ("pruner", "/home/ann/models/pruner", "/home/ann/models/pruner"),
-        ("127.0.0.1:8080", None, "127.0.0.1:8080"),
+        ("127.0.0.1:8080", None, "remote:127.0.0.1:8080"),
+        ("pruner", None, "remote:pruner"),
+        ("../../home/ann", None, "remote:../../home/ann"),
+        ("/etc/pruner", None, "remote:/etc/pruner"),
     ],
 )
 def test_what_loads_the_same_checkpoint(name: str, folder: str | None, model: str | None) -> None:
-    """A compressor is written down as what loads its checkpoint: a hub id, else its folder, else its name."""
+    """A compressor is written down as what loads its checkpoint: a hub id, or its folder on this machine."""
     assert model_of(name, None if folder is None else Path(folder)) == model
     named = FakeCompressor(name=name)
     if folder is not None:

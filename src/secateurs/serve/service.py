@@ -18,8 +18,8 @@ from secateurs.serve.admission import Admission
 from secateurs.serve.effort import Effort
 from secateurs.serve.metrics import Metrics
 from secateurs.serve.refusal import RefusalError
-from secateurs.serve.schemas import MOST_NEIGHBOURS
 from secateurs.serve.settings import ServiceSettings
+from secateurs.serve.values import MOST_NEIGHBOURS
 
 if TYPE_CHECKING:
     from secateurs.compressor import Compressor
