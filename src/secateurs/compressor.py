@@ -6,7 +6,7 @@ The steps of the work are `secateurs.pipeline`'s; see `pipeline/run.py`.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -41,6 +41,7 @@ class Recipe:
     device: str = "auto"
     dtype: str = "auto"
     family: str | None = None
+    mapped: bool = True
 
     @classmethod
     def of(cls, checkpoint: checkpoints.Checkpoint) -> Self:
@@ -115,6 +116,7 @@ class Compressor:
         encoding: str = "o200k_base",
         elision: str | None = None,
         none_as_blank: bool = False,
+        mapped: bool = True,
     ) -> Self:
         """Load a checkpoint.
 
@@ -129,6 +131,9 @@ class Compressor:
             encoding: The tiktoken encoding in which savings are counted.
             elision: What stands where something was cut, such as `"[…]"`; None for nothing.
             none_as_blank: Whether None among documents is a blank one; otherwise it is a TypeError.
+            mapped: Whether weights on a CPU may stay in the checkpoint's own file, in pages that processes share.
+                Then replace that file by renaming another to its name: whoever writes into it changes the scores,
+                and whoever cuts it short ends the process. False copies them, as the services do.
 
         Returns:
             A compressor, ready to use.
@@ -144,9 +149,9 @@ class Compressor:
         where = resolve_device(device)
         precision = resolve_dtype(dtype, where)
         path = checkpoints.locate(model, revision)
-        load = partial(checkpoints.load, path, family=family, device=where, dtype=precision)
+        load = partial(checkpoints.load, path, family=family, device=where, dtype=precision, mapped=mapped)
         checkpoint = compute(load, where)
-        recipe = Recipe(model, revision, device, dtype, family)
+        recipe = Recipe(model, revision, device, dtype, family, mapped)
         return cls(
             checkpoint,
             segmenter=segmenter,
@@ -171,8 +176,9 @@ class Compressor:
         max_total_tokens: int | None = None,
         timeout: float | None = None,
         elision: str | None = None,
+        also: Mapping[str, float] | None = None,
     ) -> list[Compression]:
-        """Compress documents for one query.
+        """Compress documents for one query, or for several at once.
 
         Args:
             query: What the documents were retrieved for; not blank.
@@ -181,6 +187,8 @@ class Compressor:
             max_total_tokens: LLM tokens to spend over all documents together, best sentences first.
             timeout: Seconds after which to give up; None to wait as long as it takes.
             elision: What stands where something was cut; None for this compressor's own.
+            also: Further queries, each with what its scores are multiplied by, from 0 to 1. All are scored in the
+                same pass; a sentence's score is the best of them.
 
         Returns:
             One result a document, in order. A document that fails comes back whole, with `status="error"`.
@@ -191,7 +199,7 @@ class Compressor:
             TimeoutError: The time is up.
             OverloadedError: Other callers' documents are waiting already, too many for these to join them.
         """
-        work = self._work(self._pairs(query, documents), policy, max_total_tokens, elision)
+        work = self._work(self._pairs(query, documents), policy, max_total_tokens, elision, _check_also(also))
         return self._calls.run(work, timeout=timeout)
 
     def compress_pairs(
@@ -235,9 +243,10 @@ class Compressor:
         max_total_tokens: int | None = None,
         timeout: float | None = None,
         elision: str | None = None,
+        also: Mapping[str, float] | None = None,
     ) -> list[Compression]:
         """Do what `compress` does without blocking the event loop."""
-        work = self._work(self._pairs(query, documents), policy, max_total_tokens, elision)
+        work = self._work(self._pairs(query, documents), policy, max_total_tokens, elision, _check_also(also))
         return await self._calls.arun(work, timeout=timeout)
 
     async def acompress_pairs(
@@ -319,13 +328,14 @@ class Compressor:
         policy: Policy | None,
         max_total_tokens: int | None,
         elision: str | None,
+        also: Mapping[str, float] | None = None,
     ) -> Callable[[threading.Event], list[Compression]]:
         """Return what a call has to do, its arguments checked."""
         policy = self.policy if policy is None else check_policy(policy)
         if max_total_tokens is not None:
             check_count(max_total_tokens, "max_total_tokens", least=0)
         mark = self.elision if elision is None else check_elision(elision)
-        return lambda cancelled: self._pipeline(mark).run(pairs, policy, max_total_tokens, cancelled)
+        return lambda cancelled: self._pipeline(mark).run(pairs, policy, max_total_tokens, cancelled, also=also)
 
     def _pipeline(self, elision: str | None) -> Pipeline:
         checkpoint, _ = self._open()
@@ -355,6 +365,17 @@ class Compressor:
         if checkpoint is None or scorer is None:
             raise RuntimeError(_CLOSED)
         return checkpoint, scorer
+
+
+def _check_also(also: Mapping[str, float] | None) -> dict[str, float]:
+    """Return further queries and their weights, or say what is wrong with them."""
+    if also is not None and not isinstance(also, Mapping):
+        raise TypeError(f"also must map queries to what their scores are multiplied by, got {also!r}")
+    for query, weight in (also or {}).items():
+        check_query(query)
+        if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight <= 1:
+            raise ValueError(f"a weight in also must be in [0, 1], got {weight!r} for {query!r}")
+    return dict(also or {})
 
 
 def _load(kind: type[Compressor], settings: dict[str, Any], cache: ScoreCache | None = None) -> Compressor:

@@ -16,12 +16,13 @@ from functools import partial
 from typing import Any
 from weakref import WeakValueDictionary
 
+from secateurs.adapters.asking import Asking
 from secateurs.adapters.choice import the_threshold
 from secateurs.adapters.failure import FailureLog, as_failure, of_configuration
 from secateurs.adapters.order import Returned, in_order, lacks_ranking, spared
 from secateurs.adapters.protocol import CompressorLike
 from secateurs.adapters.report import Report, without_text
-from secateurs.adapters.settings import Settings
+from secateurs.adapters.settings import Settings, takes
 from secateurs.adapters.spans import Facts, Told, span
 from secateurs.errors import Error, describe
 from secateurs.result.compression import Compression
@@ -131,7 +132,15 @@ class Runner:
     def _ready(self, settings: Settings) -> CompressorLike | None:
         return self._held.get(_key(settings)) if settings.compressor is None else settings.compressor
 
-    def run(self, settings: Settings, query: str, texts: Sequence[str | None], ids: Sequence[str | None]) -> Outcome:
+    def run(
+        self,
+        settings: Settings,
+        query: str,
+        texts: Sequence[str | None],
+        ids: Sequence[str | None],
+        *,
+        asking: Asking | None = None,
+    ) -> Outcome:
         """Compress texts and report; never raises what a document or the model can cause.
 
         What is wrong with the configuration, such as a checkpoint that cannot be loaded, is the outcome's failure
@@ -143,6 +152,7 @@ class Runner:
             texts: One text a document; None for a document that has none: it goes back as it is, unless `top_n`
                 leaves it out, and has no compression in the report.
             ids: Their ids.
+            asking: What is asked beside the query, which is its first; None for nothing.
 
         Returns:
             The outcome. Call its `check()` once it has been passed on.
@@ -152,7 +162,9 @@ class Runner:
             if outcome is None:
                 try:
                     compressor = self.load(settings)
-                    results = compressor.compress(query, _given(texts), **_options(settings, compressor))
+                    asked, options = _asked(compressor, query, asking)
+                    options |= _options(settings, compressor)
+                    results = compressor.compress(asked, _given(texts), **options)
                     outcome = _finish(settings, query, ids, _aligned(texts, results), compressor)
                 except BaseException as error:
                     outcome = self._failed(settings, query, texts, as_failure(error))
@@ -161,7 +173,13 @@ class Runner:
         return outcome
 
     async def arun(
-        self, settings: Settings, query: str, texts: Sequence[str | None], ids: Sequence[str | None]
+        self,
+        settings: Settings,
+        query: str,
+        texts: Sequence[str | None],
+        ids: Sequence[str | None],
+        *,
+        asking: Asking | None = None,
     ) -> Outcome:
         """Do what `run` does without blocking the event loop, not even while the weights load."""
         with span() as call:
@@ -171,7 +189,9 @@ class Runner:
                     compressor = self._ready(settings)
                     if compressor is None:
                         compressor = await asyncio.to_thread(self.load, settings)
-                    results = await compressor.acompress(query, _given(texts), **_options(settings, compressor))
+                    asked, options = _asked(compressor, query, asking)
+                    options |= _options(settings, compressor)
+                    results = await compressor.acompress(asked, _given(texts), **options)
                     finish = partial(_finish, settings, query, ids, _aligned(texts, results), compressor)
                     outcome = await asyncio.to_thread(finish) if settings.settles else finish()
                 except BaseException as error:
@@ -239,6 +259,15 @@ def _key(settings: Settings) -> _Key:
 def _options(settings: Settings, compressor: CompressorLike) -> dict[str, Any]:
     """Return the keyword arguments of `compress`."""
     return {"policy": settings.choice(compressor.policy), **settings.call_options()}
+
+
+def _asked(compressor: CompressorLike, query: str, asking: Asking | None) -> tuple[str, dict[str, Any]]:
+    """Return the query for `compress`, and its argument for further ones; of a compressor that takes one, that."""
+    if asking is None or not asking.also:
+        return query, {}
+    if takes(compressor, "also"):
+        return query, {"also": asking.also}
+    return asking.alone or query, {}
 
 
 def _given(texts: Sequence[str | None]) -> list[str]:

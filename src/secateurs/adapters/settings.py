@@ -21,6 +21,7 @@ from secateurs.result.compression import Compression
 from secateurs.result.savings import TokenCounter
 from secateurs.support.arguments import check_count, check_elision, check_seconds, check_threshold
 from secateurs.support.names import BUNDLED, checkpoint_name, model_of
+from secateurs.support.paths import is_folder
 
 
 @dataclass(kw_only=True)
@@ -94,7 +95,7 @@ class Settings(DocumentFields):
                 "out, or make the compressor with it."
             )
         for name, value in self.call_options().items():
-            if not _takes(compressor, name):
+            if not takes(compressor, name):
                 raise ValueError(
                     f"{name}={value} needs a compressor whose compress() takes {name}, which that of "
                     f"{type(compressor).__name__} does not. Leave it out, or let compress() take it."
@@ -172,10 +173,11 @@ class Settings(DocumentFields):
         if self.model is None:
             return BUNDLED
         folder = Path(self.model)
-        return checkpoint_name(folder) if folder.is_absolute() or folder.is_dir() else self.model
+        return checkpoint_name(folder) if folder.is_absolute() or is_folder(folder) else self.model
 
 
-def _takes(compressor: CompressorLike, name: str) -> bool:
+def takes(compressor: CompressorLike, name: str) -> bool:
+    """Return whether a compressor's `compress` takes an argument of this name."""
     try:
         parameters = inspect.signature(compressor.compress).parameters
     except (TypeError, ValueError):  # a callable that does not tell: the call itself will

@@ -17,6 +17,7 @@ from rich.console import Console
 from secateurs.errors import MissingExtraError
 from secateurs.support.arguments import check_count
 from secateurs.support.files import write_text
+from secateurs.support.paths import is_folder
 
 if TYPE_CHECKING:
     from secateurs.bench.measure import Settings
@@ -94,7 +95,7 @@ def _measure(model: str | None, device: str, settings: Settings) -> Report:
     where = resolve_device(device)
     path = checkpoints.locate(model, None)
     checkpoint = checkpoints.load(path, family=None, device=where, dtype=resolve_dtype("auto", where))
-    name = path.resolve().name if model is not None and Path(model).is_dir() else model or checkpoints.BUNDLED
+    name = path.resolve().name if model is not None and is_folder(Path(model)) else model or checkpoints.BUNDLED
     console = Console(stderr=True)
     with console.status("loading ...") if console.is_terminal else nullcontext() as status:
 
@@ -134,9 +135,9 @@ def _check_output(output: Path | None, plot: Path | None) -> None:
     for option, path in (("--output", output), ("--plot", plot)):
         if path is None:
             continue
-        if path.is_dir():
+        if is_folder(path):
             raise ValueError(f"{option} {path} is a directory: name a file")
-        if not path.parent.is_dir():
+        if not is_folder(path.parent):
             raise ValueError(f"{option} {path}: there is no folder {path.parent}")
     if plot is not None and plot.suffix.lower() not in _PICTURES:
         raise ValueError(f"--plot {plot}: expected a name that ends in {', '.join(_PICTURES)}")

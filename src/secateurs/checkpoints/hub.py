@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from fnmatch import fnmatch
 from importlib.resources import files
 from pathlib import Path
 
 from secateurs.errors import CheckpointError
+from secateurs.support.paths import is_folder
 
 BUNDLED = "secateurs-xsmall"
 # Data only: code and pickles that lie beside them are not even downloaded.
@@ -18,6 +20,10 @@ _FILES = [
     "*.safetensors",
     "*.safetensors.index.json",
 ]
+
+
+_MOST_BYTES = 16 * 2**30  # six times the largest that is published
+_MOST_FILES = 100
 
 
 def locate(model: str | Path | None = None, revision: str | None = None) -> Path:
@@ -37,7 +43,7 @@ def locate(model: str | Path | None = None, revision: str | None = None) -> Path
         return bundled_folder()
     if not isinstance(model, (str, Path)):
         raise TypeError(f"model must be a folder, a hub id or None, got {model!r}")
-    if str(model) and _is_folder(Path(model)):  # an empty string would be the working directory
+    if str(model) and is_folder(Path(model)):  # an empty string would be the working directory
         return Path(model)
     if isinstance(model, Path) or not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", model):
         raise CheckpointError(
@@ -51,16 +57,41 @@ def bundled_folder() -> Path:
     return Path(str(files("secateurs"))) / "models" / "xsmall"
 
 
-def _is_folder(path: Path) -> bool:
+def _check_size(model: str, revision: str | None) -> None:
+    """Refuse what is larger than any checkpoint before it fills the disk.
+
+    Raises:
+        CheckpointError: It is.
+    """
+    from huggingface_hub import HfApi
+
     try:
-        return path.is_dir()
-    except OSError:  # a name too long for one, or in a folder that cannot be read
-        return False
+        files = HfApi().model_info(model, revision=revision, files_metadata=True).siblings or []
+    except Exception:  # offline, or not there: the download says it better
+        return
+    sizes = [file.size or 0 for file in files if any(fnmatch(file.rfilename, pattern) for pattern in _FILES)]
+    if sum(sizes) > _MOST_BYTES or len(sizes) > _MOST_FILES:
+        raise CheckpointError(
+            f"checkpoint {model!r} is {len(sizes)} files of {sum(sizes):,} bytes together, expected at most "
+            f"{_MOST_FILES} of {_MOST_BYTES:,}. If you trust it, download it with `hf download` and pass its folder."
+        )
+
+
+def commit_of(folder: Path) -> str | None:
+    """Return the commit a folder of the hub's cache holds; None for any other folder.
+
+    Example:
+        >>> commit_of(Path("hub/models--owner--pruner/snapshots") / ("0" * 40)) == "0" * 40
+        True
+    """
+    cached = folder.parent.name == "snapshots" and folder.parent.parent.name.startswith("models--")
+    return folder.name if cached and re.fullmatch(r"[0-9a-f]{40}", folder.name) else None
 
 
 def _download(model: str, revision: str | None) -> Path:
     from huggingface_hub import errors, snapshot_download
 
+    _check_size(model, revision)
     name = model if revision is None else f"{model} at revision {revision}"
     try:
         return Path(snapshot_download(model, revision=revision, allow_patterns=_FILES))

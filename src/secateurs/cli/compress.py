@@ -22,6 +22,7 @@ from secateurs.result.compression import Compression
 from secateurs.result.savings import Savings
 from secateurs.support.encodings import NotTextError, decode
 from secateurs.support.files import write_text
+from secateurs.support.paths import is_folder
 
 
 class Format(StrEnum):
@@ -140,9 +141,9 @@ def _read(source: str) -> str:
 def _check_output(output: Path | None) -> None:
     if output is None:
         return
-    if output.is_dir():
+    if is_folder(output):
         raise BadInputError(f"--output {output} is a directory: name a file")
-    if not output.parent.is_dir():
+    if not is_folder(output.parent):
         raise BadInputError(f"--output {output}: there is no folder {output.parent}")
 
 

@@ -81,7 +81,7 @@ def mcp(  # noqa: PLR0913 - a command's options are its interface
     listening = None if transport is Transport.stdio else _listen(host, port)
     from secateurs.compressor import Compressor  # what is wrong is told before torch is loaded
 
-    compressor = Compressor.from_pretrained(model, device=device, encoding=encoding, elision=elision)
+    compressor = Compressor.from_pretrained(model, device=device, encoding=encoding, elision=elision, mapped=False)
     server = make_server(
         compressor, policy=choose_for_tools(asked, compressor.policy), roots=root or (), max_bytes=max_bytes
     )

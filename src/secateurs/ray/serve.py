@@ -131,7 +131,7 @@ def application(
         from secateurs.serve import create_app
 
         compressor = Compressor.from_pretrained(
-            model, device=device, policy=chosen, encoding=encoding, elision=elision
+            model, device=device, policy=chosen, encoding=encoding, elision=elision, mapped=False
         )
         return create_app(compressor, settings)
 

@@ -69,7 +69,7 @@ def serve(  # noqa: PLR0913 - a command's options are its interface
         from secateurs.compressor import Compressor
 
         with Compressor.from_pretrained(
-            model, device=device, policy=policy, encoding=encoding, elision=wanted.elision
+            model, device=device, policy=policy, encoding=encoding, elision=wanted.elision, mapped=False
         ) as compressor:
             warn_if_open(bound.getsockname()[0], api_key)
             app = create_app(compressor, settings)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from secateurs.support.paths import exists, is_file
 from secateurs.train.checks import check, read_config
 from secateurs.train.config import ConfigError, TrainConfig
 
@@ -63,7 +64,7 @@ def train(
 def _find(config: Path) -> Path:
     """Return the config's file: a path, or the name of a recipe that ships with the package."""
     recipe = Path(__file__).parent / "recipes" / f"{config}.toml"
-    return recipe if not config.exists() and recipe.is_file() else config
+    return recipe if not exists(config) and is_file(recipe) else config
 
 
 def _forget(folder: Path) -> None:
