@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from io import StringIO
 from pathlib import Path
@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 
 from secateurs.adapters.options import BUDGET, CHOICE, ORDER, Revision, Wanted, options
-from secateurs.adapters.order import in_order, lacks_ranking
+from secateurs.adapters.order import in_order, lacks_ranking, spared
 from secateurs.cli.problems import BadInputError, complain
 from secateurs.result.compression import Compression
 from secateurs.result.savings import Savings
@@ -106,18 +106,18 @@ def _shown(query: str, model: str, items: Sequence[tuple[str, Compression]], wan
     results = [result for _, result in items]
     if wanted.rerank and lacks_ranking(results):
         complain(f"--rerank moved and cut nothing: {model} has no ranking head")
-    order = [one.index for one in in_order(results, rerank=wanted.rerank, top_n=wanted.top_n)]
+    back = in_order(results, rerank=wanted.rerank, top_n=wanted.top_n)
+    order = [one.index for one in back]
     rest = [index for index in range(len(items)) if index not in set(order)]
     dropped = [index for index in rest if results[index].status == "dropped"]
     out = set(rest) - set(dropped)
-    each = (replace(one.savings, after=0) if index in out else one.savings for index, one in enumerate(results))
     places = [*order, *dropped] if wanted.rerank else range(len(items))
     return Shown(
         query=query,
         model=model,
         items=[items[index] for index in places],
         left_out=[items[index][0] for index in sorted(out)],
-        total=sum(each, Savings(0, 0, results[0].savings.encoding)),
+        total=spared(results, back, results[0].savings.encoding),
     )
 
 
