@@ -24,7 +24,7 @@ from secateurs.result.savings import TokenCounter
 from secateurs.segment import Segmenter, get_cutter
 from secateurs.support.arguments import check_count, check_documents, check_elision, check_pairs, check_query
 from secateurs.support.calls import Calls
-from secateurs.support.names import checkpoint_name
+from secateurs.support.names import checkpoint_name, commit_of
 
 _CLOSED = "this Compressor is closed: its weights are freed. Load it again with from_pretrained."
 
@@ -122,7 +122,7 @@ class Compressor:
 
         Args:
             model: Hub id or folder; None for the bundled English and Chinese model, which needs no network.
-            revision: Branch, tag or commit on the hub.
+            revision: Branch, tag or commit on the hub; a commit pins what is loaded.
             device: `"auto"`, `"cpu"`, `"mps"`, `"cuda"` or `"cuda:N"`.
             dtype: `"auto"` (float32 on CPU and MPS, 16 bit on CUDA), `"float32"`, `"bfloat16"` or `"float16"`.
             family: The checkpoint's layout, needed only where its config.json cannot tell.
@@ -151,7 +151,9 @@ class Compressor:
         path = checkpoints.locate(model, revision)
         load = partial(checkpoints.load, path, family=family, device=where, dtype=precision, mapped=mapped)
         checkpoint = compute(load, where)
-        recipe = Recipe(model, revision, device, dtype, family, mapped)
+        # a branch may have moved on where, or when, a pickle is read
+        pinned = revision if model is None or Path(model) == path else commit_of(path) or revision
+        recipe = Recipe(model, pinned, device, dtype, family, mapped)
         return cls(
             checkpoint,
             segmenter=segmenter,

@@ -62,7 +62,7 @@ class Outcome:
         return {**without_text(compression), "model": self.model, "threshold": self.threshold}
 
 
-_Key = tuple[int, str | None, str, str]
+_Key = tuple[int, str | None, str | None, str, str]
 _SHARED: WeakValueDictionary[_Key, CompressorLike] = WeakValueDictionary()
 _LOADING = ForkLock()
 
@@ -70,10 +70,10 @@ _LOADING = ForkLock()
 class Runner:
     """Runs the compressor behind one adapter, made on first use.
 
-    Adapters with the same model, device and encoding share one compressor, so its weights are loaded once; they are
-    freed with the last adapter. A copied or unpickled runner is empty and finds or loads its compressor again, and
-    so does one in a forked process. What it holds says nothing about an adapter's settings, so all runners are equal:
-    a copy equals its original.
+    Adapters with the same model, revision, device and encoding share one compressor, so its weights are loaded once;
+    they are freed with the last adapter. A copied or unpickled runner is empty and finds or loads its compressor
+    again, and so does one in a forked process. What it holds says nothing about an adapter's settings, so all runners
+    are equal: a copy equals its original.
 
     Attributes:
         failures: Logs what goes wrong in this adapter.
@@ -105,7 +105,10 @@ class Runner:
                 from secateurs.compressor import Compressor
 
                 compressor = Compressor.from_pretrained(
-                    settings.model, device=settings.device, encoding=settings.encoding
+                    settings.model,
+                    revision=settings.revision,
+                    device=settings.device,
+                    encoding=settings.encoding,
                 )
                 _SHARED[key] = compressor
             self._held[key] = compressor
@@ -253,7 +256,8 @@ def _raises(settings: Settings, error: BaseException) -> bool:
 
 
 def _key(settings: Settings) -> _Key:
-    return os.getpid(), settings.model, settings.device, settings.encoding  # a fork leaves compressors behind
+    # a fork leaves compressors behind
+    return os.getpid(), settings.model, settings.revision, settings.device, settings.encoding
 
 
 def _options(settings: Settings, compressor: CompressorLike) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from secateurs.adapters.options import Revision
 from secateurs.errors import MissingExtraError
 from secateurs.support.arguments import check_count
 from secateurs.support.files import write_text
@@ -36,6 +37,7 @@ class Format(StrEnum):
 
 def bench(  # noqa: PLR0913 - a command's options are its interface
     model: Annotated[str | None, typer.Option(help="Hub id or folder of a checkpoint. [default: bundled]")] = None,
+    revision: Revision = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     *,
     data: Annotated[
@@ -79,7 +81,7 @@ def bench(  # noqa: PLR0913 - a command's options are its interface
 
     find_files(data or [])
     settings = Settings(names, repeats, scale, growth_seconds, peers, tuple(data or ()))
-    report = _measure(model, device, settings)
+    report = _measure(model, revision, device, settings)
     if plot is not None:
         from secateurs.bench.plot import draw
 
@@ -87,13 +89,13 @@ def bench(  # noqa: PLR0913 - a command's options are its interface
     _show(report, format, output)
 
 
-def _measure(model: str | None, device: str, settings: Settings) -> Report:
+def _measure(model: str | None, revision: str | None, device: str, settings: Settings) -> Report:
     from secateurs import checkpoints
     from secateurs.bench.measure import measure
     from secateurs.model.device import resolve_device, resolve_dtype
 
     where = resolve_device(device)
-    path = checkpoints.locate(model, None)
+    path = checkpoints.locate(model, revision)
     checkpoint = checkpoints.load(path, family=None, device=where, dtype=resolve_dtype("auto", where))
     name = path.resolve().name if model is not None and is_folder(Path(model)) else model or checkpoints.BUNDLED
     console = Console(stderr=True)

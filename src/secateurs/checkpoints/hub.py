@@ -37,13 +37,16 @@ def locate(model: str | Path | None = None, revision: str | None = None) -> Path
         A folder on this machine.
 
     Raises:
-        CheckpointError: There is no such folder and no such model on the hub, or the hub cannot be reached.
+        CheckpointError: There is no such folder and no such model on the hub, the hub cannot be reached, or a
+            revision is asked for of what has none.
     """
     if model is None or model == BUNDLED:
+        _check_has_none(revision, "the bundled checkpoint")
         return bundled_folder()
     if not isinstance(model, (str, Path)):
         raise TypeError(f"model must be a folder, a hub id or None, got {model!r}")
     if str(model) and is_folder(Path(model)):  # an empty string would be the working directory
+        _check_has_none(revision, f"the folder {str(model)!r}")
         return Path(model)
     if isinstance(model, Path) or not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", model):
         raise CheckpointError(
@@ -77,15 +80,11 @@ def _check_size(model: str, revision: str | None) -> None:
         )
 
 
-def commit_of(folder: Path) -> str | None:
-    """Return the commit a folder of the hub's cache holds; None for any other folder.
-
-    Example:
-        >>> commit_of(Path("hub/models--owner--pruner/snapshots") / ("0" * 40)) == "0" * 40
-        True
-    """
-    cached = folder.parent.name == "snapshots" and folder.parent.parent.name.startswith("models--")
-    return folder.name if cached and re.fullmatch(r"[0-9a-f]{40}", folder.name) else None
+def _check_has_none(revision: str | None, what: str) -> None:
+    if revision is not None:  # what was pinned must not be taken from elsewhere in silence
+        raise CheckpointError(
+            f"{what} has no revisions, got revision {revision!r}: leave it out, or name a model on the hub."
+        )
 
 
 def _download(model: str, revision: str | None) -> Path:

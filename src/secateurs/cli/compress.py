@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from secateurs.adapters.options import BUDGET, CHOICE, ORDER, Wanted, options
+from secateurs.adapters.options import BUDGET, CHOICE, ORDER, Revision, Wanted, options
 from secateurs.adapters.order import in_order, lacks_ranking, spared
 from secateurs.cli.problems import BadInputError, complain
 from secateurs.result.compression import Compression
@@ -53,7 +53,7 @@ class Shown:
 
 
 @options(CHOICE, BUDGET, ORDER)
-def compress(
+def compress(  # noqa: PLR0913 - a command's options are its interface
     query: Annotated[str, typer.Argument(help="What the documents were retrieved for.")],
     files: Annotated[
         list[str] | None,
@@ -63,6 +63,7 @@ def compress(
     ] = None,
     *,
     model: Annotated[str | None, typer.Option(help="Hub id or folder of a checkpoint. [default: bundled]")] = None,
+    revision: Revision = None,
     wanted: Wanted,
     encoding: Annotated[str, typer.Option(help="tiktoken encoding that counts the tokens.")] = "o200k_base",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
@@ -82,7 +83,7 @@ def compress(
     sources = files or ["-"]
     documents = [_read(source) for source in sources]
     with _waiting("loading the model"):
-        compressor = Compressor.from_pretrained(model, device=device, encoding=encoding)
+        compressor = Compressor.from_pretrained(model, revision=revision, device=device, encoding=encoding)
     policy = settings.choice(compressor.policy)
     with _waiting("compressing"):
         results = compressor.compress(query, documents, policy=policy, **settings.call_options())
