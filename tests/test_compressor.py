@@ -206,6 +206,25 @@ def test_documents_of_the_wrong_type_are_named(tiny, documents, message):
         tiny.compress("who?", documents)
 
 
+async def test_none_is_a_blank_document_where_that_is_said(tiny, tiny_folder):
+    """With `none_as_blank` None is a blank document, in every call; without, the error says how to have it so."""
+    with pytest.raises(TypeError, match="made with none_as_blank=True reads it as blank"):
+        tiny.compress("who?", [None])
+    with Compressor.from_pretrained(tiny_folder, device="cpu", none_as_blank=True) as made:
+        for compressor in (made, made.counting("cl100k_base"), pickle.loads(pickle.dumps(made))):
+            found = [
+                compressor.compress("who?", ["a. b.", None]),
+                compressor.compress_pairs([("who?", "a. b."), ("who?", None)]),
+                await compressor.acompress("who?", ["a. b.", None]),
+                await compressor.acompress_pairs([("who?", "a. b."), ("who?", None)]),
+            ]
+            for first, second in found:
+                assert first.original == "a. b."
+                assert (second.status, second.reason, second.original) == ("unchanged", "blank", "")
+        with pytest.raises(TypeError, match="must be a string, got int"):
+            made.compress("who?", [3])
+
+
 @pytest.mark.parametrize("pairs", ["ab", [("only one",)], ["ab"], [("q", None)], [(None, "d")], None])
 def test_pairs_of_the_wrong_type_are_refused(tiny, pairs):
     """A pair is a query and a document."""

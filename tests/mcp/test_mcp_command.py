@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -131,3 +132,18 @@ secateurs.cli.main(["mcp"])
     assert done.returncode == 2
     assert "pip install 'secateurs[mcp]'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+async def test_a_server_keeps_what_it_has_loaded(tiny_folder, docs, tmp_path):
+    """Weights cut short in place, which would end a process that maps them, change nothing in a server."""
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_folder, folder)
+    words = command("--model", str(folder), "--device", "cpu", "--threshold", "0")
+    parameters = StdioServerParameters(command=words[0], args=words[1:], env=dict(os.environ))
+    async with Client(parameters, read_timeout_seconds=60) as client:
+        ask = {"query": QUERY, "text": TEXT}
+        before = await client.call_tool("compress_text", ask)
+        with (folder / "model.safetensors").open("r+b") as file:
+            file.truncate(16)
+        after = await client.call_tool("compress_text", ask)
+    assert after.structured_content == before.structured_content

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from secateurs.adapters.choice import Asked, choose_for_tools
+from secateurs.adapters.options import Revision
 from secateurs.policy import Default
 from secateurs.support.arguments import check_count, check_elision
 from secateurs.support.hosts import check_names
@@ -49,6 +50,7 @@ def mcp(  # noqa: PLR0913 - a command's options are its interface
         Transport, typer.Option(help="stdio: the client starts this command; streamable-http: it connects to a port.")
     ] = Transport.stdio,
     model: Annotated[str | None, typer.Option(help="Hub id or folder of a checkpoint. [default: bundled]")] = None,
+    revision: Revision = None,
     threshold: Annotated[float | None, typer.Option(help="Keep sentences with at least this score, 0 to 1.")] = None,
     elision: Annotated[str | None, typer.Option(help="Stands where something was cut, such as […].")] = None,
     policy: Annotated[
@@ -81,7 +83,9 @@ def mcp(  # noqa: PLR0913 - a command's options are its interface
     listening = None if transport is Transport.stdio else _listen(host, port)
     from secateurs.compressor import Compressor  # what is wrong is told before torch is loaded
 
-    compressor = Compressor.from_pretrained(model, device=device, encoding=encoding, elision=elision)
+    compressor = Compressor.from_pretrained(
+        model, revision=revision, device=device, encoding=encoding, elision=elision, mapped=False
+    )
     server = make_server(
         compressor, policy=choose_for_tools(asked, compressor.policy), roots=root or (), max_bytes=max_bytes
     )

@@ -50,6 +50,7 @@ class RemoteCompressor:
         encoding: The tiktoken encoding in which savings are counted.
         elision: What stands where something was cut, such as `"[…]"`; None for nothing. A service that marks cuts in
             another way is an error, too.
+        none_as_blank: Whether None among documents is a blank one; otherwise it is a TypeError.
 
     Attributes:
         base_url: Where the service is.
@@ -74,6 +75,7 @@ class RemoteCompressor:
         policy: Policy | None = None,
         encoding: str = "o200k_base",
         elision: str | None = None,
+        none_as_blank: bool = False,
     ) -> None:
         from secateurs.remote.client import Client  # which needs the extra
 
@@ -84,6 +86,7 @@ class RemoteCompressor:
         self.base_url = base_url.rstrip("/").removesuffix("/v1")
         self.encoding = encoding
         self.elision = check_elision(elision)
+        self.none_as_blank = none_as_blank
         self._api_key = check_key(api_key)
         self._timeout = timeout
         self._policy = None if policy is None else check_policy(policy)
@@ -104,7 +107,7 @@ class RemoteCompressor:
     def compress(
         self,
         query: str,
-        documents: Sequence[str],
+        documents: Sequence[str | None],
         *,
         policy: Policy | None = None,
         max_total_tokens: int | None = None,
@@ -132,15 +135,17 @@ class RemoteCompressor:
             Error: The service cannot be reached, refuses, or answers something else.
         """
         options = self._options(policy, max_total_tokens, timeout, elision)
-        body = {**_one_query(query, documents), **options}
-        if not documents:
+        check_query(query)
+        texts = check_documents(documents, none_as_blank=self.none_as_blank)
+        if not texts:
             return []
+        body = {**_one_query(query, texts), **options}
         reply = self._connected().post("/v1/compress", body, options["timeout"])
-        return self._read(reply, documents, options["elision"])
+        return self._read(reply, texts, options["elision"])
 
     def compress_pairs(
         self,
-        pairs: Sequence[tuple[str, str]],
+        pairs: Sequence[tuple[str, str | None]],
         *,
         policy: Policy | None = None,
         max_total_tokens: int | None = None,
@@ -149,7 +154,7 @@ class RemoteCompressor:
     ) -> list[Compression]:
         """Compress documents for many queries in one request; like `compress` otherwise."""
         options = self._options(policy, max_total_tokens, timeout, elision)
-        checked = check_pairs(pairs)
+        checked = check_pairs(pairs, none_as_blank=self.none_as_blank)
         if not checked:
             return []
         reply = self._connected().post("/v1/compress", {**_many_queries(checked), **options}, options["timeout"])
@@ -158,7 +163,7 @@ class RemoteCompressor:
     async def acompress(
         self,
         query: str,
-        documents: Sequence[str],
+        documents: Sequence[str | None],
         *,
         policy: Policy | None = None,
         max_total_tokens: int | None = None,
@@ -167,15 +172,17 @@ class RemoteCompressor:
     ) -> list[Compression]:
         """Do what `compress` does without blocking the event loop; cancelled, it stops the service's work too."""
         options = self._options(policy, max_total_tokens, timeout, elision)
-        body = {**_one_query(query, documents), **options}
-        if not documents:
+        check_query(query)
+        texts = check_documents(documents, none_as_blank=self.none_as_blank)
+        if not texts:
             return []
+        body = {**_one_query(query, texts), **options}
         reply = await self._connected().apost("/v1/compress", body, options["timeout"])
-        return self._read(reply, documents, options["elision"])
+        return self._read(reply, texts, options["elision"])
 
     async def acompress_pairs(
         self,
-        pairs: Sequence[tuple[str, str]],
+        pairs: Sequence[tuple[str, str | None]],
         *,
         policy: Policy | None = None,
         max_total_tokens: int | None = None,
@@ -184,7 +191,7 @@ class RemoteCompressor:
     ) -> list[Compression]:
         """Do what `compress_pairs` does without blocking the event loop; like `acompress` otherwise."""
         options = self._options(policy, max_total_tokens, timeout, elision)
-        checked = check_pairs(pairs)
+        checked = check_pairs(pairs, none_as_blank=self.none_as_blank)
         if not checked:
             return []
         body = {**_many_queries(checked), **options}
@@ -224,6 +231,7 @@ class RemoteCompressor:
             "policy": self._policy,
             "encoding": self.encoding,
             "elision": self.elision,
+            "none_as_blank": self.none_as_blank,
         }
 
     def _connected(self) -> Any:
@@ -286,8 +294,6 @@ def _connect(
 
 
 def _one_query(query: str, documents: Sequence[str]) -> dict[str, Any]:
-    check_query(query)
-    check_documents(documents)
     return {"query": replace_surrogates(query), "documents": list(map(replace_surrogates, documents))}
 
 
