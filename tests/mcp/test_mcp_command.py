@@ -57,12 +57,18 @@ async def test_over_stdio(tiny_folder, docs):
         await use(client, docs)
 
 
-@pytest.fixture
-def served(tiny_folder: Path, docs: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A server on a free port, and its URL."""
+@pytest.fixture(params=[signal.SIG_DFL, signal.SIG_IGN], ids=["from a terminal", "under nohup"])
+def served(
+    tiny_folder: Path, docs: Path, request: pytest.FixtureRequest
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A server on a free port, and its URL; its parent leaves SIGINT as it is, or ignores it."""
+
+    def inherit() -> None:
+        signal.signal(signal.SIGINT, request.param)
+
     options = ["--transport", "streamable-http", "--port", "0", "--threshold", "0", "--encoding", "cl100k_base"]
     words = command("--model", str(tiny_folder), "--device", "cpu", "--root", str(docs), *options)
-    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, preexec_fn=inherit) as process:
         try:
             line = process.stderr.readline()
             found = re.search(r"http://\S+", line)
@@ -73,7 +79,7 @@ def served(tiny_folder: Path, docs: Path) -> Iterator[tuple[subprocess.Popen[str
 
 
 async def test_over_streamable_http(served, docs):
-    """A server listens where it says, serves several clients, and ends cleanly when it is interrupted."""
+    """A server listens where it says, serves several clients, and ends cleanly when interrupted, however started."""
     process, url = served
     assert url.startswith("http://127.0.0.1:")
     async with Client(url, read_timeout_seconds=60) as client, Client(url, read_timeout_seconds=60) as other:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import sys
 from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -118,6 +120,15 @@ def _serve(server: MCPServer, hosts: Iterable[str], listening: socket.socket, ma
     class Patient(PatientConnection, AutoHTTPProtocol):  # type: ignore[misc,valid-type]  # uvicorn chooses the class
         """A connection of this server."""
 
+    class Interruptible(uvicorn.Server):
+        """Knows what ended it."""
+
+        interrupted = False
+
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            self.interrupted |= sig == signal.SIGINT
+            super().handle_exit(sig, frame)
+
     address, port = listening.getsockname()[:2]
     shown = f"[{address}]" if ":" in address else address
     print(f"secateurs: serving http://{shown}:{port}/mcp", file=sys.stderr, flush=True)
@@ -141,4 +152,7 @@ def _serve(server: MCPServer, hosts: Iterable[str], listening: socket.socket, ma
         limit_concurrency=_CONNECTIONS,
         timeout_keep_alive=_IDLE,
     )
-    uvicorn.Server(config).run(sockets=[listening])
+    served = Interruptible(config)
+    served.run(sockets=[listening])
+    if served.interrupted:  # where the parent ignores SIGINT, as nohup's does, uvicorn ends as if nothing had been
+        raise KeyboardInterrupt
