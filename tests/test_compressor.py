@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import pickle
 import subprocess
 import sys
 import threading
 import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -202,6 +204,25 @@ def test_documents_of_the_wrong_type_are_named(tiny, documents, message):
     """The error says which document is wrong, counted from 0."""
     with pytest.raises(TypeError, match=message):
         tiny.compress("who?", documents)
+
+
+async def test_none_is_a_blank_document_where_that_is_said(tiny, tiny_folder):
+    """With `none_as_blank` None is a blank document, in every call; without, the error says how to have it so."""
+    with pytest.raises(TypeError, match="made with none_as_blank=True reads it as blank"):
+        tiny.compress("who?", [None])
+    with Compressor.from_pretrained(tiny_folder, device="cpu", none_as_blank=True) as made:
+        for compressor in (made, made.counting("cl100k_base"), pickle.loads(pickle.dumps(made))):
+            found = [
+                compressor.compress("who?", ["a. b.", None]),
+                compressor.compress_pairs([("who?", "a. b."), ("who?", None)]),
+                await compressor.acompress("who?", ["a. b.", None]),
+                await compressor.acompress_pairs([("who?", "a. b."), ("who?", None)]),
+            ]
+            for first, second in found:
+                assert first.original == "a. b."
+                assert (second.status, second.reason, second.original) == ("unchanged", "blank", "")
+        with pytest.raises(TypeError, match="must be a string, got int"):
+            made.compress("who?", [3])
 
 
 @pytest.mark.parametrize("pairs", ["ab", [("only one",)], ["ab"], [("q", None)], [(None, "d")], None])
@@ -542,3 +563,36 @@ async def test_pairs_can_be_awaited(tiny):
     )  # another thread may split a product otherwise
     with pytest.raises(ValueError, match="blank"):
         await tiny.acompress_pairs([(" ", "The mill.")])
+
+
+def test_closing_closes_what_counts_otherwise(tiny_folder):
+    """The weights are freed whoever counts with them in another encoding; those say that they are closed."""
+    compressor = Compressor.from_pretrained(tiny_folder, device="cpu")
+    weights = weakref.ref(compressor._loaded.model)
+    other = compressor.counting("cl100k_base")
+    third = other.counting("o200k_base")
+    compressor.close()
+    gc.collect()
+    assert weights() is None
+    for one in (compressor, other, third):
+        with pytest.raises(RuntimeError, match="closed"):
+            one.compress("who?", ["The mill."])
+        with pytest.raises(RuntimeError, match="closed"):
+            one.counting("cl100k_base")
+
+
+def test_a_closed_compressor_starts_no_threads(tiny_folder):
+    """Calls on a closed compressor, awaited or with a time limit, are told at once, and start nothing."""
+    compressor = Compressor.from_pretrained(tiny_folder, device="cpu")
+    compressor.close()
+    before = set(threading.enumerate())
+    for call in (
+        lambda: asyncio.run(compressor.acompress("who?", ["The mill."])),
+        lambda: asyncio.run(compressor.acompress_pairs([("who?", "The mill.")])),
+        lambda: compressor.compress("who?", ["The mill."], timeout=5),
+        lambda: compressor._calls.run(lambda nobody: None, timeout=5),  # as one that closing overtook
+    ):
+        with pytest.raises(RuntimeError, match="closed"):
+            call()
+    assert compressor._calls._threads is None
+    assert set(threading.enumerate()) <= before

@@ -253,7 +253,9 @@ def test_resolving_is_writing_the_default_in_its_place(policy, default):
     """`resolve` gives what the source means with the default's own source, in brackets, in place of `Default()`."""
     resolved = resolve(policy, default)
     assert resolved == Policy.parse(repr(policy).replace("Default()", f"({default!r})"))
-    assert resolved is policy or "Default()" in repr(policy)
+    assert (
+        resolved is policy or "Default()" in repr(policy) or "ToolOutput(" in repr(policy)
+    )  # its own is not written
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=12))

@@ -6,7 +6,8 @@ The steps of the work are `secateurs.pipeline`'s; see `pipeline/run.py`.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+import weakref
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -24,7 +25,8 @@ from secateurs.result.savings import TokenCounter
 from secateurs.segment import Segmenter, get_cutter
 from secateurs.support.arguments import check_count, check_documents, check_elision, check_pairs, check_query
 from secateurs.support.calls import Calls
-from secateurs.support.names import checkpoint_name
+from secateurs.support.fork import ForkLock
+from secateurs.support.names import checkpoint_name, commit_of
 
 _CLOSED = "this Compressor is closed: its weights are freed. Load it again with from_pretrained."
 
@@ -41,6 +43,7 @@ class Recipe:
     device: str = "auto"
     dtype: str = "auto"
     family: str | None = None
+    mapped: bool = True
 
     @classmethod
     def of(cls, checkpoint: checkpoints.Checkpoint) -> Self:
@@ -64,6 +67,7 @@ class Compressor:
             later as the attribute of the same name.
         elision: What stands where something was cut, such as `"[…]"`; None for nothing. It counts as what it costs.
         recipe: How to load the checkpoint again where a pickle is read; None to load it from its folder.
+        none_as_blank: Whether None among documents is a blank one; otherwise it is a TypeError.
 
     Example:
         >>> from secateurs import Threshold
@@ -83,6 +87,7 @@ class Compressor:
         cache: ScoreCache | None = None,
         elision: str | None = None,
         recipe: Recipe | None = None,
+        none_as_blank: bool = False,
     ) -> None:
         self._cutter = get_cutter(segmenter)
         self._count = TokenCounter(encoding)
@@ -90,10 +95,13 @@ class Compressor:
         self.encoding = encoding
         self.cache = cache
         self.elision = check_elision(elision)
+        self.none_as_blank = none_as_blank
         self.checkpoint = checkpoint.path
         self._loaded: checkpoints.Checkpoint | None = checkpoint
         self._scorer: Scorer | None = Scorer(checkpoint.model)
         self._calls = Calls()
+        self._kin: weakref.WeakSet[Compressor] = weakref.WeakSet()  # others on these weights, which end with them
+        self._kin_lock = ForkLock()
         self._recipe = recipe or Recipe.of(checkpoint)
         self._segmenter = segmenter
         self._owner = (checkpoint.path.resolve(), checkpoint.model.device.type, checkpoint.model.dtype, segmenter)
@@ -111,12 +119,14 @@ class Compressor:
         policy: Policy | None = None,
         encoding: str = "o200k_base",
         elision: str | None = None,
+        none_as_blank: bool = False,
+        mapped: bool = True,
     ) -> Self:
         """Load a checkpoint.
 
         Args:
             model: Hub id or folder; None for the bundled English and Chinese model, which needs no network.
-            revision: Branch, tag or commit on the hub.
+            revision: Branch, tag or commit on the hub; a commit pins what is loaded.
             device: `"auto"`, `"cpu"`, `"mps"`, `"cuda"` or `"cuda:N"`.
             dtype: `"auto"` (float32 on CPU and MPS, 16 bit on CUDA), `"float32"`, `"bfloat16"` or `"float16"`.
             family: The checkpoint's layout, needed only where its config.json cannot tell.
@@ -124,6 +134,10 @@ class Compressor:
             policy: Which sentences stay by default; None for the checkpoint's own threshold.
             encoding: The tiktoken encoding in which savings are counted.
             elision: What stands where something was cut, such as `"[…]"`; None for nothing.
+            none_as_blank: Whether None among documents is a blank one; otherwise it is a TypeError.
+            mapped: Whether weights on a CPU may stay in the checkpoint's own file, in pages that processes share.
+                Then replace that file by renaming another to its name: whoever writes into it changes the scores,
+                and whoever cuts it short ends the process. False copies them, as the services do.
 
         Returns:
             A compressor, ready to use.
@@ -139,10 +153,20 @@ class Compressor:
         where = resolve_device(device)
         precision = resolve_dtype(dtype, where)
         path = checkpoints.locate(model, revision)
-        load = partial(checkpoints.load, path, family=family, device=where, dtype=precision)
+        load = partial(checkpoints.load, path, family=family, device=where, dtype=precision, mapped=mapped)
         checkpoint = compute(load, where)
-        recipe = Recipe(model, revision, device, dtype, family)
-        return cls(checkpoint, segmenter=segmenter, policy=policy, encoding=encoding, elision=elision, recipe=recipe)
+        # a branch may have moved on where, or when, a pickle is read
+        pinned = revision if model is None or Path(model) == path else commit_of(path) or revision
+        recipe = Recipe(model, pinned, device, dtype, family, mapped)
+        return cls(
+            checkpoint,
+            segmenter=segmenter,
+            policy=policy,
+            encoding=encoding,
+            elision=elision,
+            recipe=recipe,
+            none_as_blank=none_as_blank,
+        )
 
     @property
     def name(self) -> str:
@@ -152,14 +176,15 @@ class Compressor:
     def compress(
         self,
         query: str,
-        documents: Sequence[str],
+        documents: Sequence[str | None],
         *,
         policy: Policy | None = None,
         max_total_tokens: int | None = None,
         timeout: float | None = None,
         elision: str | None = None,
+        also: Mapping[str, float] | None = None,
     ) -> list[Compression]:
-        """Compress documents for one query.
+        """Compress documents for one query, or for several at once.
 
         Args:
             query: What the documents were retrieved for; not blank.
@@ -168,6 +193,8 @@ class Compressor:
             max_total_tokens: LLM tokens to spend over all documents together, best sentences first.
             timeout: Seconds after which to give up; None to wait as long as it takes.
             elision: What stands where something was cut; None for this compressor's own.
+            also: Further queries, each with what its scores are multiplied by, from 0 to 1. All are scored in the
+                same pass; a sentence's score is the best of them.
 
         Returns:
             One result a document, in order. A document that fails comes back whole, with `status="error"`.
@@ -178,14 +205,12 @@ class Compressor:
             TimeoutError: The time is up.
             OverloadedError: Other callers' documents are waiting already, too many for these to join them.
         """
-        check_query(query)
-        check_documents(documents)
-        work = self._work([(query, document) for document in documents], policy, max_total_tokens, elision)
+        work = self._work(self._pairs(query, documents), policy, max_total_tokens, elision, _check_also(also))
         return self._calls.run(work, timeout=timeout)
 
     def compress_pairs(
         self,
-        pairs: Sequence[tuple[str, str]],
+        pairs: Sequence[tuple[str, str | None]],
         *,
         policy: Policy | None = None,
         max_total_tokens: int | None = None,
@@ -210,27 +235,29 @@ class Compressor:
             TimeoutError: The time is up.
             OverloadedError: Other callers' documents are waiting already, too many for these to join them.
         """
-        return self._calls.run(self._work(check_pairs(pairs), policy, max_total_tokens, elision), timeout=timeout)
+        return self._calls.run(
+            self._work(check_pairs(pairs, none_as_blank=self.none_as_blank), policy, max_total_tokens, elision),
+            timeout=timeout,
+        )
 
     async def acompress(
         self,
         query: str,
-        documents: Sequence[str],
+        documents: Sequence[str | None],
         *,
         policy: Policy | None = None,
         max_total_tokens: int | None = None,
         timeout: float | None = None,
         elision: str | None = None,
+        also: Mapping[str, float] | None = None,
     ) -> list[Compression]:
         """Do what `compress` does without blocking the event loop."""
-        check_query(query)
-        check_documents(documents)
-        work = self._work([(query, document) for document in documents], policy, max_total_tokens, elision)
+        work = self._work(self._pairs(query, documents), policy, max_total_tokens, elision, _check_also(also))
         return await self._calls.arun(work, timeout=timeout)
 
     async def acompress_pairs(
         self,
-        pairs: Sequence[tuple[str, str]],
+        pairs: Sequence[tuple[str, str | None]],
         *,
         policy: Policy | None = None,
         max_total_tokens: int | None = None,
@@ -238,11 +265,15 @@ class Compressor:
         elision: str | None = None,
     ) -> list[Compression]:
         """Do what `compress_pairs` does without blocking the event loop."""
-        work = self._work(check_pairs(pairs), policy, max_total_tokens, elision)
+        checked = check_pairs(pairs, none_as_blank=self.none_as_blank)
+        work = self._work(checked, policy, max_total_tokens, elision)
         return await self._calls.arun(work, timeout=timeout)
 
     def counting(self, encoding: str) -> Self:
-        """Return a compressor with the same weights whose savings are counted in another tiktoken encoding."""
+        """Return a compressor with the same weights whose savings are counted in another tiktoken encoding.
+
+        It is closed with this one; closing it leaves this one usable.
+        """
         checkpoint, scorer = self._open()
         other = type(self)(
             checkpoint,
@@ -252,8 +283,14 @@ class Compressor:
             cache=self.cache,
             elision=self.elision,
             recipe=self._recipe,
+            none_as_blank=self.none_as_blank,
         )
         other._scorer = scorer  # whose passes are shared
+        with self._kin_lock:
+            self._kin.add(other)
+        if self._loaded is None:  # closed meanwhile, perhaps before it knew of the other
+            other.close()
+            raise RuntimeError(_CLOSED)
         return other
 
     def observe(self, on_pass: Observer) -> None:
@@ -266,9 +303,13 @@ class Compressor:
         self._open()[1].observe(on_pass)
 
     def close(self) -> None:
-        """Free the weights; the compressor cannot be used afterwards."""
+        """Free the weights; the compressor cannot be used afterwards, nor those that `counting` made of it."""
         self._loaded = self._scorer = None
         self._calls.close()
+        with self._kin_lock:
+            kin = list(self._kin)
+        for one in kin:
+            one.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle what to load, never the weights."""
@@ -277,6 +318,7 @@ class Compressor:
             "policy": self.policy,
             "encoding": self.encoding,
             "elision": self.elision,
+            "none_as_blank": self.none_as_blank,
         }
         return _load, (type(self), {**asdict(self._recipe), **settings}, self.cache)
 
@@ -293,19 +335,26 @@ class Compressor:
         state = "closed" if checkpoint is None else str(checkpoint.model.device)
         return f"Compressor({self.checkpoint.name!r}, {state}, policy={self.policy!r}, encoding={self.encoding!r})"
 
+    def _pairs(self, query: str, documents: Sequence[str | None]) -> list[tuple[str, str]]:
+        """Return each document with the query, checked."""
+        check_query(query)
+        return [(query, document) for document in check_documents(documents, none_as_blank=self.none_as_blank)]
+
     def _work(
         self,
         pairs: Sequence[tuple[str, str]],
         policy: Policy | None,
         max_total_tokens: int | None,
         elision: str | None,
+        also: Mapping[str, float] | None = None,
     ) -> Callable[[threading.Event], list[Compression]]:
         """Return what a call has to do, its arguments checked."""
         policy = self.policy if policy is None else check_policy(policy)
         if max_total_tokens is not None:
             check_count(max_total_tokens, "max_total_tokens", least=0)
         mark = self.elision if elision is None else check_elision(elision)
-        return lambda cancelled: self._pipeline(mark).run(pairs, policy, max_total_tokens, cancelled)
+        self._open()  # else a closed one would start a thread to say so
+        return lambda cancelled: self._pipeline(mark).run(pairs, policy, max_total_tokens, cancelled, also=also)
 
     def _pipeline(self, elision: str | None) -> Pipeline:
         checkpoint, _ = self._open()
@@ -335,6 +384,17 @@ class Compressor:
         if checkpoint is None or scorer is None:
             raise RuntimeError(_CLOSED)
         return checkpoint, scorer
+
+
+def _check_also(also: Mapping[str, float] | None) -> dict[str, float]:
+    """Return further queries and their weights, or say what is wrong with them."""
+    if also is not None and not isinstance(also, Mapping):
+        raise TypeError(f"also must map queries to what their scores are multiplied by, got {also!r}")
+    for query, weight in (also or {}).items():
+        check_query(query)
+        if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight <= 1:
+            raise ValueError(f"a weight in also must be in [0, 1], got {weight!r} for {query!r}")
+    return dict(also or {})
 
 
 def _load(kind: type[Compressor], settings: dict[str, Any], cache: ScoreCache | None = None) -> Compressor:

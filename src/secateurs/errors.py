@@ -83,6 +83,16 @@ def shorten(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - tail - 5]} ... {text[-tail:]}"
 
 
+def beginning(text: str, most: int = 40) -> str:
+    """Return how a text begins, quoted as Python writes it, for a line that is about it.
+
+    Example:
+        >>> beginning("Ann built it in 1842, and it burned down twice.")
+        "'Ann built it in 1842, and it burned down…'"
+    """
+    return repr(text if len(text) <= most else f"{text[:most].rstrip()}…")
+
+
 def own_failure(error: BaseException) -> BaseException:
     """Return an error that may be kept to one document; raise again what must always pass.
 
@@ -110,6 +120,16 @@ def describe(error: BaseException) -> str:
     except Exception:
         message = "its message cannot be read"
     return f"{type(error).__name__}: {message}"
+
+
+def in_one_line(error: BaseException) -> str:
+    r"""Return an error's type and message as a line of a log: printable, and of bounded length.
+
+    Example:
+        >>> in_one_line(ValueError("no such\nthing"))
+        'ValueError: no such thing'
+    """
+    return shorten(printable(" ".join(describe(error).split())), _LONGEST_MESSAGE)
 
 
 def without_frames(error: BaseException) -> BaseException:

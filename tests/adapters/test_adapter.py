@@ -22,7 +22,9 @@ import pytest
 from fake_compressor import FakeCompressor
 
 from secateurs import (
+    CheckpointError,
     Compression,
+    Compressor,
     DeviceError,
     Error,
     MissingExtraError,
@@ -30,6 +32,7 @@ from secateurs import (
     Savings,
     Span,
     Threshold,
+    TokenBudget,
     TopK,
 )
 from secateurs.adapters.metadata import copy_metadata
@@ -48,6 +51,7 @@ class PanicException(BaseException):
 
 TEXTS = ["The deer sleeps. It rained all day", "It rained", "A deer runs"]
 QUERY = "Which deer?"
+IDS = ["a", "b", "c"]
 
 
 def run(query: str = QUERY, texts: Sequence[str] = TEXTS, **settings: Any) -> Any:
@@ -377,12 +381,43 @@ async def test_stopping_passes(stop: type[BaseException]) -> None:
             await arun(compressor=FakeCompressor(failure=stop()))
 
 
-def test_unloadable_model() -> None:
-    """A model that is not there is a failure of the call, found at the first one and not before."""
-    settings = Settings(model="/no/such/folder")
-    report = Runner().run(settings, QUERY, TEXTS, ["a", "b", "c"]).report
-    assert report.error is not None
-    assert report.error.startswith("CheckpointError")
+@pytest.mark.parametrize("on_error", ["keep", "raise"])
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [({"model": "/no/such/folder"}, CheckpointError), ({"model": "no such/name"}, CheckpointError),
+     ({"device": "cuda:99"}, DeviceError)],
+)  # fmt: skip
+async def test_what_is_configured_wrong_is_raised(
+    on_error: str, wrong: dict[str, str], error: type[Exception]
+) -> None:
+    """A checkpoint or device that is not there is raised at first use, and not before, whatever `on_error` says."""
+    seen: list[Report] = []
+    settings = Settings(**wrong, on_error=on_error, on_report=seen.append)
+    Runner().run(settings, QUERY, [], []).check()
+    Runner().run(settings, " ", TEXTS, IDS).check()
+    for outcome in (Runner().run(settings, QUERY, TEXTS, IDS), await Runner().arun(settings, QUERY, TEXTS, IDS)):
+        with pytest.raises(error):
+            outcome.check()
+    assert [one.error.split(":")[0] for one in seen[2:]] == [error.__name__] * 2
+    with pytest.raises(error):
+        Runner().check(settings)
+
+
+def test_what_a_policy_cannot_be_is_told_at_once() -> None:
+    """Fields that cannot stand beside the compressor's own policy are refused when the adapter is made."""
+    budget = FakeCompressor(policy=Threshold(0.5) & TokenBudget(9))
+    with pytest.raises(ValueError, match="a TokenBudget cannot stand inside"):
+        Settings(compressor=budget, policy="Default() | TopK(1)")
+
+
+def test_a_check_reads_a_document(tiny: Compressor) -> None:
+    """`check` passes where a document can be read, and raises what keeps the model from it."""
+    Runner().check(Settings(compressor=tiny))
+    Runner().check(Settings(compressor=tiny, timeout=60.0, max_total_tokens=5))
+    with pytest.raises(RuntimeError, match="no memory"):
+        Runner().check(Settings(compressor=FakeCompressor(failure=RuntimeError("no memory"))))
+    with pytest.raises(Error, match="fake-model is loaded and cannot read a document: error: ValueError: broken"):
+        Runner().check(Settings(compressor=FakeCompressor(broken="It is here")))
 
 
 async def test_loading_does_not_block_the_loop() -> None:
@@ -462,11 +497,14 @@ def test_checkpoint_name(folder: str, name: str) -> None:
         ("owner/pruner", "/cache/hub/models--owner--pruner/snapshots/0a1b2c", "owner/pruner"),
         ("owner/pruner", None, "owner/pruner"),
         ("pruner", "/home/ann/models/pruner", "/home/ann/models/pruner"),
-        ("127.0.0.1:8080", None, "127.0.0.1:8080"),
+        ("127.0.0.1:8080", None, "remote:127.0.0.1:8080"),
+        ("pruner", None, "remote:pruner"),
+        ("../../home/ann", None, "remote:../../home/ann"),
+        ("/etc/pruner", None, "remote:/etc/pruner"),
     ],
 )
 def test_what_loads_the_same_checkpoint(name: str, folder: str | None, model: str | None) -> None:
-    """A compressor is written down as what loads its checkpoint: a hub id, else its folder, else its name."""
+    """A compressor is written down as what loads its checkpoint: a hub id, or its folder on this machine."""
     assert model_of(name, None if folder is None else Path(folder)) == model
     named = FakeCompressor(name=name)
     if folder is not None:

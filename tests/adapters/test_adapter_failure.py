@@ -102,17 +102,27 @@ def told(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 async def test_a_failure_is_told_once(caplog: pytest.LogCaptureFixture):
-    """The same failure of one adapter is a warning with its traceback once, and then only at level DEBUG."""
+    """The same failure of one adapter is a warning of one line once, and then, as its trace, only at level DEBUG."""
     runner = Runner()
     with caplog.at_level(logging.DEBUG, logger="secateurs"):
         await both(runner, compressor=FakeCompressor(failure=RuntimeError("no memory: 3,145 bytes left")))
         await both(runner, compressor=FakeCompressor(failure=RuntimeError("no memory: 17 bytes left")))
-        assert told(caplog) == ["WARNING", "DEBUG", "DEBUG", "DEBUG"]
-        assert caplog.records[0].exc_info
-        assert not caplog.records[1].exc_info
+        assert told(caplog) == ["WARNING", *["DEBUG"] * 4]
+        assert [bool(record.exc_info) for record in caplog.records] == [False, True, False, False, False]
         await both(runner, compressor=FakeCompressor(failure=RuntimeError("no disk")))
         await both(Runner(), compressor=FakeCompressor(failure=RuntimeError("no disk")))
-    assert told(caplog)[4:] == ["WARNING", "DEBUG"] * 2
+    assert told(caplog)[5:] == ["WARNING", "DEBUG", "DEBUG"] * 2
+
+
+@pytest.mark.parametrize("says", ["two\nlines", "\x1b[2J", "a\r\n\r\nb\u2028c", "x" * 5000])
+async def test_a_failure_is_one_line(caplog: pytest.LogCaptureFixture, says: str):
+    """Whatever an error says, its warning is one printable line of bounded length."""
+    with caplog.at_level(logging.WARNING, logger="secateurs"):
+        await both(Runner(), compressor=FakeCompressor(failure=RuntimeError(says)))
+    (record,) = caplog.records
+    assert logging.Formatter().format(record) == record.getMessage()
+    assert record.getMessage().isprintable()
+    assert len(record.getMessage()) < 1200
 
 
 async def test_a_failing_on_report_is_told_once(caplog: pytest.LogCaptureFixture):

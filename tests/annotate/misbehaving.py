@@ -61,6 +61,7 @@ class Server(ThreadingHTTPServer):
         requests: The bodies of all requests, in order.
         times: When each came, in monotonic seconds.
         keys: The Authorization headers.
+        headers: The names of all headers.
         window: Characters of the longest prompt it takes.
         delay: Seconds that each reply takes.
     """
@@ -73,6 +74,7 @@ class Server(ThreadingHTTPServer):
         self.requests: list[dict[str, Any]] = []
         self.times: list[float] = []
         self.keys: set[str] = set()
+        self.headers: set[str] = set()
         self.seen: Counter[str] = Counter()
         self.guard = threading.Lock()
         self.window = 1_000_000
@@ -100,6 +102,7 @@ class Handler(BaseHTTPRequestHandler):
             self.server.requests.append(body)
             self.server.times.append(time.monotonic())
             self.server.keys.add(self.headers.get("Authorization", ""))
+            self.server.headers |= {name.lower() for name in self.headers}
             self.server.seen[prompt] += 1
             first = self.server.seen[prompt] == 1
         time.sleep(self.server.delay)

@@ -379,6 +379,30 @@ def test_models_lists_every_family_with_its_licence(run):
         assert all(item.id in done.out for item in family.published)
 
 
+def test_a_checkpoint_can_be_checked(run, tiny_folder, tmp_path):
+    """`check` says what works and reads a document with it; what does not is one line and code 2."""
+    assert run("check").out.startswith("secateurs-xsmall works: ranks documents, keeps Threshold(")
+    done = run("check", tiny_folder, "--device", "cpu")
+    assert (done.code, done.out.split()[:2], done.err) == (0, [tiny_folder.name, "works:"], "")
+    for arguments in (["nope/nope"], [tmp_path], [tmp_path / "none"], [tiny_folder, "--device", "cuda:99"]):
+        wrong = run("check", *arguments)
+        assert (wrong.code, wrong.out, wrong.err.count("\n")) == (2, "", 1), arguments
+
+
+def test_what_is_known_of_a_published_checkpoint_is_told_offline(run):
+    """Licence, languages, window and size of what is published are shown where it is not on this machine."""
+    from secateurs.checkpoints import FAMILIES
+
+    for family in FAMILIES.values():
+        for item in family.published:
+            done = run("models", "show", item.id)
+            assert done.code == 1
+            shown = " ".join(done.out.split())
+            for fact in (family.name, family.licence, item.languages, f"{item.window:,} tokens", item.parameters):
+                assert fact in shown, (item.id, fact)
+            assert "does not load: checkpoint" in shown
+
+
 def test_models_show_explains_what_loads_and_what_does_not(run, tiny_folder, tmp_path):
     """A checkpoint's facts are shown; what does not load says why, and the exit code is 1."""
     done = run("models", "show", tiny_folder)

@@ -55,6 +55,30 @@ def record(name: str, kind: str, question: str, gold: str, output: str) -> dict[
     }
 
 
+def job() -> dict[str, Any]:
+    """Return a log of a CI job with a failure of each kind in it, as LogDx-CI writes one."""
+    lines = [
+        *(f"2031-02-03T06:00:{second:02d}.000Z wheel {second} turns" for second in range(60)),
+        "2031-02-03T06:01:00.000Z \x1b[31mFAIL\x1b[0m tests/wheel_test.py::test_turns",
+        "2031-02-03T06:01:01.000Z mill/wheel.py:12: in turn",
+        "2031-02-03T06:01:02.000Z \x1b[1m3\x1b[0m tests run: 2 passed, 1 failed",
+        "2031-02-03T06:01:03.000Z ##[error]Process completed with exit code 7.",
+    ]
+
+    def signal(kind: str, at: int, importance: str = "critical", **facts: Any) -> dict[str, Any]:
+        return {"type": kind, "importance": importance, "evidence_lines": [[at, at]], **facts}
+
+    signals = [
+        signal("failed_test", 61, value="wheel_test::turns", aliases=["wheel_test.py::test_turns"]),
+        signal("stack_location", 62, file="mill/wheel.py", line=12),
+        signal("assertion", 63, value="3 tests run: 2 passed, 1 failed"),
+        signal("exit_code", 64, value="7"),
+        signal("command", 1, "optional", value="wheel 0"),
+    ]
+    facts = {"framework": "pytest", "category": "test", "query": "Why did it fail?", "signals": signals}
+    return {"id": "job", "context": "\n".join(lines), **facts}
+
+
 def write(path: Path, rows: list[Any]) -> Path:
     """Write records, or lines as they are, into a file."""
     text = "".join(row if isinstance(row, str) else json.dumps(row, ensure_ascii=False) + "\n" for row in rows)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from outputs import made, record, write
+from outputs import job, made, record, write
 
 from secateurs import Compressor, TokenBudget
 from secateurs.evaluate.records import BadRecordError
@@ -17,7 +17,7 @@ from secateurs.evaluate.tool_output.cases import Case, read_cases
 from secateurs.evaluate.tool_output.check import folded, form, stands_in
 from secateurs.evaluate.tool_output.losses import find_loss
 from secateurs.evaluate.tool_output.measure import measure, outcome
-from secateurs.evaluate.tool_output.report import Report, summary
+from secateurs.evaluate.tool_output.report import Part, summary
 from secateurs.evaluate.tool_output.ways import head, peers, tail
 from secateurs.result.compression import Compression
 from secateurs.result.savings import TokenCounter
@@ -39,6 +39,24 @@ def test_a_record_is_a_case(cases: list[Case]):
     assert cases[4].facts == ("BERT  Gray", "the miller") and cases[4].decoys == ("Nobody sleeps",)
 
 
+def test_a_log_with_signals_is_a_case(tmp_path: Path):
+    """Its critical signals are its facts: a value with its aliases, a place with its line, an exit code with its."""
+    [case] = read_cases([write(tmp_path / "logs.jsonl", [job()])])
+    assert (case.id, case.kind, case.set, case.query) == ("job", "pytest", "LogDx", "Why did it fail?")
+    assert case.facts == ("wheel_test::turns", "mill/wheel.py:12", "3 tests run: 2 passed, 1 failed", "exit code 7")
+    lines = case.text.split("\n")
+    for fact, line in zip(case.facts, lines[60:], strict=True):
+        assert case.holds(fact, folded(line)) and not case.holds(fact, folded("\n".join(lines[:60])))
+    assert not case.holds("exit code 7", folded("exit code 7")), "another line may tell of another exit code"
+
+
+def test_grep_keeps_lines_that_speak_of_failure(tmp_path: Path):
+    """And no others, whatever was asked."""
+    [case] = read_cases([write(tmp_path / "logs.jsonl", [job()])])
+    left = peers(0)["grep"](case, 500, COUNT).splitlines()
+    assert len(left) == 3 and all("fail" in line.lower() or "error" in line for line in left)
+
+
 def test_files_are_read_together(tmp_path: Path):
     """Compressed or not, the cases of all files come in order; a record without gold has its other facts."""
     rows = made()
@@ -57,7 +75,10 @@ GOOD = record("a", "text", "Who?", "Ann", "It was Ann.")
     [
         ("{", "line 1: not JSON"),
         ("[1]\n", "line 1: holds list"),
-        ({"id": "a"}, "line 1: has the fields id, expected id, content_type, question, gold, tool_output"),
+        (
+            {"id": "a"},
+            "line 1: has the fields id, expected id, content_type, question, gold, tool_output or id",
+        ),
         ({}, "has the fields of nothing"),
         ({**GOOD, "question": " "}, "line 1: the question is blank"),
         ({**GOOD, "question": 7}, "line 1: 'question' is 7, expected a string"),
@@ -155,11 +176,11 @@ def test_every_way_keeps_to_the_tokens_and_to_the_text(cases: list[Case]):
             assert all(COUNT(text) <= most for text in left.values())
             assert case.text.startswith(left["head"]) and case.text.endswith(left["tail"])
             lines = case.text.splitlines(keepends=True)
-            for name in ("BM25 lines", "random lines"):
+            for name in ("BM25 lines", "grep", "random lines"):
                 rest = iter(lines)
                 assert all(line in rest for line in left[name].splitlines(keepends=True))
             if most == 100_000:
-                assert set(left.values()) == {case.text}
+                assert {text for name, text in left.items() if name != "grep"} == {case.text}
     assert COUNT(head(cases[0], 40, COUNT)) == COUNT(tail(cases[0], 40, COUNT)) == 40
 
 
@@ -238,12 +259,13 @@ def test_a_loss_says_why():
 def test_sums_are_by_kind_and_over_all(cases: list[Case], tiny: Compressor):
     """A case survives when all its facts do; the row of all kinds is the sum of the others."""
     runs = measure(cases, "tiny", tiny, most=30, seed=0)
-    report = Report("0", {}, "o200k_base", 30, 0, cases, runs)
+    part = Part("TOFB", 30, False, cases, runs)
     for run in runs:
-        found = report.summaries(run)
+        found = part.summaries(run)
         assert list(found) == ["logs", "tabular", "json", "html", "text", "all"]
         everything = found.pop("all")
-        for name in everything.__slots__:
+        assert everything.most == max(one.most for one in found.values())
+        for name in set(everything.__slots__) - {"most"}:
             assert getattr(everything, name) == sum(getattr(one, name) for one in found.values()), name
     left = outcome(cases[4], "The miller is late.", COUNT)
     assert (summary([left]).survived, summary([left]).found, summary([left]).facts) == (0, 1, 2)

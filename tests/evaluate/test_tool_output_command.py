@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from outputs import GOOD_NAMES, made, write
+from outputs import GOOD_NAMES, job, made, write
 
 from secateurs.cli.app import main
 
@@ -34,16 +34,31 @@ def test_the_command_measures_and_writes(data: Path, tiny_folder: Path, tmp_path
     text = (out / "tool-output.json").read_text(encoding="utf-8")
     assert str(tmp_path) not in text and str(tmp_path) not in said
     report = json.loads(text)
-    assert report["max_tokens"] == 30 and list(report["data"]) == ["made"]
-    ours, *others = report["ways"]
+    assert list(report["data"]) == ["made"]
+    [part] = report["parts"]
+    assert (part["benchmark"], part["max_tokens"], part["signals"]) == ("TOFB", 30, True)
+    ours, *others = part["ways"]
     assert ours["name"] == tiny_folder.name
-    assert [one["name"] for one in others] == ["BM25 lines", "head", "tail", "random lines"]
-    for way in report["ways"]:
+    assert [one["name"] for one in others] == ["BM25 lines", "head", "tail", "grep", "random lines"]
+    for way in part["ways"]:
         assert list(way["cases"]) == GOOD_NAMES and way["kinds"]["all"]["cases"] == len(GOOD_NAMES)
         assert all(case["after"] <= 30 for case in way["cases"].values())
-    assert len(report["losses"]) == sum(len(case["lost"]) for case in ours["cases"].values())
-    assert all(f"lost in {loss['case']}: " in said for loss in report["losses"])
+    assert len(part["losses"]) == sum(len(case["lost"]) for case in ours["cases"].values())
+    assert all(f"lost in {loss['case']}: " in said for loss in part["losses"])
     assert (out / "tool-output.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_two_benchmarks_are_measured_by_one_command(data: Path, tiny_folder: Path, tmp_path: Path, capsys):
+    """Each has its own numbers of tokens; those of logs keep what must not be lost; one picture shows them all."""
+    pytest.importorskip("matplotlib", reason="the picture needs the extra evaluate")
+    out = tmp_path / "out"
+    logs = write(tmp_path / "logs.jsonl", [job()])
+    assert run("evaluate", "tool-output", data, logs, "--model", tiny_folder, "--output", out) == 0
+    parts = json.loads((out / "tool-output.json").read_text(encoding="utf-8"))["parts"]
+    found = [(part["benchmark"], part["max_tokens"], part["signals"]) for part in parts]
+    assert found == [("TOFB", 128, True), ("LogDx", 3500, True), ("LogDx", 6000, True)]
+    assert all(one["ways"][0]["cases"]["job"]["lost"] == [] for one in parts[1:])
+    assert "LogDx: facts that survive in 3,500 LLM tokens" in capsys.readouterr().out
 
 
 def test_the_measurement_on_labelled_data_needs_no_word_of_its_own(tmp_path: Path, tiny_folder: Path, capsys):

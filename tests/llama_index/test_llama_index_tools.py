@@ -195,14 +195,16 @@ async def test_left_as_it_is(settings: dict[str, Any]):
     [
         ({"query": "a", "other": "b"}, {}, "a"),
         ({"title": "c", "year": 3}, {}, "c"),
-        ({"title": "c", "place": "d"}, {}, None),
+        ({"title": "c", "place": "d"}, {}, "title: c, place: d"),
+        ({"days": [1, 2], "deep": {"a": 1}}, {}, "days: 1, 2"),
+        ({"deep": {"a": 1}}, {}, None),
         ({"title": "c", "place": "d"}, {"query_arguments": ["place"]}, "d"),
         ({"title": "c", "place": "d"}, {"query": lambda kwargs: kwargs["title"] + "!"}, "c!"),
         ({"query": " ", "n": 1}, {}, None),
     ],
 )
 async def test_where_the_query_comes_from(kwargs: dict[str, Any], settings: dict[str, Any], query: str | None):
-    """The query is a named argument, else the only string, or what a callable says; else nothing is compressed."""
+    """The query is a named argument, else the only string, else what all say, or what a callable says."""
     reports: list[Report] = []
 
     def any_look(**kwargs: Any) -> str:

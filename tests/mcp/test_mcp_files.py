@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ntpath
 import os
 from pathlib import Path
 
 import pytest
 
-from secateurs.mcp.files import Folders
+from secateurs.mcp.files import Folders, below
 from secateurs.mcp.limits import RefusedError, shown
 
 
@@ -64,6 +65,63 @@ def test_everything_else_is_refused(tree, path):
         folders(tree).read(path.format(tree))
     assert "compress_text" in str(refused.value)
     assert "secret" not in str(refused.value).replace(shown(path.format(tree)), "")
+
+
+@pytest.mark.parametrize(
+    "path", [*sorted({*OUTSIDE} - {"\ud800"}), "/net/evil.example/x", "//evil.example/x", "{}/docs-too"]
+)
+def test_what_reads_as_outside_is_not_looked_up(tree, monkeypatch, path):
+    """Nothing is asked of the system about a path that is refused: to ask can mount a disk, or call a machine."""
+    asked, docs = [], folders(tree)
+    for name in ("stat", "lstat", "readlink", "open", "scandir", "listdir"):
+        real = getattr(os, name)
+        monkeypatch.setattr(
+            os, name, lambda path, *args, real=real, **named: asked.append(path) or real(path, *args, **named)
+        )
+    with pytest.raises(RefusedError, match="outside the folders"):
+        docs.read(path.format(tree))
+    assert asked == []
+    docs.read("a.txt")
+    assert asked
+
+
+def test_a_folder_may_be_named_by_a_link(tree):
+    """What the operator called a folder is a name for it to agents, too, and so is where that leads."""
+    (tree / "way").symlink_to(tree / "docs", target_is_directory=True)
+    docs = Folders([tree / "way"], 1000)
+    for path in ("deep/b.md", f"{tree}/way/deep/b.md", f"{tree}/docs/deep/b.md"):
+        assert docs.read(path) == "deep"
+    with pytest.raises(RefusedError, match="outside the folders"):
+        docs.read(f"{tree}/secret/key.txt")
+
+
+WINDOWS = {
+    "a.txt": "a.txt",
+    "deep\\b.md": "deep\\b.md",
+    "deep/b.md": "deep\\b.md",
+    "C:\\Docs\\a.txt": "a.txt",
+    "c:/docs/deep/../a.txt": "a.txt",
+    "C:a.txt": "a.txt",
+    "\\\\host\\share\\a.txt": None,
+    "//host/share/a.txt": None,
+    "\\\\?\\C:\\docs\\a.txt": None,
+    "\\\\.\\pipe\\a": None,
+    "D:\\a.txt": None,
+    "D:a.txt": None,
+    "\\other\\a.txt": None,
+    "..\\a.txt": None,
+    "deep\\..\\..\\a.txt": None,
+    "NUL": None,
+    "deep\\com1.txt": None,
+    "aux .txt": None,
+    "a.txt:stream": None,
+}
+
+
+@pytest.mark.parametrize("path", WINDOWS)
+def test_paths_of_windows_are_judged_by_their_words(path):
+    """Another machine's share, which would be sent credentials, another drive, and devices are outside."""
+    assert below("C:\\docs", path, ntpath) == WINDOWS[path]
 
 
 def test_links_count_by_where_they_lead(tree):

@@ -226,3 +226,17 @@ def test_a_service_in_front_of_a_service(remote, tiny: Compressor):
         check_same(second.compress(QUERY, ALL, policy=TopK(2), elision="[…]"), expected)
         pairs = [(QUERY, DOCUMENTS[0]), ("moon?", DOCUMENTS[1])]
         check_same(second.compress_pairs(pairs), tiny.compress_pairs(pairs))
+
+
+def test_none_is_a_blank_document_where_that_is_said(address):
+    """`none_as_blank` is settled here: None is a blank document, also in pairs and after pickling."""
+    with RemoteCompressor(address, none_as_blank=True) as made, pickle.loads(pickle.dumps(made)) as again:
+        for remote in (made, again):
+            for found in (
+                remote.compress(QUERY, [None, MILL]),
+                remote.compress_pairs([(QUERY, None), (QUERY, MILL)]),
+            ):
+                assert [one.original for one in found] == ["", MILL]
+                assert found[0].reason == "blank"
+    with RemoteCompressor(address) as strict, pytest.raises(TypeError, match=r"documents\[0\] must be a string"):
+        strict.compress(QUERY, [None])

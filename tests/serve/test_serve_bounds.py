@@ -20,10 +20,10 @@ from secateurs.result.savings import TokenCounter
 from secateurs.serve import ServiceSettings, create_app
 from secateurs.serve.command import _names
 from secateurs.serve.effort import Effort
-from secateurs.serve.hosts import check_names, is_ours
 from secateurs.serve.service import Job, Service
 from secateurs.serve.steps import at_every_threshold
 from secateurs.serve.validation import refuse_body
+from secateurs.support.hosts import check_names, is_ours
 
 KEY = {"Authorization": "Bearer s3cret"}
 

@@ -86,6 +86,17 @@ async def test_documents_come_back_in_order_of_relevance(client, tiny: Compresso
     assert dropped == [0, 1, 2], "what was dropped says so, whatever comes back"
 
 
+async def test_null_is_a_blank_document_where_that_is_said(client):
+    """With `none_as_blank` null is a blank document, among documents and in pairs; its place stays."""
+    for body in ({"query": QUERY, "documents": [None, MILL]}, {"pairs": [[QUERY, None], [QUERY, MILL]]}):
+        answer = await ask(client, **body, none_as_blank=True)
+        first, second = answer["documents"]
+        assert (first["index"], first["reason"], second["index"]) == (0, "blank", 1)
+        refused = await client.post("/v1/compress", json=body)
+        assert refused.status_code == 422
+        assert "none_as_blank reads null as a blank document, got" in refused.json()["error"]["message"]
+
+
 async def test_what_is_not_wanted_is_not_returned(client):
     """Texts, spans and scores can be left out; offsets stay, and statuses and savings always."""
     wanted = {"return_texts": False, "return_spans": False}

@@ -35,6 +35,8 @@ WRONG_FIELDS = [
     ({}, "either query and documents, or pairs"),
     ({"query": QUERY}, "either query and documents, or pairs"),
     ({"documents": [MILL]}, "either query and documents, or pairs"),
+    ({**GOOD, "documents": [3], "none_as_blank": True}, "documents[0]: must be a string, got 3"),
+    ({**GOOD, "documents": [None], "none_as_blank": 1}, "documents[0]: must be a string; none_as_blank reads null"),
     ({"q": QUERY}, "query and documents are missing"),
     ({"q": QUERY}, "q is no field of this request (did you mean query?)"),
     ({"q": QUERY, "documents": [MILL]}, "query is missing: send either query and documents, or pairs; q is no field"),

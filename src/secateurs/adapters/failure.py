@@ -6,7 +6,7 @@ import logging
 import re
 from concurrent.futures import CancelledError as CallCancelledError
 
-from secateurs.errors import Error, describe
+from secateurs.errors import CheckpointError, DeviceError, Error, MissingExtraError, in_one_line
 from secateurs.support.fork import ForkLock
 
 _FIGURES = re.compile(r"\d[\d.,_]*")
@@ -14,10 +14,11 @@ _KINDS = 100  # of failures told; more, and their messages differ by something t
 
 
 class FailureLog:
-    """Logs what fails in one adapter: the first time a warning, the same again at level DEBUG.
+    """Logs what fails in one adapter, a line each: the first time a warning, the same again at level DEBUG.
 
     A failure that comes with every call would otherwise fill the log. Failures that differ in figures alone (bytes,
-    tokens, seconds) are the same. Safe to use from many threads.
+    tokens, seconds) are the same. Where it came from, the trace, is told once, at level DEBUG. Safe to use from many
+    threads.
 
     Args:
         log: Where it is told.
@@ -35,16 +36,22 @@ class FailureLog:
             what: What failed, and what becomes of it.
             error: Why.
         """
-        reason = describe(error)
+        reason = in_one_line(error)
         kind = _FIGURES.sub("#", f"{what}: {reason}")
         with self._lock:
             first = kind not in self._told and len(self._told) < _KINDS
             if first:
                 self._told.add(kind)
         if first:
-            self._log.warning("%s: %s (the same again is logged at level DEBUG)", what, reason, exc_info=error)
+            self._log.warning("%s: %s (its trace, and the same again, at level DEBUG)", what, reason)
+            self._log.debug("%s: where it came from", what, exc_info=error)
         else:
             self._log.debug("%s: %s", what, reason)
+
+
+def of_configuration(error: BaseException) -> bool:
+    """Return whether an error is one of configuration: it comes with every call until somebody changes something."""
+    return isinstance(error, (CheckpointError, DeviceError, MissingExtraError))
 
 
 def as_failure(error: BaseException) -> Exception:

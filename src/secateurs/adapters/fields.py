@@ -11,7 +11,7 @@ import ast
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, wraps
 from itertools import pairwise
 from textwrap import dedent, fill
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, cast
@@ -19,6 +19,7 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, cast
 from secateurs.adapters.protocol import CompressorLike
 from secateurs.adapters.report import Report
 from secateurs.policy import Policy, WhenEmpty
+from secateurs.support.hints import no_such
 
 OnError = Literal["keep", "raise"]
 OnReport = Callable[[Report], object]
@@ -36,10 +37,14 @@ class AgentFields:
     """The fields every adapter has."""
 
     compressor: CompressorLike | None = None
-    """A compressor to use; None to make one from `model`, `device` and `encoding` on first use."""
+    """A compressor to use; None to make one from `model`, `revision`, `device` and
+    `encoding` on first use."""
 
     model: str | None = None
     """Hub id or folder; None for the bundled model."""
+
+    revision: str | None = None
+    """Branch, tag or commit of `model` on the hub; a commit pins what is loaded."""
 
     device: str = "auto"
     """`"auto"`, `"cpu"`, `"mps"`, `"cuda"` or `"cuda:N"`."""
@@ -78,7 +83,8 @@ class AgentFields:
     call that takes longer has failed."""
 
     on_error: OnError = "keep"
-    """`"keep"` returns the input if compression fails; `"raise"` raises, also for a single document."""
+    """`"keep"` returns the input if compression fails; `"raise"` raises, also for a single document. In either case
+    first use raises where a checkpoint cannot be loaded, or a device is not there; `check()` tells before."""
 
     encoding: str = DEFAULT_ENCODING
     """The tiktoken encoding in which savings are counted. Beside a `compressor` it is that one's own: the default
@@ -141,6 +147,39 @@ def documented(fields: type) -> Callable[[Thing], Thing]:
         return thing
 
     return add
+
+
+def hinting(name: str) -> Callable[[type[Given]], type[Given]]:
+    """Return a decorator that lets a dataclass say, of a keyword that is no field, which was probably meant.
+
+    Args:
+        name: What people call that takes the fields.
+
+    Example:
+        >>> @hinting("cut")
+        ... @dataclass(kw_only=True)
+        ... class Cut(DocumentFields):
+        ...     pass
+        >>> Cut(treshold=0.3)
+        Traceback (most recent call last):
+        TypeError: cut has no field 'treshold': did you mean 'threshold'?
+    """
+
+    def change(kind: type[Given]) -> type[Given]:
+        made: Any = kind.__init__
+        known = list(inspect.signature(kind).parameters)
+
+        @wraps(made)
+        def __init__(self: Given, *arguments: Any, **keywords: Any) -> None:  # noqa: N807 - it takes that one's place
+            unknown = [one for one in keywords if one not in known]
+            if unknown:
+                raise TypeError(no_such(name, unknown, known))
+            made(self, *arguments, **keywords)
+
+        kind.__init__ = __init__  # type: ignore[assignment,method-assign]  # of the same signature
+        return kind
+
+    return change
 
 
 def takes(

@@ -26,6 +26,7 @@ from secateurs.adapters.fields import DocumentFields, described
 from secateurs.adapters.runner import Runner
 from secateurs.adapters.settings import Settings
 from secateurs.policy import Policy
+from secateurs.support.hints import no_such
 
 if TYPE_CHECKING:
 
@@ -50,6 +51,18 @@ else:
     _Model = create_model("_Model", __config__=ConfigDict(arbitrary_types_allowed=True), **_fields())
 
 
+def check_names(kind: type[BaseModel], data: object) -> object:
+    """Return what a model is made of, or say which of its names is no field, and what was probably meant.
+
+    Raises:
+        ValueError: A name is no field.
+    """
+    unknown = [str(name) for name in data if name not in kind.model_fields] if isinstance(data, dict) else []
+    if unknown:
+        raise ValueError(no_such(kind.__name__, unknown, kind.model_fields))
+    return data
+
+
 class AdapterModel(_Model):
     """An adapter's fields, checked, and written down as JSON types.
 
@@ -59,6 +72,21 @@ class AdapterModel(_Model):
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, strict=True)
 
     _runner: Runner = PrivateAttr(default_factory=Runner)
+
+    def check(self) -> None:
+        """Load the model and let it read a document, to hear of what is wrong at start-up and not at the first call.
+
+        Raises:
+            CheckpointError: The checkpoint cannot be found or is not complete.
+            DeviceError: The device is not available.
+            Error: The model, or the service behind the compressor, cannot read a document.
+        """
+        self._runner.check(Settings.of(self))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_names(cls, data: object) -> object:
+        return check_names(cls, data)
 
     @field_validator("model", mode="before")
     @classmethod
@@ -88,6 +116,6 @@ class AdapterModel(_Model):
     def _source(self, value: object) -> str | None:
         return Settings.of(self).source()
 
-    @field_serializer("model", "encoding")
+    @field_serializer("model", "revision", "encoding")
     def _portable(self, value: object, info: FieldSerializationInfo) -> Any:
         return Settings.of(self).portable()[info.field_name]

@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from secateurs.errors import beginning, printable, shorten
 from secateurs.result.compression import Compression
 from secateurs.result.savings import Savings
 
+_LONGEST_LINE = 200  # characters of an error, where a report is printed
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Report:
-    """What one call of an adapter did.
+    """What one call of an adapter did; printed, it is a line.
 
     Attributes:
         query: The query the documents were compressed for.
@@ -27,6 +30,23 @@ class Report:
     savings: Savings
     dropped_ids: Sequence[str | None] = ()
     error: str | None = None
+
+    def __str__(self) -> str:
+        if self.error is not None:
+            return shorten(f"not compressed, {printable(self.error)}", _LONGEST_LINE)
+        kept = sum(len(one.kept) for one in self.compressions)
+        units = sum(len(one.sentences) for one in self.compressions)
+        failed = sum(one.status == "error" for one in self.compressions)
+        said = f"{_documents(len(self.compressions))}: {kept:,} of {units:,} units kept, {self.savings}"
+        said += f", {len(self.dropped_ids):,} left out" if self.dropped_ids else ""
+        return said + (f", {failed:,} failed" if failed else "")
+
+    def __repr__(self) -> str:
+        return f"<Report of {beginning(self.query)}: {self}>"
+
+
+def _documents(number: int) -> str:
+    return "1 document" if number == 1 else f"{number:,} documents"
 
 
 def report_to_dict(report: Report) -> dict[str, Any]:

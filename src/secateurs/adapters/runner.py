@@ -16,12 +16,14 @@ from functools import partial
 from typing import Any
 from weakref import WeakValueDictionary
 
+from secateurs.adapters.asking import Asking
 from secateurs.adapters.choice import the_threshold
-from secateurs.adapters.failure import FailureLog, as_failure
-from secateurs.adapters.order import Returned, in_order, lacks_ranking
+from secateurs.adapters.failure import FailureLog, as_failure, of_configuration
+from secateurs.adapters.order import Returned, in_order, lacks_ranking, spared
 from secateurs.adapters.protocol import CompressorLike
 from secateurs.adapters.report import Report, without_text
-from secateurs.adapters.settings import Settings
+from secateurs.adapters.settings import Settings, takes
+from secateurs.adapters.spans import Facts, Told, span
 from secateurs.errors import Error, describe
 from secateurs.result.compression import Compression
 from secateurs.result.savings import Savings
@@ -41,7 +43,7 @@ class Outcome:
         returned: The documents to return, in order.
         model: The checkpoint's name.
         threshold: The probability sentences were compared with; None if the policy has no single one.
-        failure: What to raise, with `on_error="raise"`.
+        failure: What to raise: with `on_error="raise"`, or an error of configuration.
     """
 
     report: Report
@@ -60,7 +62,7 @@ class Outcome:
         return {**without_text(compression), "model": self.model, "threshold": self.threshold}
 
 
-_Key = tuple[int, str | None, str, str]
+_Key = tuple[int, str | None, str | None, str, str]
 _SHARED: WeakValueDictionary[_Key, CompressorLike] = WeakValueDictionary()
 _LOADING = ForkLock()
 
@@ -68,10 +70,10 @@ _LOADING = ForkLock()
 class Runner:
     """Runs the compressor behind one adapter, made on first use.
 
-    Adapters with the same model, device and encoding share one compressor, so its weights are loaded once; they are
-    freed with the last adapter. A copied or unpickled runner is empty and finds or loads its compressor again, and
-    so does one in a forked process. What it holds says nothing about an adapter's settings, so all runners are equal:
-    a copy equals its original.
+    Adapters with the same model, revision, device and encoding share one compressor, so its weights are loaded once;
+    they are freed with the last adapter. A copied or unpickled runner is empty and finds or loads its compressor
+    again, and so does one in a forked process. What it holds says nothing about an adapter's settings, so all runners
+    are equal: a copy equals its original.
 
     Attributes:
         failures: Logs what goes wrong in this adapter.
@@ -103,17 +105,49 @@ class Runner:
                 from secateurs.compressor import Compressor
 
                 compressor = Compressor.from_pretrained(
-                    settings.model, device=settings.device, encoding=settings.encoding
+                    settings.model,
+                    revision=settings.revision,
+                    device=settings.device,
+                    encoding=settings.encoding,
                 )
                 _SHARED[key] = compressor
             self._held[key] = compressor
         return compressor
 
+    def check(self, settings: Settings) -> None:
+        """Load the compressor, if it is not, and let it read a document.
+
+        Args:
+            settings: The adapter's settings.
+
+        Raises:
+            CheckpointError: The checkpoint cannot be found or is not complete.
+            DeviceError: The device is not available.
+            Error: It is loaded, or a service stands behind it, and it cannot read a document.
+            TimeoutError: The adapter's time is up.
+        """
+        compressor = self.load(settings)
+        found = compressor.compress("Is it there?", ["It is here."], **_options(settings, compressor))
+        if [one.status for one in found] in ([], ["error"]):
+            reason = found[0].reason if found else "it returned nothing"
+            raise Error(f"{compressor.name} is loaded and cannot read a document: {reason}")
+
     def _ready(self, settings: Settings) -> CompressorLike | None:
         return self._held.get(_key(settings)) if settings.compressor is None else settings.compressor
 
-    def run(self, settings: Settings, query: str, texts: Sequence[str | None], ids: Sequence[str | None]) -> Outcome:
+    def run(
+        self,
+        settings: Settings,
+        query: str,
+        texts: Sequence[str | None],
+        ids: Sequence[str | None],
+        *,
+        asking: Asking | None = None,
+    ) -> Outcome:
         """Compress texts and report; never raises what a document or the model can cause.
+
+        What is wrong with the configuration, such as a checkpoint that cannot be loaded, is the outcome's failure
+        whatever `on_error` says: it would come with every call, and pass all documents through uncut for ever.
 
         Args:
             settings: The adapter's settings.
@@ -121,36 +155,51 @@ class Runner:
             texts: One text a document; None for a document that has none: it goes back as it is, unless `top_n`
                 leaves it out, and has no compression in the report.
             ids: Their ids.
+            asking: What is asked beside the query, which is its first; None for nothing.
 
         Returns:
             The outcome. Call its `check()` once it has been passed on.
         """
-        outcome = _without_model(settings, query, texts)
-        if outcome is None:
-            try:
-                compressor = self.load(settings)
-                results = compressor.compress(query, _given(texts), **_options(settings, compressor))
-                outcome = _finish(settings, query, ids, _aligned(texts, results), compressor)
-            except BaseException as error:
-                outcome = self._failed(settings, query, texts, as_failure(error))
+        with span() as call:
+            outcome = _without_model(settings, query, texts)
+            if outcome is None:
+                try:
+                    compressor = self.load(settings)
+                    asked, options = _asked(compressor, query, asking)
+                    options |= _options(settings, compressor)
+                    results = compressor.compress(asked, _given(texts), **options)
+                    outcome = _finish(settings, query, ids, _aligned(texts, results), compressor)
+                except BaseException as error:
+                    outcome = self._failed(settings, query, texts, as_failure(error))
+            call.facts = partial(_facts, settings, outcome, texts, ids)
         self._tell(settings, outcome)
         return outcome
 
     async def arun(
-        self, settings: Settings, query: str, texts: Sequence[str | None], ids: Sequence[str | None]
+        self,
+        settings: Settings,
+        query: str,
+        texts: Sequence[str | None],
+        ids: Sequence[str | None],
+        *,
+        asking: Asking | None = None,
     ) -> Outcome:
         """Do what `run` does without blocking the event loop, not even while the weights load."""
-        outcome = _without_model(settings, query, texts)
-        if outcome is None:
-            try:
-                compressor = self._ready(settings)
-                if compressor is None:
-                    compressor = await asyncio.to_thread(self.load, settings)
-                results = await compressor.acompress(query, _given(texts), **_options(settings, compressor))
-                finish = partial(_finish, settings, query, ids, _aligned(texts, results), compressor)
-                outcome = await asyncio.to_thread(finish) if settings.settles else finish()
-            except BaseException as error:
-                outcome = self._failed(settings, query, texts, as_failure(error))
+        with span() as call:
+            outcome = _without_model(settings, query, texts)
+            if outcome is None:
+                try:
+                    compressor = self._ready(settings)
+                    if compressor is None:
+                        compressor = await asyncio.to_thread(self.load, settings)
+                    asked, options = _asked(compressor, query, asking)
+                    options |= _options(settings, compressor)
+                    results = await compressor.acompress(asked, _given(texts), **options)
+                    finish = partial(_finish, settings, query, ids, _aligned(texts, results), compressor)
+                    outcome = await asyncio.to_thread(finish) if settings.settles else finish()
+                except BaseException as error:
+                    outcome = self._failed(settings, query, texts, as_failure(error))
+            call.facts = partial(_facts, settings, outcome, texts, ids)
         self._tell(settings, outcome)
         return outcome
 
@@ -162,7 +211,7 @@ class Runner:
             what: What becomes of the input.
             error: What went wrong.
         """
-        if settings.on_error == "raise":
+        if _raises(settings, error):
             raise error
         self.failures.warn(what, as_failure(error))
 
@@ -183,19 +232,46 @@ class Runner:
             self.failures.warn("on_report raised, the documents are returned all the same", error)
 
     def _failed(self, settings: Settings, query: str, texts: Sequence[str | None], error: Exception) -> Outcome:
-        if settings.on_error == "keep":
+        raises = _raises(settings, error)
+        if not raises:
             self.failures.warn("compression failed, the documents are returned as they are", error)
         outcome = _as_they_are(settings, query, texts, describe(error))
-        return replace(outcome, failure=error if settings.on_error == "raise" else None)
+        return replace(outcome, failure=error if raises else None)
+
+
+def _facts(settings: Settings, outcome: Outcome, texts: Sequence[str | None], ids: Sequence[str | None]) -> Facts:
+    """Return what a span tells of a call."""
+    given = [Told(text or "", id) for text, id in zip(texts, ids, strict=True)]
+    back = [
+        given[one.index] if one.compression is None else Told(one.compression.text, ids[one.index], one.ranking_score)
+        for one in outcome.returned
+    ]
+    report = outcome.report
+    return Facts(report.query, given, back, outcome.model, settings.top_n, report.savings, report.error)
+
+
+def _raises(settings: Settings, error: BaseException) -> bool:
+    """Return whether the caller is to hear of an error: all with `"raise"`, and those of configuration always."""
+    return settings.on_error == "raise" or of_configuration(error)
 
 
 def _key(settings: Settings) -> _Key:
-    return os.getpid(), settings.model, settings.device, settings.encoding  # a fork leaves compressors behind
+    # a fork leaves compressors behind
+    return os.getpid(), settings.model, settings.revision, settings.device, settings.encoding
 
 
 def _options(settings: Settings, compressor: CompressorLike) -> dict[str, Any]:
     """Return the keyword arguments of `compress`."""
     return {"policy": settings.choice(compressor.policy), **settings.call_options()}
+
+
+def _asked(compressor: CompressorLike, query: str, asking: Asking | None) -> tuple[str, dict[str, Any]]:
+    """Return the query for `compress`, and its argument for further ones; of a compressor that takes one, that."""
+    if asking is None or not asking.also:
+        return query, {}
+    if takes(compressor, "also"):
+        return query, {"also": asking.also}
+    return asking.alone or query, {}
 
 
 def _given(texts: Sequence[str | None]) -> list[str]:
@@ -232,15 +308,10 @@ def _finish(
     returned = in_order(found, rerank=settings.rerank, top_n=settings.top_n)
     left = {one.index for one in returned}
     dropped = tuple(one for index, one in enumerate(ids) if index not in left)
-    parts = (
-        one.savings if index in left else replace(one.savings, after=0)
-        for index, one in enumerate(found)
-        if one is not None
-    )
     report = Report(
         query,
         tuple(one for one in found if one is not None),
-        sum(parts, Savings(0, 0, compressor.encoding)),
+        spared(found, returned, compressor.encoding),
         dropped,
     )
     failure = _failed_document(found) if settings.on_error == "raise" else None

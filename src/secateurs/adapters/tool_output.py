@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
+from secateurs.adapters.asking import Asking
 from secateurs.adapters.originals import Originals
 from secateurs.result.compression import Compression
 from secateurs.result.savings import Savings, TokenCounter
@@ -42,14 +43,14 @@ class Job(Generic[Output]):
     """An output to compress.
 
     Attributes:
-        query: What it was asked for.
+        asking: What it was asked for.
         original: What the LLM would read of it.
         before: LLM tokens of that.
         parts: It, taken apart.
         conversation: Names the conversation that may have it back; "" where nothing tells.
     """
 
-    query: str
+    asking: Asking
     original: str
     before: int
     parts: Parts[Output]
@@ -104,12 +105,12 @@ class Shortener:
         self._way_back = way_back
         self._drops = drops
 
-    def job(self, query: str, original: str, parts: Parts[Output], conversation: str = "") -> Job[Output] | None:
+    def job(self, asking: Asking, original: str, parts: Parts[Output], conversation: str = "") -> Job[Output] | None:
         """Return what there is to compress; None for an output that is short, or has nothing in it that can be."""
         if len(original.encode(errors="replace")) < self._min_tokens or not parts.texts:
             return None  # a token has at least a byte
         before = self._count(original)
-        return Job(query, original, before, parts, conversation) if before >= max(self._min_tokens, 1) else None
+        return Job(asking, original, before, parts, conversation) if before >= max(self._min_tokens, 1) else None
 
     def shorter(
         self, job: Job[Output], found: Sequence[Compression], shown: Callable[[Output], str]
@@ -145,15 +146,6 @@ class Shortener:
         """Keep an original for the way back, if there is one."""
         if self._way_back is not None:
             self._way_back.originals.put(original, conversation)
-
-
-def named_query(arguments: Mapping[str, Any], names: Iterable[str]) -> str | None:
-    """Return the first of some arguments of a tool call that is a text and not blank; None if none is."""
-    for name in names:
-        value = arguments.get(name)
-        if isinstance(value, str) and value.strip():
-            return value
-    return None
 
 
 def nothing_kept(handle: str) -> str:

@@ -6,6 +6,7 @@ The client's own retries are off: they know neither our clock nor our counts.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from collections import Counter
@@ -13,10 +14,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Literal, cast
+from urllib.parse import urlsplit, urlunsplit
 
 from secateurs.annotate.answers import Reason, Reply, UnusableError
 from secateurs.annotate.prompts import SCHEMA
 from secateurs.errors import Error, MissingExtraError
+from secateurs.support.arguments import check_key
 
 if TYPE_CHECKING:
     import openai
@@ -28,6 +31,7 @@ _TRANSIENT = frozenset((408, 409, 425, 429))  # and everything from 500
 _HOPELESS = frozenset((401, 402, 403, 404, 405))
 _TOO_LONG = ("context length", "context_length", "maximum context", "too many tokens", "prompt is too long")
 _LONGEST_RETRY_AFTER = 600.0  # seconds
+_ACCOUNT = ("OpenAI-Organization", "OpenAI-Project")
 
 
 class EndpointError(Error):
@@ -44,7 +48,7 @@ class EndpointConfig:
 
     Attributes:
         base_url: Such as `http://localhost:8000/v1`.
-        api_key: Sent to the server and nowhere else; `""` where it wants none.
+        api_key: Sent to the server and nowhere else, without the blanks around it; `""` where it wants none.
         timeout: Seconds for one request as a whole.
         retries: How often a request is sent again after a failure that may pass.
         first_wait: Seconds before the first retry, doubled for each further one, with jitter.
@@ -57,6 +61,10 @@ class EndpointConfig:
     retries: int = 6
     first_wait: float = 0.5
     longest_wait: float = 60.0
+
+    def __post_init__(self) -> None:
+        key = check_key(self.api_key) if self.api_key.strip() else ""
+        object.__setattr__(self, "api_key", key)  # as it is sent, so that it is known wherever a server repeats it
 
 
 @dataclass(frozen=True)
@@ -101,6 +109,7 @@ class Endpoint:
 
     def __init__(self, config: EndpointConfig, model: ModelConfig) -> None:
         self._config = config
+        self._where = address(config.base_url)
         self._client = _client(config)
         self._request = model.request()
         self._random = random.Random()  # our own: jitter must not move the caller's seed
@@ -144,12 +153,12 @@ class Endpoint:
                     messages=cast("list[ChatCompletionMessageParam]", list(messages)), **self._request
                 )
         except (TimeoutError, openai.APITimeoutError):
-            raise _PassingError("timeout", f"no reply within {self._config.timeout:g} s") from None
+            raise _PassingError("timeout", f"{self._where}: no reply within {self._config.timeout:g} s") from None
         except openai.APIConnectionError as error:
-            raise _PassingError("connection", str(error.__cause__ or error)) from None
+            raise _PassingError("connection", f"{self._where}: {error.__cause__ or error}") from None
         except openai.APIStatusError as error:
             raise self._judge(error) from None
-        except (openai.APIError, ValueError, TypeError) as error:  # the body is not what it should be
+        except (openai.APIError, ValueError, TypeError, ArithmeticError, RecursionError) as error:  # a strange body
             raise _PassingError("nonsense", f"{type(error).__name__}: {error}") from None
         return self._reply(completion)
 
@@ -173,10 +182,10 @@ class Endpoint:
     def _judge(self, error: openai.APIStatusError) -> Exception:
         """Tell what may pass from what will not."""
         status, said = error.status_code, self._discreet(str(error))
-        if status in _HOPELESS or error.code == "insufficient_quota":
+        if status in _HOPELESS or 300 <= status < 400 or error.code == "insufficient_quota":
             return EndpointError(
-                f"the server answered {status}: {said[:300]}. Expected a chat completion, from --base-url; check the"
-                " address (it usually ends in /v1), --model and the API key. What is labelled so far is safe."
+                f"{self._where} answered {status}: {said[:300]}. Expected a chat completion; check --base-url"
+                " (it usually ends in /v1), --model and the API key. What is labelled so far is safe."
             )
         if status in _TRANSIENT or status >= 500:
             return _PassingError(str(status), said, _retry_after(error.response.headers))
@@ -210,6 +219,17 @@ class _PassingError(Exception):
         self.retry_after = retry_after
 
 
+def address(url: str) -> str:
+    """Return a server's address as a message may name it: without a user, a password or what follows a `?`.
+
+    Example:
+        >>> address("http://ann:secret@gpu-box:8000/v1?key=1")
+        'http://gpu-box:8000/v1'
+    """
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
 def _client(config: EndpointConfig) -> openai.AsyncOpenAI:
     if not config.base_url.startswith(("http://", "https://")):
         raise ValueError(f"--base-url is {config.base_url!r}: expected an address such as http://localhost:8000/v1.")
@@ -219,9 +239,26 @@ def _client(config: EndpointConfig) -> openai.AsyncOpenAI:
         if error.name != "openai":
             raise
         raise MissingExtraError("annotate", "annotate") from None
+    own = urlsplit(config.base_url).hostname or ""
+    theirs = own == "openai.com" or own.endswith(".openai.com")
     return openai.AsyncOpenAI(
-        base_url=config.base_url, api_key=config.api_key or "none", max_retries=0, timeout=config.timeout
+        base_url=config.base_url,
+        api_key=config.api_key or "none",
+        max_retries=0,
+        timeout=config.timeout,
+        # prompts and key go where they were sent, and nowhere else
+        http_client=openai.DefaultAsyncHttpxClient(
+            follow_redirects=False,
+            timeout=config.timeout,
+            event_hooks={"request": [] if theirs else [_without_account]},
+        ),
     )
+
+
+async def _without_account(request: Any) -> None:
+    """Take out what the client says of an OpenAI account, by environment variables meant for OpenAI's own servers."""
+    for name in _ACCOUNT:
+        request.headers.pop(name, None)
 
 
 def _retry_after(headers: Mapping[str, str]) -> float:
@@ -232,6 +269,6 @@ def _retry_after(headers: Mapping[str, str]) -> float:
     except ValueError:
         try:
             seconds = parsedate_to_datetime(text).timestamp() - time.time()
-        except ValueError:
+        except (ValueError, TypeError, OverflowError, OSError):  # no date, or one that no clock has
             return 0.0
-    return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER)
+    return 0.0 if math.isnan(seconds) else min(max(seconds, 0.0), _LONGEST_RETRY_AFTER)

@@ -124,7 +124,7 @@ class Progress:
         self._bar.update(self._task, completed=self._done, saved=self._saved())
 
     def _saved(self) -> str:
-        return "0%" if self._totals.savings is None else f"{self._totals.savings.saved_fraction:.0%}"
+        return "0%" if self._totals.savings is None else self._totals.savings.percent
 
     def _say(self, line: str) -> None:
         self._console.print(f"secateurs: {line}", highlight=False, soft_wrap=True)
@@ -143,7 +143,7 @@ def show(totals: Totals, console: Console) -> None:
         savings = totals.savings
         table.add_row("tokens before", f"{savings.before:,}")
         table.add_row("tokens after", f"{savings.after:,}")
-        table.add_row("tokens saved", f"{savings.saved:,} ({savings.saved_fraction:.0%})")
+        table.add_row("tokens saved", f"{savings.saved:,} ({savings.percent})")
     console.print(table)
     if totals.savings is not None:
         exact = "" if totals.savings.exact else ", an approximation: the encoding could not be loaded"

@@ -80,7 +80,7 @@ def explain(model: str | Path, family: str | None = None) -> Explanation:
     Returns:
         What its files say; reading them never runs code.
     """
-    facts: dict[str, str] = {}
+    facts = _known(str(model))
     try:
         path = locate(model)
         facts["folder"] = str(path)
@@ -95,6 +95,23 @@ def explain(model: str | Path, family: str | None = None) -> Explanation:
     facts["ranking head"] = "yes" if checkpoint.model.ranking is not None else "no"
     facts["default policy"] = repr(checkpoint.default_policy)
     return Explanation(facts, None)
+
+
+def _known(model: str) -> dict[str, str]:
+    """Return what is known of a published checkpoint by its name, wherever it is; nothing of others."""
+    for item in published():
+        if item.published.id == model:
+            known = item.published
+            return {
+                "family": item.family.name,
+                "licence": f"{item.licence} (of the family's published weights)",
+                "parameters": known.parameters,
+                "languages": known.languages,
+                "window": f"{known.window:,} tokens",
+                "default threshold": f"{known.threshold:g}",
+                "where": item.where,
+            }
+    return {}
 
 
 def _tell_files(facts: dict[str, str], path: Path, family: str | None) -> None:

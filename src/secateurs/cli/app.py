@@ -1,4 +1,9 @@
-"""The command line. Exit codes: 0 done, 1 a document came back as an error, 2 wrong use or bad input."""
+"""The command line. Exit codes: 0 done, 1 a document came back as an error, 2 wrong use or bad input.
+
+Interrupted (SIGINT, Ctrl-C), a command ends with 130; `serve` lets what is under way finish, and ends with 0. Where
+the parent process ignores SIGINT (nohup, cron, a job in the background of a script), commands that work ignore it,
+too, as it is meant; servers end on it all the same, since whoever sends it to one means it.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +16,7 @@ from typing import Annotated
 import typer
 
 from secateurs.cli import models as cli_models
+from secateurs.cli.check import check
 from secateurs.cli.compress import compress
 from secateurs.cli.problems import BadInputError, complain
 from secateurs.errors import Error
@@ -38,7 +44,8 @@ _ROOMS = {
 
 
 app.add_typer(cli_models.app, name="models")
-app.command()(compress)
+app.command(short_help="Cut documents down to what matters for a query.")(compress)
+app.command(short_help="Say whether a checkpoint works on this machine.")(check)
 
 
 @app.callback(invoke_without_command=True)

@@ -14,7 +14,8 @@ from typing import Any
 from langchain_core.messages import ToolMessage
 
 from secateurs.adapters.agent import AgentSettings
-from secateurs.adapters.fields import AgentFields, documented
+from secateurs.adapters.asking import Asking
+from secateurs.adapters.fields import AgentFields, documented, hinting
 from secateurs.adapters.metadata import METADATA_KEY
 from secateurs.adapters.originals import Originals
 from secateurs.adapters.runner import Outcome, Runner
@@ -24,11 +25,11 @@ from secateurs.langchain.expand import expand_tool
 from secateurs.langchain.tool_results import (
     Cut,
     Cuts,
+    asked_of,
     calls_before,
     compressible,
     conversation,
     documents_of,
-    query_of,
     replaced,
     tool_messages,
 )
@@ -46,6 +47,7 @@ QueryOf = Callable[[ToolCallRequest], str | None]
 
 
 @documented(AgentFields)
+@hinting("ContextCompressionMiddleware")
 @dataclass(eq=False, kw_only=True)
 class ContextCompressionMiddleware(AgentMiddleware[Any, Any, Any], AgentFields):
     """Cuts the tool results of a `create_agent` agent down to what answers the query; works as it is.
@@ -63,8 +65,9 @@ class ContextCompressionMiddleware(AgentMiddleware[Any, Any, Any], AgentFields):
 
     Attributes:
         query: Names the query of a tool call, None or blank for "leave it"; by default the first argument in
-            `query_arguments` that is there, else the last human message before the call. In ephemeral mode the
-            request's `tool` and `runtime` are None.
+            `query_arguments` that is there, else the arguments of the call, what the model said when it made it and
+            the last human message before it, all asked together (`secateurs.adapters.asking`). In ephemeral mode
+            the request's `tool` and `runtime` are None.
         query_arguments: Names of tool arguments that hold a query.
         include: Names of the tools whose results are compressed; None for all.
         exclude: Names of those that are not.
@@ -104,6 +107,14 @@ class ContextCompressionMiddleware(AgentMiddleware[Any, Any, Any], AgentFields):
             self._settings.encoding, min_tokens=self.min_tokens, way_back=way_back, drops=self._settings.drops
         )
         self.tools = [] if self.expand is None else [expand_tool(self._originals, self.expand)]
+
+    def check(self) -> None:
+        """Load the model and let it read a document, to hear of what is wrong at start-up and not at the first call.
+
+        Raises:
+            Error: As `SecateursCompressor.check`.
+        """
+        self._runner.check(self._settings)
 
     def wrap_tool_call(
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], ToolResult]
@@ -150,9 +161,11 @@ class ContextCompressionMiddleware(AgentMiddleware[Any, Any, Any], AgentFields):
         job = self._job(message, request)
         if isinstance(job, Cut):
             return job.of(message)
-        parts = job.parts
-        traced = Traced(job.query, len(parts.texts))
-        outcome = traced.run(lambda: self._runner.run(self._settings, job.query, parts.texts, parts.ids))
+        parts, query = job.parts, job.asking.query
+        traced = Traced(query, len(parts.texts))
+        outcome = traced.run(
+            lambda: self._runner.run(self._settings, query, parts.texts, parts.ids, asking=job.asking)
+        )
         cut = self._cut(message, job, outcome)
         self._tell(runtime, request, cut, outcome)
         return cut.of(message)
@@ -161,9 +174,11 @@ class ContextCompressionMiddleware(AgentMiddleware[Any, Any, Any], AgentFields):
         job = await asyncio.to_thread(self._job, message, request)  # counting a long result takes a while
         if isinstance(job, Cut):
             return job.of(message)
-        parts = job.parts
-        traced = Traced(job.query, len(parts.texts))
-        outcome = await traced.arun(lambda: self._runner.arun(self._settings, job.query, parts.texts, parts.ids))
+        parts, query = job.parts, job.asking.query
+        traced = Traced(query, len(parts.texts))
+        outcome = await traced.arun(
+            lambda: self._runner.arun(self._settings, query, parts.texts, parts.ids, asking=job.asking)
+        )
         cut = await asyncio.to_thread(self._cut, message, job, outcome)
         self._tell(runtime, request, cut, outcome)
         return cut.of(message)
@@ -173,11 +188,11 @@ class ContextCompressionMiddleware(AgentMiddleware[Any, Any, Any], AgentFields):
         try:
             if not compressible(message) or not self._is_ours(request.tool_call["name"]):
                 return Cut()
-            query = self._query(request)
-            if query is None or not query.strip():
+            asked = self._asked(request)
+            if asked is None or not asked.query.strip():
                 return Cut()
             thread = conversation()
-            known = self._cuts.get(message, query, thread) if self.ephemeral else None
+            known = self._cuts.get(message, asked.key, thread) if self.ephemeral else None
             text = visible_text(message.content)
             if known is not None:
                 if known.content is not None:
@@ -185,17 +200,18 @@ class ContextCompressionMiddleware(AgentMiddleware[Any, Any, Any], AgentFields):
                 return known
             parts = split_content(message.content, documents_of(message))
             ids = tuple(message.tool_call_id if one is None else one for one in parts.ids)
-            return self._shortener.job(query, text, replace(parts, ids=ids), thread) or Cut()
+            return self._shortener.job(asked, text, replace(parts, ids=ids), thread) or Cut()
         except Exception as error:
             return self._gave_up(error)
 
     def _is_ours(self, name: str) -> bool:
         return name not in self.exclude and name != self.expand and (self.include is None or name in self.include)
 
-    def _query(self, request: ToolCallRequest) -> str | None:
-        if self.query is not None:
-            return self.query(request)
-        return query_of(request.tool_call, self.query_arguments, request.state)
+    def _asked(self, request: ToolCallRequest) -> Asking | None:
+        if self.query is None:
+            return asked_of(request.tool_call, self.query_arguments, request.state)
+        query = self.query(request)
+        return None if query is None else Asking(query)
 
     def _cut(self, message: ToolMessage, job: Job[ToolContent], outcome: Outcome) -> Cut:
         outcome.check()
@@ -203,7 +219,7 @@ class ContextCompressionMiddleware(AgentMiddleware[Any, Any, Any], AgentFields):
             cut = self._shorter(job, outcome)
             failed = outcome.report.error or any(one.status == "error" for one in outcome.report.compressions)
             if self.ephemeral and not failed:
-                self._cuts.put(message, job.query, cut, job.conversation)
+                self._cuts.put(message, job.asking.key, cut, job.conversation)
             return cut
         except Exception as error:
             return self._gave_up(error)
@@ -215,7 +231,7 @@ class ContextCompressionMiddleware(AgentMiddleware[Any, Any, Any], AgentFields):
             return Cut()
         documents = [outcome.metadata(one) for one in found]
         facts = {"savings": shorter.savings.to_dict(), "handle": shorter.handle, "documents": documents}
-        return Cut(shorter.output, {"status": "compressed", "query": job.query, **facts})
+        return Cut(shorter.output, {"status": "compressed", "query": job.asking.query, **facts})
 
     def _gave_up(self, error: Exception) -> Cut:
         self._runner.give_up(self._settings, "a tool result is returned as it is", error)

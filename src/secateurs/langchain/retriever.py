@@ -7,14 +7,20 @@ from typing import Any
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
 from langchain_core.documents import BaseDocumentCompressor, Document
 from langchain_core.retrievers import BaseRetriever, RetrieverLike
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
+from secateurs.adapters.model import check_names
 from secateurs.langchain.compressor import SecateursCompressor
 from secateurs.support.arguments import check_count
+
+_ELSEWHERE = {"base_retriever": "retriever", "base_compressor": "compressor"}  # in LangChain's own
 
 
 class CompressingRetriever(BaseRetriever):
     """Retrieves with another retriever and compresses its documents; needs langchain-core only.
+
+    What `ContextualCompressionRetriever` calls `base_retriever` and `base_compressor` is read as `retriever` and
+    `compressor`.
 
     Attributes:
         retriever: Any retriever, or any Runnable from a query to a list of documents.
@@ -40,6 +46,16 @@ class CompressingRetriever(BaseRetriever):
     def is_lc_serializable(cls) -> bool:
         """Return True: LangChain's `dumps` writes it, if it can write what is inside."""
         return True
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_names(cls, data: object) -> object:
+        if not isinstance(data, dict):
+            return data
+        both = [name for name in _ELSEWHERE if name in data and _ELSEWHERE[name] in data]
+        if both:
+            raise ValueError(f"{both[0]} and {_ELSEWHERE[both[0]]} are one thing, and both were given: pass one.")
+        return check_names(cls, {_ELSEWHERE.get(name, name): value for name, value in data.items()})
 
     @field_validator("k", mode="before")
     @classmethod

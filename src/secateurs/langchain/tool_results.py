@@ -13,9 +13,9 @@ from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall, ToolMessage
 from langchain_core.runnables import ensure_config
 
-from secateurs.adapters.metadata import METADATA_KEY, copy_metadata
-from secateurs.adapters.tool_output import named_query
-from secateurs.langchain.contents import ToolContent
+from secateurs.adapters.asking import Asking, asking
+from secateurs.adapters.metadata import METADATA_KEY, copy_metadata, is_made_of, remember_made, was_made
+from secateurs.langchain.contents import ToolContent, visible_text
 from secateurs.support.fork import ForkLock
 from secateurs.support.sizes import size_of
 
@@ -39,6 +39,7 @@ class Cut:
         if self.content is None:
             return message
         metadata = {**copy_metadata(message.response_metadata), METADATA_KEY: deepcopy(self.data)}
+        remember_made(visible_text(self.content), self.data)
         return message.model_copy(update={"content": deepcopy(self.content), "response_metadata": metadata})
 
 
@@ -100,11 +101,14 @@ def documents_of(message: ToolMessage) -> Sequence[Document]:
 
 def compressible(message: ToolMessage) -> bool:
     """Return whether a tool result may be touched: no error, and not ours already, nor made of what is."""
+    if message.status == "error":
+        return False
+    shown = visible_text(message.content)
+    if was_made(shown, message.response_metadata):
+        return False
     documents = documents_of(message)
-    ours = METADATA_KEY in message.response_metadata or (
-        bool(documents) and all(METADATA_KEY in one.metadata for one in documents)
-    )
-    return message.status != "error" and not ours
+    texts = [one.page_content for one in documents]
+    return not is_made_of(shown, texts, [one.metadata for one in documents])
 
 
 def tool_messages(result: object) -> list[ToolMessage]:
@@ -148,8 +152,8 @@ def calls_before(messages: Sequence[AnyMessage]) -> list[tuple[int, ToolCall]]:
     return found
 
 
-def query_of(call: ToolCall, names: Iterable[str], state: object) -> str | None:
-    """Return the query of a tool call.
+def asked_of(call: ToolCall, names: Iterable[str], state: object) -> Asking | None:
+    """Return what a tool call was made for.
 
     Args:
         call: The tool call.
@@ -157,13 +161,19 @@ def query_of(call: ToolCall, names: Iterable[str], state: object) -> str | None:
         state: The agent's state, or its messages.
 
     Returns:
-        The first of these arguments that is a text, else the last human message (a summary of earlier ones only if
-        there is no other); None where there is neither.
+        What its arguments, the message that made it and the last human message say (a summary of earlier ones only
+        if there is no other), see `secateurs.adapters.asking`; None where there is nothing of them.
     """
-    asked = named_query(call["args"], names)
-    if asked is not None:
-        return asked
     messages: Any = state.get("messages") if isinstance(state, Mapping) else getattr(state, "messages", state)
     human = [one for one in messages or () if isinstance(one, HumanMessage) and one.text.strip()]
     own = [one for one in human if one.additional_kwargs.get("lc_source") != "summarization"]
-    return str((own or human)[-1].text) if human else None
+    question = str((own or human)[-1].text) if human else None
+    return asking(call["args"], names, words=_words(messages or (), call), question=question)
+
+
+def _words(messages: Sequence[Any], call: ToolCall) -> str | None:
+    """Return what the model said in the message that made a call."""
+    for message in reversed(messages):
+        if isinstance(message, AIMessage) and any(one["id"] == call["id"] for one in message.tool_calls):
+            return str(message.text)
+    return None

@@ -9,6 +9,7 @@ from llama_index.core.base.llms.types import ContentBlock, TextBlock
 from llama_index.core.schema import BaseNode
 from llama_index.core.tools import ToolOutput
 
+from secateurs.adapters.asking import Asking
 from secateurs.adapters.fields import takes
 from secateurs.llama_index.cutter import Cutter, CutterFields
 
@@ -51,13 +52,17 @@ def compress_callbacks(query: Callable[[Any], str | None], **fields: Any) -> Cal
         raise TypeError(f"query must be a function of what the tool returned, got {query!r}: use lambda result: ...")
     cutter = Cutter(CutterFields(**fields))
 
+    def asked(raw_output: Any) -> Asking | None:
+        said = query(raw_output)
+        return None if said is None else Asking(said)
+
     def callback(raw_output: Any) -> str | None:
         output = _output(raw_output)
-        return None if output is None else _changed(output, cutter.run(output, lambda: query(raw_output)))
+        return None if output is None else _changed(output, cutter.run(output, lambda: asked(raw_output)))
 
     async def async_callback(raw_output: Any) -> str | None:
         output = _output(raw_output)
-        return None if output is None else _changed(output, await cutter.arun(output, lambda: query(raw_output)))
+        return None if output is None else _changed(output, await cutter.arun(output, lambda: asked(raw_output)))
 
     return Callbacks(callback=callback, async_callback=async_callback)
 

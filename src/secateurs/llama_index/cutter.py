@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from llama_index.core.tools import ToolOutput
 from llama_index_instrumentation import get_dispatcher
 
 from secateurs.adapters.agent import AgentSettings
-from secateurs.adapters.fields import AgentFields
+from secateurs.adapters.asking import Asking
+from secateurs.adapters.fields import AgentFields, hinting
 from secateurs.adapters.runner import Outcome, Runner
 from secateurs.adapters.tool_output import Job, Shortener, WayBack
 from secateurs.llama_index.events import SecateursReportEvent
@@ -21,6 +22,7 @@ from secateurs.llama_index.outputs import is_ours, split_output
 _dispatcher = get_dispatcher(__name__)
 
 
+@hinting("compress_callbacks")
 @dataclass(kw_only=True)
 class CutterFields(AgentFields):
     """What a tool is given, the query left out."""
@@ -56,30 +58,35 @@ class Cutter:
         )
         self._runner = Runner()
 
-    def run(self, output: ToolOutput, query: Callable[[], str | None]) -> ToolOutput:
+    def run(self, output: ToolOutput, asked: Callable[[], Asking | None]) -> ToolOutput:
         """Return an output cut to its query, or the very output where nothing is cut."""
-        job = self._job(output, query)
+        job = self._job(output, asked)
         if job is None:
             return output
-        outcome = self._runner.run(self._settings, job.query, job.parts.texts, job.parts.ids)
+        outcome = self._runner.run(
+            self._settings, job.asking.query, job.parts.texts, job.parts.ids, asking=job.asking
+        )
         return self._finish(output, job, outcome)
 
-    async def arun(self, output: ToolOutput, query: Callable[[], str | None]) -> ToolOutput:
+    async def arun(self, output: ToolOutput, asked: Callable[[], Asking | None]) -> ToolOutput:
         """Do what `run` does without blocking the event loop."""
-        job = await asyncio.to_thread(self._job, output, query)  # counting a long output takes a while
+        job = await asyncio.to_thread(self._job, output, asked)  # counting a long output takes a while
         if job is None:
             return output
-        outcome = await self._runner.arun(self._settings, job.query, job.parts.texts, job.parts.ids)
+        outcome = await self._runner.arun(
+            self._settings, job.asking.query, job.parts.texts, job.parts.ids, asking=job.asking
+        )
         return await asyncio.to_thread(self._finish, output, job, outcome)
 
-    def _job(self, output: ToolOutput, query: Callable[[], str | None]) -> Job[ToolOutput] | None:
+    def _job(self, output: ToolOutput, asked: Callable[[], Asking | None]) -> Job[ToolOutput] | None:
         try:
-            if output.is_error or is_ours(output.raw_output):
+            if output.is_error or is_ours(output):
                 return None
-            asked = query()
-            if asked is None or not asked.strip():
+            asking = asked()
+            if asking is None or not asking.query.strip():
                 return None
-            return self._shortener.job(clean_query(asked), output.content, split_output(output))
+            clean = replace(asking, query=clean_query(asking.query))
+            return self._shortener.job(clean, output.content, split_output(output))
         except Exception as error:
             self._give_up(error)
             return None

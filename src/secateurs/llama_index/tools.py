@@ -15,14 +15,15 @@ from llama_index.core.tools import (
     adapt_to_async_tool,
 )
 
-from secateurs.adapters.fields import takes
-from secateurs.adapters.tool_output import named_query
+from secateurs.adapters.asking import Asking, asking, named_query
+from secateurs.adapters.fields import hinting, takes
 from secateurs.llama_index.cutter import Cutter, CutterFields
 from secateurs.llama_index.expand import ExpandTool
 
 QUERY_ARGUMENTS = ("query", "input", "question", "query_str", "search_query", "q")
 
 
+@hinting("compress_tool")
 @dataclass(kw_only=True)
 class ToolFields(CutterFields):
     """What `compress_tool` takes beside the tool."""
@@ -32,7 +33,7 @@ class ToolFields(CutterFields):
 
     query_arguments: Sequence[str] = QUERY_ARGUMENTS
     """Without `query`: the first of these arguments that is there is the query, else the only argument that is a
-    string, else there is none and the output stays as it is."""
+    string, else the short ones of them, with their names; without any the output stays as it is."""
 
 
 @takes(ToolFields)
@@ -87,14 +88,14 @@ class _Asked:
     query: Callable[[Mapping[str, Any]], str | None] | None
     names: Sequence[str]
 
-    def of(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str | None:
+    def of(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Asking | None:
         if self.query is not None:
-            return self.query(kwargs)
-        asked = named_query(kwargs, self.names)
-        if asked is not None:
-            return asked
+            said = self.query(kwargs)
+            return None if said is None else Asking(said)
         texts = [one for one in (*args, *kwargs.values()) if isinstance(one, str)]
-        return texts[0] if len(texts) == 1 else None
+        if len(texts) == 1 and named_query(kwargs, self.names) is None:
+            return Asking(texts[0])
+        return asking(kwargs, self.names)
 
 
 class CompressingTool(AsyncBaseTool):

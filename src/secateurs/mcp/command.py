@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import sys
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from secateurs.adapters.choice import Asked, choose_for_tools
+from secateurs.adapters.options import Revision
 from secateurs.policy import Default
 from secateurs.support.arguments import check_count, check_elision
+from secateurs.support.hosts import check_names
 
 if TYPE_CHECKING:
     from mcp.server.mcpserver import MCPServer
+
+
+_SESSIONS = 1_000  # of clients that have come and not gone; those of an older protocol hold one each
+_CONNECTIONS = 1_000  # beyond these uvicorn answers 503
+_IDLE = 60  # seconds that a connection may be without a request
 
 
 class Transport(StrEnum):
@@ -42,6 +52,7 @@ def mcp(  # noqa: PLR0913 - a command's options are its interface
         Transport, typer.Option(help="stdio: the client starts this command; streamable-http: it connects to a port.")
     ] = Transport.stdio,
     model: Annotated[str | None, typer.Option(help="Hub id or folder of a checkpoint. [default: bundled]")] = None,
+    revision: Revision = None,
     threshold: Annotated[float | None, typer.Option(help="Keep sentences with at least this score, 0 to 1.")] = None,
     elision: Annotated[str | None, typer.Option(help="Stands where something was cut, such as […].")] = None,
     policy: Annotated[
@@ -55,6 +66,10 @@ def mcp(  # noqa: PLR0913 - a command's options are its interface
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     host: Annotated[str, typer.Option(help="Address to listen on; there is no authentication.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)] = 8765,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(help="A name, beside localhost, by which clients may call it; others get 421. Repeat for more."),
+    ] = None,
     max_bytes: Annotated[int, typer.Option(help="Bytes of the longest text or file that is compressed.")] = 1_000_000,
 ) -> None:
     """Serve compression to agents over the Model Context Protocol: text, files under --root, and what was cut."""
@@ -66,17 +81,20 @@ def mcp(  # noqa: PLR0913 - a command's options are its interface
     from secateurs.mcp.files import Folders
 
     Folders(root or (), max_bytes)
+    hosts = check_names((*(allow_host or ()), *(() if ":" in host else (host,))))
     listening = None if transport is Transport.stdio else _listen(host, port)
     from secateurs.compressor import Compressor  # what is wrong is told before torch is loaded
 
-    compressor = Compressor.from_pretrained(model, device=device, encoding=encoding, elision=elision)
+    compressor = Compressor.from_pretrained(
+        model, revision=revision, device=device, encoding=encoding, elision=elision, mapped=False
+    )
     server = make_server(
         compressor, policy=choose_for_tools(asked, compressor.policy), roots=root or (), max_bytes=max_bytes
     )
     if listening is None:
         server.run("stdio")
     else:
-        _serve(server, host, listening, max_bytes)
+        _serve(server, hosts, listening, max_bytes)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -90,21 +108,51 @@ def _listen(host: str, port: int) -> socket.socket:
         ) from None
 
 
-def _serve(server: MCPServer, host: str, listening: socket.socket, max_bytes: int) -> None:
+def _serve(server: MCPServer, hosts: Iterable[str], listening: socket.socket, max_bytes: int) -> None:
     """Serve until interrupted."""
     import uvicorn
-    from mcp.server.transport_security import DEFAULT_MAX_REQUEST_BODY_SIZE
+    from mcp.server.transport_security import DEFAULT_MAX_REQUEST_BODY_SIZE, TransportSecuritySettings
+    from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-    address = f"[{host}]" if ":" in host else host
-    url = f"http://{address}:{listening.getsockname()[1]}/mcp"
-    print(f"secateurs: serving {url}", file=sys.stderr, flush=True)
-    if host not in ("127.0.0.1", "localhost", "::1"):
+    from secateurs.mcp.gate import Gate
+    from secateurs.support.patience import PatientConnection
+
+    class Patient(PatientConnection, AutoHTTPProtocol):  # type: ignore[misc,valid-type]  # uvicorn chooses the class
+        """A connection of this server."""
+
+    class Interruptible(uvicorn.Server):
+        """Knows what ended it."""
+
+        interrupted = False
+
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            self.interrupted |= sig == signal.SIGINT
+            super().handle_exit(sig, frame)
+
+    address, port = listening.getsockname()[:2]
+    shown = f"[{address}]" if ":" in address else address
+    print(f"secateurs: serving http://{shown}:{port}/mcp", file=sys.stderr, flush=True)
+    if not address.startswith("127.") and address != "::1":
         print(
             "secateurs: there is no authentication: whoever reaches this port may use the tools, files included",
             file=sys.stderr,
             flush=True,
         )
     body = max(DEFAULT_MAX_REQUEST_BODY_SIZE, 8 * max_bytes)  # JSON may write a byte as six
-    app = server.streamable_http_app(host=host, max_request_body_size=body)
-    config = uvicorn.Config(app, log_level="warning")
-    uvicorn.Server(config).run(sockets=[listening])
+    app = server.streamable_http_app(
+        max_request_body_size=body,
+        max_sessions=_SESSIONS,
+        transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),  # the gate has its own
+    )
+    config = uvicorn.Config(
+        Gate(app, hosts=hosts, max_body=body),
+        http=Patient,
+        ws="none",
+        log_level="warning",
+        limit_concurrency=_CONNECTIONS,
+        timeout_keep_alive=_IDLE,
+    )
+    served = Interruptible(config)
+    served.run(sockets=[listening])
+    if served.interrupted:  # where the parent ignores SIGINT, as nohup's does, uvicorn ends as if nothing had been
+        raise KeyboardInterrupt

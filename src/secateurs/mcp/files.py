@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import ntpath
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 
 from secateurs.mcp.limits import RefusedError, check_size, shown
 from secateurs.support.encodings import NotTextError, decode
+from secateurs.support.paths import exists, is_folder
 
+_DEVICES = frozenset(
+    (
+        "CON",
+        "PRN",
+        "AUX",
+        "NUL",
+        "CONIN$",
+        "CONOUT$",
+        *(f"{kind}{n}" for kind in ("COM", "LPT") for n in "123456789¹²³"),
+    )
+)
 _FOLLOW_NOTHING = getattr(os, "O_NOFOLLOW", 0)
 # A pipe would otherwise wait for its writer, and Windows would translate line ends
 _FILE = os.O_RDONLY | _FOLLOW_NOTHING | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -19,7 +33,9 @@ _FOLDER = os.O_RDONLY | _FOLLOW_NOTHING | getattr(os, "O_DIRECTORY", 0)
 class Folders:
     """Reads text files under some folders.
 
-    Where a link or `..` leads counts, not what it is called. Whether a file outside exists cannot be told.
+    A path that reads as if it led outside is refused before anything is looked up: whoever looks for a path may have
+    called a machine already, or mounted a disk. Of the others counts where links lead. Whether a file outside exists
+    cannot be told.
 
     Args:
         roots: The folders.
@@ -31,8 +47,9 @@ class Folders:
 
     def __init__(self, roots: Sequence[Path], max_bytes: int) -> None:
         for root in roots:
-            if not root.is_dir():
+            if not is_folder(root):
                 raise ValueError(f"--root {root} is no folder: name a folder that exists.")
+        self._named = tuple(os.path.abspath(root) for root in roots)  # noqa: PTH100 - resolve() would follow links
         self.roots = tuple(root.resolve() for root in roots)
         self._max_bytes = max_bytes
 
@@ -64,7 +81,7 @@ class Folders:
         """Return the folder and the place in it that a path leads to."""
         allowed = [
             (root, place)
-            for root, place in ((root, _resolved(root, path)) for root in self.roots)
+            for root, place in zip(self.roots, self._places(path), strict=True)
             if place is not None and place.is_relative_to(root)
         ]
         if not allowed:
@@ -73,9 +90,17 @@ class Folders:
                 "them, or read it by other means and pass its text to compress_text."
             )
         for root, place in allowed:
-            if place.exists():
+            if exists(place):
                 return root, place.relative_to(root)
         raise RefusedError(f"there is no file {shown(path)} under {self}. Check the path.")
+
+    def _places(self, path: str) -> Iterator[Path | None]:
+        """Yield where a path leads from each folder; None where it reads as if it led out of that one."""
+        for named, root in zip(self._named, self.roots, strict=True):
+            inside = below(named, path)
+            if inside is None:
+                inside = below(str(root), path)
+            yield None if inside is None else _resolved(root / inside)
 
     def _bytes(self, root: Path, inside: Path, path: str) -> bytes:
         descriptor = _open(root, inside)
@@ -96,9 +121,42 @@ class Folders:
         return ", ".join(map(str, self.roots))
 
 
-def _resolved(root: Path, path: str) -> Path | None:
+def below(root: str, path: str, rules: ModuleType = os.path) -> str | None:
+    r"""Return a path as it reads from a folder, without looking anything up; None if it reads as outside.
+
+    Args:
+        root: The folder, absolute.
+        path: Any text.
+        rules: Those of a system, `posixpath` or `ntpath`.
+
+    Example:
+        >>> import ntpath, posixpath
+        >>> below("/docs", "a/../b.txt", posixpath), below("/docs", "/net/host/b.txt", posixpath)
+        ('b.txt', None)
+        >>> below("C:\docs", "\\host\share", ntpath), below("C:\docs", "D:b.txt", ntpath)
+        (None, None)
+    """
+    if "\0" in path or (rules is ntpath and (_special(path) or path.startswith(("\\\\", "//")))):
+        return None
     try:
-        return (root / path).resolve()
+        place = rules.normpath(rules.join(root, path))
+        found: str = rules.relpath(place, root)
+    except ValueError:  # on another drive
+        return None
+    outside = found == rules.pardir or found.startswith(rules.pardir + rules.sep) or rules.isabs(found)
+    return None if outside else found
+
+
+def _special(path: str) -> bool:
+    """Return whether a part of a path is a device to Windows, or names a stream beside a file."""
+    _, rest = ntpath.splitdrive(path)
+    parts = rest.replace("/", "\\").split("\\")
+    return any(":" in part or part.rstrip(" .").split(".")[0].rstrip().upper() in _DEVICES for part in parts)
+
+
+def _resolved(place: Path) -> Path | None:
+    try:
+        return place.resolve()
     except (OSError, RuntimeError, ValueError):  # too long, links in a circle, a NUL or a lone surrogate
         return None
 

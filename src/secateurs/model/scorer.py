@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from secateurs.errors import own_failure, without_frames
+from secateurs.errors import in_one_line, own_failure, without_frames
 from secateurs.model.batching import SharedBatches
 from secateurs.model.device import token_budget
 from secateurs.model.encoders import Batch
@@ -135,7 +135,8 @@ class Scorer:
                 observer(sum(lengths), time.perf_counter() - begin)
             except BaseException as error:
                 own_failure(error)
-                _log.exception("an observer of forward passes raised; the scores are not affected")
+                _log.warning("an observer of passes raised, the scores are not affected: %s", in_one_line(error))
+                _log.debug("where it came from", exc_info=error)
         return results
 
 

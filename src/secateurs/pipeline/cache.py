@@ -11,7 +11,7 @@ from typing import Any
 
 from cachetools import LRUCache
 
-from secateurs.errors import describe, own_failure
+from secateurs.errors import in_one_line, own_failure
 from secateurs.pipeline.documents import Scored
 from secateurs.support.arguments import check_count
 from secateurs.support.fork import ForkLock
@@ -114,7 +114,7 @@ def recall(cache: ScoreCache | None, owner: Hashable, query: str, document: str)
     try:
         return cache.get(owner, query, document)
     except BaseException as error:
-        _log.warning("a cache failed, the document is scored anew: %s", describe(own_failure(error)))
+        _log.warning("a cache failed, the document is scored anew: %s", in_one_line(own_failure(error)))
         return None
 
 
@@ -125,7 +125,7 @@ def remember(cache: ScoreCache | None, owner: Hashable, query: str, scored: Scor
     try:
         cache.put(owner, query, scored)
     except BaseException as error:
-        _log.warning("a cache failed, the document is not remembered: %s", describe(own_failure(error)))
+        _log.warning("a cache failed, the document is not remembered: %s", in_one_line(own_failure(error)))
 
 
 def _cost(scored: Scored) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from secateurs.errors import describe, own_failure
+from secateurs.errors import describe, in_one_line, own_failure
 from secateurs.pipeline.documents import Failed, Scored
 from secateurs.result.compression import Compression, Status
 from secateurs.result.savings import TokenCounter
@@ -96,5 +96,5 @@ def leave_whole(failed: Failed, count: TokenCounter) -> Compression:
     savings = count.savings(whole.tokens, whole.tokens, exact=whole.exact)
     sentences = (Sentence(0, len(original), original, 0.0, kept=True),) if original else ()
     result = Compression(original, original, sentences, savings, "error", f"error: {describe(failed.error)}")
-    _log.warning("a document of %d characters is returned whole: %s", len(original), result.reason)
+    _log.warning("a document of %d characters is returned whole: %s", len(original), in_one_line(failed.error))
     return result

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from secateurs.errors import own_failure
+from secateurs.pipeline.sift import Sifted
 from secateurs.policy import Candidates
+from secateurs.policy.signals import Signs
 from secateurs.result.join import Parts
 from secateurs.result.span import Sentence
 from secateurs.result.token_scores import TokenScores
@@ -21,10 +23,12 @@ class Draft:
     Attributes:
         parts: Its units.
         plan: Its windows; None for a blank document, of which the model is not asked.
+        sifted: What of it is read; None where everything is.
     """
 
     parts: Parts
     plan: WindowPlan | None = None
+    sifted: Sifted | None = None
 
     @property
     def original(self) -> str:
@@ -44,6 +48,7 @@ class Scored:
         token_scores: Scores of single tokens; None where the family reads whole sentences.
         policy: What decided, as it is written down; None until then.
         worths: What each candidate is worth to a limit, where the policy says so; None where that is its score.
+        signs: What of its candidates must not be lost, where that is known already.
     """
 
     parts: Parts
@@ -53,6 +58,7 @@ class Scored:
     token_scores: TokenScores | None = None
     policy: str | None = None
     worths: tuple[float, ...] | None = None
+    signs: Signs | None = None
 
     @property
     def original(self) -> str:
@@ -74,7 +80,7 @@ class Scored:
         """What a policy chooses among; marked as kept is what was chosen so far, and not what came along."""
         sentences = [self.sentences[index] for index in self.choices]
         chosen = [replace(one, kept=False, frame=False) if one.frame else one for one in sentences]
-        return Candidates(chosen, self._text)
+        return Candidates(chosen, self._text, self.signs)
 
     @property
     def text(self) -> str:

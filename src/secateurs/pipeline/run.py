@@ -1,8 +1,10 @@
 """The one story: draft, score, decide, spend, cut.
 
     query, document
-      -> Draft         draft.py    units that tile the document, tokenized and packed behind the query
-      -> Scored        score.py    one forward pass for many windows of many documents, one score a unit
+      -> Draft         draft.py    units that tile the document, tokenized and packed behind the query; of a long
+                                   output of a tool those that may matter (sift.py)
+      -> Scored        score.py    one forward pass for many windows of many documents, one score a unit; of several
+                                   queries the best
       -> Scored        decide.py   a policy marks what stays in each document
       -> Scored        decide.py   a budget, where there is one, what stays of all documents together
       -> Compression   cut.py      the kept units with their frames, and what they save
@@ -13,7 +15,7 @@ A document with which something goes wrong becomes a `Failed`, which travels bes
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from functools import cache, partial
@@ -26,11 +28,13 @@ from secateurs.pipeline.cut import cut, leave_whole
 from secateurs.pipeline.decide import decide, spend
 from secateurs.pipeline.documents import Draft, Failed, Scored, each
 from secateurs.pipeline.draft import plan
-from secateurs.pipeline.score import reduce_scores
+from secateurs.pipeline.score import best_of, reduce_scores
+from secateurs.pipeline.sift import Sifter, may_sift
 from secateurs.policy import Policy
 from secateurs.result.compression import Compression
 from secateurs.result.join import Parts
 from secateurs.result.savings import TokenCounter
+from secateurs.result.token_scores import Ints
 from secateurs.segment import Cutter
 
 Pair = tuple[str, str]  # query, document
@@ -63,7 +67,13 @@ class Pipeline:
     owner: Hashable
 
     def run(
-        self, pairs: Sequence[Pair], policy: Policy, budget: int | None, cancelled: threading.Event
+        self,
+        pairs: Sequence[Pair],
+        policy: Policy,
+        budget: int | None,
+        cancelled: threading.Event,
+        *,
+        also: Mapping[str, float] | None = None,
     ) -> list[Compression]:
         """Compress documents.
 
@@ -72,6 +82,7 @@ class Pipeline:
             policy: Which sentences stay.
             budget: LLM tokens to spend over all documents together; None for no limit.
             cancelled: When set, what has not been scored or counted yet never will be.
+            also: Further queries, each with what its scores are multiplied by; of a unit's scores the best counts.
 
         Returns:
             One result a pair, in order.
@@ -79,35 +90,58 @@ class Pipeline:
         Raises:
             CancelledError: `cancelled` was set.
         """
-        once = list(dict.fromkeys(pairs))
-        known = self._remembered(once)
+        further = dict(also or {})
+        sparing = getattr(policy, "sparing", False)  # any callable may decide
+        share = 1 / (1 + len(further)) if sparing else None
+        once = list(dict.fromkeys((query, one) for asked, one in pairs for query in (asked, *further)))
+        known = self._remembered(once, share)
         for some in groups([pair for pair in once if pair not in known]):
-            drafts = self.draft(some, cancelled)
-            known.update(zip(some, self.score(some, drafts, cancelled), strict=True))
+            drafts = self.draft(some, cancelled, share)
+            known.update(zip(some, self.score(some, drafts, cancelled, share), strict=True))
+        best = [best_of(known[pair], [(known[one, pair[1]], w) for one, w in further.items()]) for pair in pairs]
         count = _WhileWaited(self.count, cancelled)
-        decided = each(partial(self._decide, policy, count), [known[pair] for pair in pairs])
+        decided = each(partial(self._decide, policy, count), best)
         if budget is not None:
             decided = spend(decided, budget, count)
         cuts = each(partial(cut, count=count), decided)
         return [leave_whole(one, count) if isinstance(one, Failed) else one for one in cuts]
 
-    def draft(self, pairs: Sequence[Pair], cancelled: threading.Event) -> list[Draft | Failed]:
-        """Cut and tokenize documents; each query once."""
+    def draft(
+        self, pairs: Sequence[Pair], cancelled: threading.Event, share: float | None = None
+    ) -> list[Draft | Failed]:
+        """Cut and tokenize documents; each query once, each document cut once.
+
+        Args:
+            pairs: (query, document) pairs.
+            cancelled: When set, nothing more is done.
+            share: Which share of what is read of a long document is read for one query; None where all of it is.
+        """
         encode = cache(self.checkpoint.encode_query)
+        cut_up = cache(lambda document: Parts(document, tuple(self.cutter(document))))
+        sifter = cache(lambda document: Sifter.of(cut_up(document), self._lengths))
         drafts: list[Draft | Failed] = []
         for query, document in pairs:
             if cancelled.is_set():
                 raise CancelledError
             try:
-                parts = Parts(document, tuple(self.cutter(document)))
-                windows = plan(document, parts.units, encode(query), self.checkpoint) if document.strip() else None
-                drafts.append(Draft(parts, windows))
+                parts = cut_up(document)
+                sifted = None
+                if share is not None and may_sift(document, share):
+                    sifted = sifter(document).sift(query, share)
+                windows = None
+                if document.strip():
+                    windows = plan(document, parts.units, encode(query), self.checkpoint, sifted)
+                drafts.append(Draft(parts, windows, sifted))
             except BaseException as error:
                 drafts.append(Failed(document, own_failure(error)))
         return drafts
 
     def score(
-        self, pairs: Sequence[Pair], drafts: Sequence[Draft | Failed], cancelled: threading.Event
+        self,
+        pairs: Sequence[Pair],
+        drafts: Sequence[Draft | Failed],
+        cancelled: threading.Event,
+        share: float | None = None,
     ) -> list[Scored | Failed]:
         """Run the windows of all drafts together, reduce them to unit scores, and remember those."""
         windows = [window for one in drafts if isinstance(one, Draft) and one.plan for window in one.plan.windows]
@@ -118,14 +152,24 @@ class Pipeline:
             return reduce_scores(draft, _all_scored(mine), self.checkpoint)
 
         scored = each(reduce, drafts)
-        for (query, _), one in zip(pairs, scored, strict=True):
+        for (query, document), one in zip(pairs, scored, strict=True):
             if isinstance(one, Scored):
-                remember(self.cache, self.owner, query, one)
+                remember(self.cache, self._known_by(document, share), query, one)
         return scored
 
-    def _remembered(self, pairs: Sequence[Pair]) -> dict[Pair, Scored | Failed]:
-        found = {pair: recall(self.cache, self.owner, *pair) for pair in pairs}
+    def _remembered(self, pairs: Sequence[Pair], share: float | None) -> dict[Pair, Scored | Failed]:
+        found = {
+            (query, document): recall(self.cache, self._known_by(document, share), query, document)
+            for query, document in pairs
+        }
         return {pair: scored for pair, scored in found.items() if scored is not None}
+
+    def _known_by(self, document: str, share: float | None) -> Hashable:
+        """Return under what a document's scores are remembered: apart from the others those read in part."""
+        return self.owner if share is None or not may_sift(document, share) else (self.owner, share)
+
+    def _lengths(self, texts: Sequence[str]) -> Ints:
+        return self.checkpoint.encode_sentences(texts).lengths
 
     def _decide(self, policy: Policy, count: TokenCounter, document: Scored) -> Scored:
         return decide(document.eliding(self.elision), policy, self.checkpoint.default_policy, count)

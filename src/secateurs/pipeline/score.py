@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from secateurs.checkpoints import Checkpoint
 from secateurs.model.scorer import WindowScores
-from secateurs.pipeline.documents import Draft, Scored
+from secateurs.pipeline.documents import Draft, Failed, Scored
+from secateurs.pipeline.draft import readable
+from secateurs.pipeline.sift import SKIPPED
 from secateurs.result.span import Sentence
 from secateurs.result.token_scores import Floats, TokenScores
 from secateurs.windows.aggregate import Rule, fill_missing
@@ -34,7 +37,37 @@ def reduce_scores(draft: Draft, windows: Sequence[WindowScores], checkpoint: Che
     logits = [window.ranking for window in windows if window.ranking is not None]
     ranking = _sigmoid(max(logits)) if logits else None
     warnings = draft.plan.warnings if draft.plan else ()
-    return Scored(draft.parts, sentences, ranking, warnings, _token_scores(draft, tokens, checkpoint))
+    signs = None
+    if draft.sifted is not None:
+        warnings, signs = (*warnings, SKIPPED), draft.sifted.signs
+    found = _token_scores(draft, tokens, checkpoint)
+    return Scored(draft.parts, sentences, ranking, warnings, found, signs=signs)
+
+
+def best_of(first: Scored | Failed, others: Sequence[tuple[Scored | Failed, float]]) -> Scored | Failed:
+    """Return a document with the best of the scores that several queries gave each unit.
+
+    Args:
+        first: The document, scored for its query.
+        others: The same, each scored for a further query, with what those scores are multiplied by.
+
+    Returns:
+        It; token scores are those of the first query. The failure, where one of them failed.
+    """
+    if not others or isinstance(first, Failed):
+        return first
+    scores = [one.score for one in first.sentences]
+    ranking, warnings = first.ranking_score, first.warnings
+    for other, weight in others:
+        if isinstance(other, Failed):
+            return other
+        scores = [max(score, weight * one.score) for score, one in zip(scores, other.sentences, strict=True)]
+        if ranking is not None and other.ranking_score is not None:
+            ranking = max(ranking, weight * other.ranking_score)
+        warnings = tuple(dict.fromkeys((*warnings, *other.warnings)))
+    pairs = zip(first.sentences, scores, strict=True)
+    sentences = tuple(one if one.score == score else replace(one, score=score) for one, score in pairs)
+    return replace(first, sentences=sentences, ranking_score=ranking, warnings=warnings)
 
 
 def unit_scores(draft: Draft, tokens: Floats, rule: Rule) -> list[float]:
@@ -52,13 +85,14 @@ def unit_scores(draft: Draft, tokens: Floats, rule: Rule) -> list[float]:
     if plan is None or not len(tokens):
         return [0.0] * len(units)
     scores = fill_missing(rule(tokens, plan.part_lengths, plan.part_sentences, len(units)))
-    return [0.0 if unit.pure else float(score) for unit, score in zip(units, scores, strict=True)]
+    found = [0.0 if unit.pure else float(score) for unit, score in zip(units, scores, strict=True)]
+    return found if draft.sifted is None else draft.sifted.filled(found)
 
 
 def _token_scores(draft: Draft, tokens: Floats, checkpoint: Checkpoint) -> TokenScores | None:
     """Keep what the tokens scored, and how many each unit has."""
     units = draft.parts.units
-    locate = checkpoint.offsets(np.array([not unit.pure for unit in units], dtype=np.bool_))
+    locate = checkpoint.offsets(readable(units, draft.sifted))
     if locate is None:
         return None
     lengths = np.zeros(len(units), dtype=np.int64)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import overload
 
-from secateurs.policy.signals import Signs, find_signals
+from secateurs.policy.signals import EDGE, Signs, find_signals
 from secateurs.result.span import Sentence
 
 
@@ -17,11 +17,15 @@ class Candidates(Sequence[Sentence]):
     Args:
         sentences: The units, in source order; not those that are pure frame.
         text: Returns the text of some of them, by index, with the frame that comes along.
+        signs: What of them must not be lost, where that is known already.
     """
 
-    def __init__(self, sentences: Sequence[Sentence], text: Callable[[Sequence[int]], str]) -> None:
+    def __init__(
+        self, sentences: Sequence[Sentence], text: Callable[[Sequence[int]], str], signs: Signs | None = None
+    ) -> None:
         self._sentences = sentences
         self._text = text
+        self._signs = signs
 
     @overload
     def __getitem__(self, index: int) -> Sentence: ...
@@ -45,12 +49,12 @@ class Candidates(Sequence[Sentence]):
 
     def scored(self, scores: Sequence[float]) -> Candidates:
         """Return them with other scores."""
-        return Candidates(_scored(self._sentences, scores), self._text)
+        return Candidates(_scored(self._sentences, scores), self._text, self._signs)
 
     @cached_property
     def signs(self) -> Signs:
         """What of them must not be lost, found once however many policies ask."""
-        return find_signals(self._sentences)
+        return self._signs or find_signals(self._sentences)
 
 
 def signs_of(sentences: Sequence[Sentence]) -> Signs:
@@ -118,6 +122,45 @@ def longest_fit(order: Sequence[int], n: int, cost: Callable[[Sequence[int]], in
 def flags_of(chosen: Sequence[int], length: int) -> list[bool]:
     """Return a flag each for so many sentences: whether it is one of the chosen."""
     return scatter(chosen, [True] * len(chosen), length)
+
+
+_EVEN = 400  # characters up to which signals and scores take turns; behind it signals have three of four
+_LATER = 300  # characters of what answers the query that stand before the first and last lines of an output
+
+
+def interleaved(scores: Sequence[float], weights: Sequence[float], sizes: Sequence[int]) -> list[float]:
+    """Return one worth a unit of two: what it weighs as a signal, and what it scores for the query.
+
+    A score of one model says nothing to a weight, or to that of another model. So the two take turns by how much
+    text stands before a unit in each order: a signal first, then what scores best, and so on; of a longer text
+    signals have the greater share. A unit has the better of its two places. What weighs as little as the first and
+    last lines of an output comes behind the best scores.
+
+    Args:
+        scores: Of the units; 0.0 for what has none.
+        weights: Of the units as signals; 0.0 for what is none.
+        sizes: Characters of the units.
+
+    Returns:
+        Numbers in [0, 1] that fall from the first to take to the last.
+
+    Example:
+        >>> interleaved([0.9, 0.8, 0.0, 0.0], [0.0, 0.0, 0.2, 0.9], [300, 300, 80, 80])
+        [0.990099, 0.249377, 0.208333, 1.0]
+    """
+    worths = [0.0] * len(scores)
+
+    def take(values: Sequence[float], place: Callable[[int, float], int]) -> None:
+        before = 0
+        for index in sorted(range(len(values)), key=lambda one: -values[one]):
+            if values[index] <= 0.0:
+                break
+            worths[index] = max(worths[index], round(1 / (1 + place(before, values[index]) / 100), 6))
+            before += sizes[index]
+
+    take(scores, lambda before, score: 1 + before + 2 * max(before - _EVEN, 0))
+    take(weights, lambda before, weight: before + _LATER * (weight <= EDGE))
+    return worths
 
 
 def scatter(indices: Sequence[int], values: Sequence[bool], length: int) -> list[bool]:

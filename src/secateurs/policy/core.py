@@ -16,6 +16,7 @@ from secateurs.policy.candidates import (
     among,
     best_first,
     flags_of,
+    interleaved,
     longest_fit,
     scatter,
     scored,
@@ -54,6 +55,11 @@ class Policy(ABC):
     def budgeted(self) -> bool:
         """Whether a number of LLM tokens limits what it keeps."""
         return any(_has_budget(part) for part in self.parts)
+
+    @property
+    def sparing(self) -> bool:
+        """Whether it keeps the signals of a tool's output within a budget: of a long one, not every line is read."""
+        return self.budgeted and any(isinstance(leaf, Signals) for leaf in leaves(self))
 
     def with_parts(self, parts: tuple[Policy, ...]) -> Policy:
         """Return it made of as many other policies."""
@@ -327,7 +333,7 @@ class AllOf(Policy):
         flags = [True] * len(sentences)
         for policy in choosers:
             flags = [flag and also for flag, also in zip(flags, policy(sentences, count), strict=True)]
-        seen = weighed(self, sentences) if limits else sentences
+        seen = ranked(choosers, sentences, count) if limits else sentences
         for policy in limits:
             some = [index for index, flag in enumerate(flags) if flag]
             flags = scatter(some, policy(among(seen, some), count), len(sentences))
@@ -399,6 +405,37 @@ def weighed(policy: Policy, sentences: Sequence[Sentence]) -> Sequence[Sentence]
     if not weights:
         return sentences
     return scored(sentences, [max(one.score, *column) for one, *column in zip(sentences, *weights, strict=True)])
+
+
+def ranked(policies: Sequence[Policy], sentences: Sequence[Sentence], count: Count) -> Sequence[Sentence]:
+    """Return the sentences as a limit sees them that chooses within one document: scores and signals take turns.
+
+    A score counts where the sentence passes by it; where none does, a sentence is worth the better of the two.
+
+    Args:
+        policies: What keeps, beside the limit.
+        sentences: The sentences.
+        count: Counts the LLM tokens of a text.
+    """
+    weights = [leaf.weights(sentences) for one in policies for leaf in leaves(one) if isinstance(leaf, Signals)]
+    if not weights:
+        return sentences
+    best = [max(column) for column in zip(*weights, strict=True)]
+    passing = [True] * len(sentences)
+    for one in policies:
+        strict = mapped(one, lambda leaf: _Nothing() if isinstance(leaf, Signals) else leaf)
+        passing = [flag and also for flag, also in zip(passing, strict(sentences, count), strict=True)]
+    if not any(passing):
+        return scored(sentences, [max(one.score, weight) for one, weight in zip(sentences, best, strict=True)])
+    scores = [one.score if passes else 0.0 for one, passes in zip(sentences, passing, strict=True)]
+    return scored(sentences, interleaved(scores, best, [one.end - one.start for one in sentences]))
+
+
+class _Nothing(Policy):
+    """Keeps nothing: what a policy is without its signals."""
+
+    def __call__(self, sentences: Sequence[Sentence], count: Count) -> list[bool]:
+        return [False] * len(sentences)
 
 
 _DEEPEST = 20  # policies that are arguments of others

@@ -24,6 +24,7 @@ from secateurs.policy.core import (
     check_when_empty,
     leaves,
     mapped,
+    ranked,
     weighed,
 )
 from secateurs.result.span import Sentence
@@ -126,7 +127,7 @@ class ToolOutput(Policy):
         """Return which of some sentences fit, best first; the best one in any case, unless to drop it was asked."""
         if limit is None:
             return list(flags)
-        seen = weighed(self, sentences)
+        seen = ranked([self.policy], sentences, count)
         some = [index for index, flag in enumerate(flags) if flag]
         small = [index for index in some if _fits(sentences[index].text, limit, count)]
         fitting = TokenBudget(limit)(among(seen, small), count)

@@ -39,6 +39,8 @@ class Shape:
         example: A line that it matches.
         before: Lines before it that belong to it.
         after: Lines behind it that belong to it, as far as the next blank one; `BLOCK` for all of those.
+        until: With what the line begins that ends it: the lines before that are what was run, such as a script, and
+            nothing that it wrote. They matter where the step failed, and no more.
         loose: Whether the pattern means something in the output of a command alone, and nothing in prose or code. So
             it is with words.
     """
@@ -52,6 +54,7 @@ class Shape:
     after: int = 0
     loose: bool = False
     words: str = ""
+    until: str = ""
 
     @property
     def everywhere(self) -> bool:
@@ -392,7 +395,7 @@ SHAPES: tuple[Shape, ...] = (
           r"(?:警告|告警|注意)\s?[:：\]】]", "警告：磁盘快满了"),
     # --- what was run ---
     Shape("GitHub Actions", "step", "the step that failed",
-          r"^##\[group\]", "##[group]Run yarn prettier-check", after=2),
+          r"^##\[group\]", "##[group]Run yarn prettier-check", after=2, until="##[endgroup]"),
     Shape("GitHub Actions", "step", "the command that failed",
           r"^\[command\]", "[command]/usr/bin/git checkout"),
     Shape("shell", "step", "the command that failed",

@@ -28,6 +28,7 @@ _AT_BEGIN, _AT_END = 300, 100  # characters of a line that are looked at
 _MANY = 8  # lines of one shape, after which the next one weighs half
 _APART = 5  # lines between two of one shape, from which on they are of two groups
 _LAST_ALIKE = 0.25  # by how much the last of lines that look alike weighs less
+_SOURCE = 200  # lines of a script, at most
 _ALIKE = 120  # characters by which two lines are the same, figures and quotations apart
 _WIDE = 1000  # characters of a unit, above which it weighs less, as it costs more
 _LONG = 500  # characters of a line; of a longer one each unit is a line by itself
@@ -68,8 +69,9 @@ class Line:
 class _Weights:
     """What the lines weigh so far."""
 
-    def __init__(self, lines: Sequence[Line]) -> None:
+    def __init__(self, lines: Sequence[Line], ends: Mapping[int, int]) -> None:
         self._lines = lines
+        self._ends = ends
         self._values = [0.0] * len(lines)
         self._headings: dict[int, float] = {}
 
@@ -84,8 +86,9 @@ class _Weights:
             self._headings[index] = weight
             return
         near = weight
-        for behind in range(index + 1, min(index + 1 + shape.after, len(self._lines))):
-            if not self._lines[behind].text.strip():
+        end = self._ends.get(index)
+        for behind in range(index + 1, end or min(index + 1 + shape.after, len(self._lines))):
+            if end is None and not self._lines[behind].text.strip():
                 break
             near *= _NEAR
             self._raise(behind, near)
@@ -118,10 +121,12 @@ class Signs:
     Attributes:
         weights: What each unit weighs as a signal: a number in [0, 1], 0.0 for none.
         edges: Indices of the units that hold the first or last lines of an output.
+        output: Whether the document is what a command wrote, rather than prose, code or data.
     """
 
     weights: Sequence[float]
     edges: frozenset[int]
+    output: bool = True
 
 
 def find_signals(units: Sequence[Sentence]) -> Signs:
@@ -129,7 +134,8 @@ def find_signals(units: Sequence[Sentence]) -> Signs:
     lines = list(_lines(units))
     output = _is_output(lines)
     found = _matches(lines, output=output)
-    weights, step = _Weights(lines), None
+    ends = _without_source(lines, found)
+    weights, step = _Weights(lines, ends), None
     ranks, looks = _ranks(found), {index: _FIGURES.sub("#", lines[index].text)[:_ALIKE] for index in found}
     before, behind = Counter[str](), Counter(looks.values())
     for index, shape in found.items():
@@ -146,9 +152,9 @@ def find_signals(units: Sequence[Sentence]) -> Signs:
             weights.add(step, found[step], _STEP)
             step = None
     edges = _edges(lines) if output else ()
-    sizes = (max(1.0, (unit.end - unit.start) / _WIDE) for unit in units)
+    sizes = (max(1.0, (unit.end - unit.start) / _WIDE) ** 0.5 for unit in units)
     weighed = [weight / size for weight, size in zip(weights.of_units(len(units)), sizes, strict=True)]
-    return Signs(weighed, frozenset(unit for index in edges for unit in lines[index].units))
+    return Signs(weighed, frozenset(unit for index in edges for unit in lines[index].units), output)
 
 
 def _ranks(found: Mapping[int, Shape]) -> dict[int, float]:
@@ -200,6 +206,21 @@ def _matches(lines: Sequence[Line], *, output: bool) -> dict[int, Shape]:
     return found
 
 
+def _without_source(lines: Sequence[Line], found: dict[int, Shape]) -> dict[int, int]:
+    """Take what was run out of what was found: it is no output. Return where the source of each step ends."""
+    ends, at = {}, -1
+    for index in [index for index, shape in found.items() if shape.until]:
+        if index <= at:
+            continue
+        last = min(index + _SOURCE, len(lines))
+        at = next((i for i in range(index + 1, last) if lines[i].text.startswith(found[index].until)), -1)
+        if at > 0:
+            ends[index] = at
+            for inside in range(index + 1, at):
+                found.pop(inside, None)
+    return ends
+
+
 def _lines(units: Sequence[Sentence]) -> Iterator[Line]:
     """Yield the lines of a document; where pure frame was left out between two units, the line ends."""
     pieces: list[str] = []
@@ -221,13 +242,13 @@ def _lines(units: Sequence[Sentence]) -> Iterator[Line]:
 
 def _line(pieces: Sequence[str], units: Sequence[Sentence], some: range) -> Iterator[Line]:
     if len(some) == 1 or sum(map(len, pieces)) <= _LONG:
-        yield Line(_plain("".join(pieces)), some)
+        yield Line(plain("".join(pieces)), some)
         return
     for index in some:
-        yield Line(_plain(units[index].text.strip("\r\n")), range(index, index + 1), part=True)
+        yield Line(plain(units[index].text.strip("\r\n")), range(index, index + 1), part=True)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Return what of a line is looked at."""
     head, tail = text[: 2 * _AT_BEGIN], text[2 * _AT_BEGIN :][-2 * _AT_END :]
     head = _COLOURS.sub("", head)

@@ -6,9 +6,10 @@
 It needs no torch. Nothing is asked of the service before the first document is compressed, so that an adapter can be
 made, copied and pickled while the service is down; and when it is, the adapters return their documents as they came.
 
-client.py    connections to the service, of threads and of event loops
-rebuild.py   results made again from an answer, out of the documents that were sent
-units.py     the units of a document as JSON: how the service writes them, and what is believed of them
+client.py      connections to the service, of threads and of event loops
+background.py  the loop of those who wait
+rebuild.py     results made again from an answer, out of the documents that were sent
+units.py       the units of a document as JSON: how the service writes them, and what is believed of them
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from secateurs.errors import Error, in_short
+from secateurs.errors import Error, describe, in_short, printable, shorten
 from secateurs.policy import Default, Policy, check_policy
 from secateurs.remote.rebuild import rebuild
 from secateurs.result.compression import Compression
@@ -26,10 +27,12 @@ from secateurs.support.arguments import (
     check_count,
     check_documents,
     check_elision,
+    check_key,
     check_pairs,
     check_query,
     check_seconds,
 )
+from secateurs.support.names import is_hub_id
 from secateurs.support.surrogates import replace_surrogates
 
 
@@ -42,11 +45,12 @@ class RemoteCompressor:
     Args:
         base_url: Where the service is, such as `http://localhost:8080`.
         api_key: Its key, if it wants one.
-        timeout: Seconds a call may take.
+        timeout: Seconds a call may take in all, however slowly the service answers.
         policy: Which sentences stay by default; None for the service's own.
         encoding: The tiktoken encoding in which savings are counted.
         elision: What stands where something was cut, such as `"[…]"`; None for nothing. A service that marks cuts in
             another way is an error, too.
+        none_as_blank: Whether None among documents is a blank one; otherwise it is a TypeError.
 
     Attributes:
         base_url: Where the service is.
@@ -71,6 +75,7 @@ class RemoteCompressor:
         policy: Policy | None = None,
         encoding: str = "o200k_base",
         elision: str | None = None,
+        none_as_blank: bool = False,
     ) -> None:
         from secateurs.remote.client import Client  # which needs the extra
 
@@ -81,12 +86,13 @@ class RemoteCompressor:
         self.base_url = base_url.rstrip("/").removesuffix("/v1")
         self.encoding = encoding
         self.elision = check_elision(elision)
-        self._api_key = api_key
+        self.none_as_blank = none_as_blank
+        self._api_key = check_key(api_key)
         self._timeout = timeout
         self._policy = None if policy is None else check_policy(policy)
         self._model: str | None = None  # as the last answer named it
         self._learned: Policy | None = None  # the service's own, as the last answer said
-        self._client: Client | None = Client(self.base_url, api_key)
+        self._client: Client | None = Client(self.base_url, self._api_key)
 
     @property
     def policy(self) -> Policy:
@@ -101,7 +107,7 @@ class RemoteCompressor:
     def compress(
         self,
         query: str,
-        documents: Sequence[str],
+        documents: Sequence[str | None],
         *,
         policy: Policy | None = None,
         max_total_tokens: int | None = None,
@@ -129,15 +135,17 @@ class RemoteCompressor:
             Error: The service cannot be reached, refuses, or answers something else.
         """
         options = self._options(policy, max_total_tokens, timeout, elision)
-        body = {**_one_query(query, documents), **options}
-        if not documents:
+        check_query(query)
+        texts = check_documents(documents, none_as_blank=self.none_as_blank)
+        if not texts:
             return []
+        body = {**_one_query(query, texts), **options}
         reply = self._connected().post("/v1/compress", body, options["timeout"])
-        return self._read(reply, documents, options["elision"])
+        return self._read(reply, texts, options["elision"])
 
     def compress_pairs(
         self,
-        pairs: Sequence[tuple[str, str]],
+        pairs: Sequence[tuple[str, str | None]],
         *,
         policy: Policy | None = None,
         max_total_tokens: int | None = None,
@@ -146,7 +154,7 @@ class RemoteCompressor:
     ) -> list[Compression]:
         """Compress documents for many queries in one request; like `compress` otherwise."""
         options = self._options(policy, max_total_tokens, timeout, elision)
-        checked = check_pairs(pairs)
+        checked = check_pairs(pairs, none_as_blank=self.none_as_blank)
         if not checked:
             return []
         reply = self._connected().post("/v1/compress", {**_many_queries(checked), **options}, options["timeout"])
@@ -155,7 +163,7 @@ class RemoteCompressor:
     async def acompress(
         self,
         query: str,
-        documents: Sequence[str],
+        documents: Sequence[str | None],
         *,
         policy: Policy | None = None,
         max_total_tokens: int | None = None,
@@ -164,15 +172,17 @@ class RemoteCompressor:
     ) -> list[Compression]:
         """Do what `compress` does without blocking the event loop; cancelled, it stops the service's work too."""
         options = self._options(policy, max_total_tokens, timeout, elision)
-        body = {**_one_query(query, documents), **options}
-        if not documents:
+        check_query(query)
+        texts = check_documents(documents, none_as_blank=self.none_as_blank)
+        if not texts:
             return []
+        body = {**_one_query(query, texts), **options}
         reply = await self._connected().apost("/v1/compress", body, options["timeout"])
-        return self._read(reply, documents, options["elision"])
+        return self._read(reply, texts, options["elision"])
 
     async def acompress_pairs(
         self,
-        pairs: Sequence[tuple[str, str]],
+        pairs: Sequence[tuple[str, str | None]],
         *,
         policy: Policy | None = None,
         max_total_tokens: int | None = None,
@@ -181,7 +191,7 @@ class RemoteCompressor:
     ) -> list[Compression]:
         """Do what `compress_pairs` does without blocking the event loop; like `acompress` otherwise."""
         options = self._options(policy, max_total_tokens, timeout, elision)
-        checked = check_pairs(pairs)
+        checked = check_pairs(pairs, none_as_blank=self.none_as_blank)
         if not checked:
             return []
         body = {**_many_queries(checked), **options}
@@ -221,6 +231,7 @@ class RemoteCompressor:
             "policy": self._policy,
             "encoding": self.encoding,
             "elision": self.elision,
+            "none_as_blank": self.none_as_blank,
         }
 
     def _connected(self) -> Any:
@@ -261,11 +272,12 @@ class RemoteCompressor:
                 )
             entries = zip(documents, reply["documents"], strict=True)
             results = [rebuild(document, entry, self.encoding, elision) for document, entry in entries]
-            model, policy = str(reply["model"]), str(reply["default_policy"])
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            model, policy = _name(reply["model"]), str(reply["default_policy"])
+        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
+            what = shorten(printable(describe(error)), 300)
             raise Error(
-                f"the answer of {self.base_url} does not fit what was sent ({type(error).__name__}: {error}). Is "
-                "it a service of this package, and of this version?"
+                f"the answer of {self.base_url} does not fit what was sent ({what}). Is it a service of this "
+                "package, and of this version?"
             ) from error
         self._learned = _parse(policy)
         self._model = model
@@ -282,8 +294,6 @@ def _connect(
 
 
 def _one_query(query: str, documents: Sequence[str]) -> dict[str, Any]:
-    check_query(query)
-    check_documents(documents)
     return {"query": replace_surrogates(query), "documents": list(map(replace_surrogates, documents))}
 
 
@@ -294,8 +304,15 @@ def _many_queries(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
 def _parse(source: str) -> Policy | None:
     try:
         return Policy.parse(source)
-    except ValueError:  # the service has one of its own making, which only it can apply
+    except (ValueError, MemoryError, RecursionError):  # one of its own making, which only it can apply
         return None
+
+
+def _name(said: object) -> str:
+    """Return what a service calls its checkpoint: as it says where that is a name, and never as a path."""
+    if not isinstance(said, str):
+        raise TypeError(f"the model's name is {in_short(said)}")
+    return said if is_hub_id(said) else shorten(printable(said), 100).replace("/", "-").replace("\\", "-")
 
 
 def _source(policy: Policy) -> str:

@@ -10,11 +10,13 @@ import math
 from collections.abc import Mapping
 from typing import Any, get_args
 
+from secateurs.errors import in_short
 from secateurs.remote.units import read_units
 from secateurs.result.compression import Compression, Status
 from secateurs.result.join import Parts
 from secateurs.result.savings import Savings
 from secateurs.result.span import Sentence
+from secateurs.support.arguments import LARGEST_COUNT
 
 
 def rebuild(document: str, entry: Mapping[str, Any], encoding: str, elision: str | None) -> Compression:
@@ -31,7 +33,7 @@ def rebuild(document: str, entry: Mapping[str, Any], encoding: str, elision: str
     ends = [0, *(sentence.end for sentence in sentences)]
     if [sentence.start for sentence in sentences] != ends[:-1] or ends[-1] != len(document):
         raise ValueError("sentences do not tile their document")
-    savings = Savings(int(counts["before"]), int(counts["after"]), counts["encoding"], counts["exact"] is True)
+    savings = Savings(_count(counts["before"]), _count(counts["after"]), counts["encoding"], counts["exact"] is True)
     if savings.encoding != encoding or not 0 <= savings.after <= savings.before:
         raise ValueError(f"savings are {counts!r}")
     parts = Parts(document, read_units(document, sentences, entry["units"]), elision)
@@ -61,6 +63,12 @@ def _sentence(document: str, entry: Mapping[str, Any]) -> Sentence:
         raise ValueError(f"a sentence reaches from {start!r} to {end!r} in {len(document)} characters")
     score, kept, frame = _probability(entry["score"]), entry["kept"] is True, entry.get("frame") is True
     return Sentence(start, end, document[start:end], score, kept, kept and frame)
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or not 0 <= value <= LARGEST_COUNT:
+        raise ValueError(f"a number of tokens is {in_short(value)}")
+    return value
 
 
 def _probability(value: Any) -> float:

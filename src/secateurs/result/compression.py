@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from secateurs.errors import beginning, printable, shorten
 from secateurs.result.join import Parts, Slice
 from secateurs.result.savings import Savings
 from secateurs.result.span import Highlight, Sentence, Span, merge_spans
@@ -15,6 +16,8 @@ from secateurs.support.arguments import check_threshold
 if TYPE_CHECKING:
     from secateurs.result.hidden import Hidden
     from secateurs.result.token_scores import TokenScores
+
+_LONGEST_LINE = 200  # characters of an error's reason, where a result is printed
 
 Status = Literal["compressed", "unchanged", "dropped", "error"]
 
@@ -25,9 +28,9 @@ class _Carrier:
     __slots__ = ("_parts", "_token_scores")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Compression(_Carrier):
-    """One document after compression.
+    """One document after compression; printed, it is a line that says what was kept and saved.
 
     Attributes:
         text: What to send to the LLM: the kept units and what they need around them, verbatim and in source order;
@@ -190,6 +193,15 @@ class Compression(_Carrier):
             "sentences": [sentence.to_dict() for sentence in self.sentences],
             "savings": self.savings.to_dict(),
         }
+
+    def __str__(self) -> str:
+        if self.status == "error":
+            return shorten(printable(f"returned whole, {self.reason}"), _LONGEST_LINE)
+        return f"{len(self.kept):,} of {len(self.sentences):,} units kept, {self.savings}"
+
+    def __repr__(self) -> str:
+        decided = "" if self.policy is None else f", policy={shorten(printable(self.policy), _LONGEST_LINE)}"
+        return f"<Compression {self.status}: {self}, {beginning(self.text)}{decided}>"
 
     def to_html(self) -> str:
         """Return an HTML fragment that shows the document, kept units marked and cut ones dimmed."""

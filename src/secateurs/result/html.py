@@ -44,7 +44,7 @@ def describe(compression: Compression) -> str:
     """
     reason = f" ({compression.reason})" if compression.reason else ""
     savings = compression.savings
-    saved = f", {savings.saved_fraction:.0%} saved" if savings.saved else ""
+    saved = f", {savings.percent} saved" if savings.saved else ""
     frames = sum(unit.frame for unit in compression.kept)
     frame = f", {frames} of them as frame" if frames else ""
     return (

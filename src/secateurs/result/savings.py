@@ -58,16 +58,16 @@ class Savings:
 
     @property
     def percent(self) -> str:
-        """`saved_fraction` for people: 100% where all of it went, and 0% where nothing did, and only there.
+        """`saved_fraction` for people; next to the ends with a decimal, and cut there: 100% means all.
 
         Example:
             >>> Savings(146, 71).percent, Savings(5876, 23).percent, Savings(9, 0).percent
-            ('51%', '>99%', '100%')
+            ('51%', '99.6%', '100%')
         """
-        rounded = f"{self.saved_fraction:.0%}"
-        if rounded == "100%" and self.after:
-            return ">99%"
-        return "<1%" if rounded == "0%" and self.saved else rounded
+        tenths = self.saved * 1000 // self.before if self.before else 0
+        if not self.saved or not self.after or 10 <= tenths < 990:
+            return f"{self.saved_fraction:.0%}"
+        return f"{tenths / 10:.1f}%" if tenths else "<0.1%"
 
     def __str__(self) -> str:
         return f"{self.before:,} → {self.after:,} tokens ({self.percent.replace('%', ' %')})"

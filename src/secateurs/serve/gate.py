@@ -17,10 +17,10 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from hashlib import sha256
 from typing import Any
 
-from secateurs.serve.hosts import check_names, is_ours
 from secateurs.serve.metrics import Metrics
 from secateurs.serve.refusal import RefusalError
 from secateurs.serve.settings import ServiceSettings
+from secateurs.support.hosts import check_names, is_ours
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]

@@ -1,144 +1,36 @@
 """What requests look like; the answers are in replies.py.
 
-Texts may hold lone surrogates, which JSON can carry as escapes: pydantic's own string would refuse them.
+The values in them are in values.py, what a request lacks as a whole in form.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
-from typing import Annotated, Any, Literal
+from collections.abc import Iterable
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from secateurs.policy import WhenEmpty
+from secateurs.serve.form import missing_of, unknown_of, without_null
 from secateurs.serve.tags import Escape
-from secateurs.support.arguments import LARGEST_COUNT, check_elision
-from secateurs.support.hints import meant
+from secateurs.serve.values import (
+    Count,
+    Document,
+    Mark,
+    Pair,
+    PositiveCount,
+    Probability,
+    Query,
+    Seconds,
+    Source,
+    Span,
+    Tag,
+    Text,
+    Texts,
+)
 
 Encoding = Literal["o200k_base", "o200k_harmony", "cl100k_base"]
-
-_STRING = {"type": "string"}
-_LONGEST_MARK = 100  # characters of a mark or a tag; it may stand at every unit of a document
-MOST_NEIGHBOURS = 100  # a unit marks so many others
-_NAMED = 3  # unknown fields that are named; a request with thousands still gets a short answer
-_SHOWN_NAME = 60  # characters of one
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise PydanticCustomError("text", "must be a string")
-    return value
-
-
-def _query(value: object) -> str:
-    if not _text(value).strip():
-        raise PydanticCustomError("query", "is blank: there is nothing to look for. Send the user's question")
-    return _text(value)
-
-
-def _pair(value: object) -> tuple[str, str]:
-    if not isinstance(value, list) or len(value) != 2:
-        raise PydanticCustomError("pair", "must be a [query, document] pair")
-    return _query(value[0]), _text(value[1])
-
-
-def _neighbours(value: object) -> tuple[int, int]:
-    both = value if isinstance(value, list) else [value, value]
-    numbers = [one for one in map(_whole, both) if type(one) is int and 0 <= one <= MOST_NEIGHBOURS]
-    if len(both) != 2 or len(numbers) != 2:
-        raise PydanticCustomError(
-            "neighbours",
-            "must be a number from 0 to {most}, or two: before and after",
-            {"most": MOST_NEIGHBOURS},
-        )
-    before, after = numbers
-    return before, after
-
-
-def _mark(value: object) -> str:
-    mark = _text(value)
-    try:
-        check_elision(mark)
-    except ValueError:
-        raise PydanticCustomError("elision", "must be a printable mark, such as […]") from None
-    if len(mark) > _LONGEST_MARK:
-        raise PydanticCustomError("elision", "is longer than a mark may be, 100 characters")
-    return mark
-
-
-def _tag(value: object) -> str:
-    if len(_text(value)) > _LONGEST_MARK:
-        raise PydanticCustomError("tag", "is longer than a tag may be, 100 characters")
-    return _text(value)
-
-
-def _document(value: object) -> str:
-    if isinstance(value, dict):
-        value = value.get("text")
-    if not isinstance(value, str):
-        raise PydanticCustomError("document", 'must be a string, or {"text": a string}')
-    return value
-
-
-def _texts(value: object) -> list[str] | list[list[str]]:
-    if not isinstance(value, list):
-        raise PydanticCustomError("texts", "must be a list of strings, or one list of strings a query")
-    nested = bool(value) and isinstance(value[0], list)
-    for index, item in enumerate(value):
-        inner = item if nested else [item]
-        if not isinstance(inner, list) or not all(isinstance(one, str) for one in inner):
-            expected = "a list of strings, as the first one is" if nested else "a string"
-            raise PydanticCustomError("texts", "[{index}] must be {expected}", {"index": index, "expected": expected})
-    return value
-
-
-def _whole(value: object) -> object:
-    return int(value) if isinstance(value, float) and value.is_integer() else value  # 3.0 is 3 in JSON
-
-
-Text = Annotated[str, PlainValidator(_text), WithJsonSchema(_STRING)]
-Query = Annotated[str, PlainValidator(_query), WithJsonSchema({**_STRING, "pattern": r"\S"})]
-Document = Annotated[
-    str,
-    PlainValidator(_document),
-    WithJsonSchema(
-        {"anyOf": [_STRING, {"type": "object", "properties": {"text": _STRING}, "required": ["text"]}]},
-    ),
-]
-Pair = Annotated[
-    tuple[str, str],
-    PlainValidator(_pair),
-    WithJsonSchema(
-        {"type": "array", "prefixItems": [{**_STRING, "pattern": r"\S"}, _STRING], "minItems": 2, "maxItems": 2}
-    ),
-]
-Texts = Annotated[
-    list[str] | list[list[str]],
-    PlainValidator(_texts),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "array", "items": _STRING},
-                {"type": "array", "items": {"type": "array", "items": _STRING}},
-            ]
-        }
-    ),
-]
-Mark = Annotated[
-    str, PlainValidator(_mark), WithJsonSchema({**_STRING, "pattern": r"\S", "maxLength": _LONGEST_MARK})
-]
-Tag = Annotated[str, PlainValidator(_tag), WithJsonSchema({**_STRING, "maxLength": _LONGEST_MARK})]
-_SIDE = {"type": "integer", "minimum": 0, "maximum": MOST_NEIGHBOURS}
-Span = Annotated[
-    tuple[int, int],
-    PlainValidator(_neighbours),
-    WithJsonSchema({"anyOf": [_SIDE, {"type": "array", "items": _SIDE, "minItems": 2, "maxItems": 2}]}),
-]
-Count = Annotated[int, Field(ge=0, le=LARGEST_COUNT), BeforeValidator(_whole)]
-PositiveCount = Annotated[int, Field(ge=1, le=LARGEST_COUNT), BeforeValidator(_whole)]
-Probability = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
-Seconds = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 
 _DOCUMENTS: list[Any] = ["The mill was built by Ann Lee in 1842. It burned down twice.", "The Moon causes the tides."]
 
@@ -180,7 +72,7 @@ class CompressRequest(_Request):
     )
 
     query: Query = Field(default_factory=str, description="What the documents were retrieved for.")
-    documents: list[Text] = Field(default_factory=list, description="The documents, in any language of the model.")
+    documents: list[Source] = Field(default_factory=list, description="The documents, in any language of the model.")
     pairs: list[Pair] = Field(
         default_factory=list, description="[query, document] pairs of many queries, instead of both."
     )
@@ -222,6 +114,9 @@ class CompressRequest(_Request):
         description="What stands where something was cut, such as `[…]`; null for the service's own, mostly nothing.",
         examples=["[…]"],
     )
+    none_as_blank: bool = Field(
+        default=False, description="Whether null among the documents is a blank one, and no mistake."
+    )
     return_texts: bool = Field(default=True, description="Whether texts are returned, or offsets alone.")
     return_spans: bool = Field(default=True, description="Whether the kept ranges of each document are returned.")
     return_scores: bool = Field(default=True, description="Whether all units are returned, with their scores.")
@@ -236,13 +131,13 @@ class CompressRequest(_Request):
     @classmethod
     def _check_form(cls, data: object) -> object:
         """Look at the whole before its parts: of an unknown field alone nobody would learn what is missing."""
-        if isinstance(data, dict):
-            given = data.keys() & {"query", "documents", "pairs"}
-            if given not in ({"query", "documents"}, {"pairs"}):
-                raise PydanticCustomError(
-                    "form", "{says}", {"says": _missing(given) + _unknown(data, cls.model_fields)}
-                )
-        return data
+        if not isinstance(data, dict):
+            return data
+        given = data.keys() & {"query", "documents", "pairs"}
+        if given not in ({"query", "documents"}, {"pairs"}):
+            says = missing_of(given) + unknown_of(data, cls.model_fields)
+            raise PydanticCustomError("form", "{says}", {"says": says})
+        return without_null(data) if data.get("none_as_blank") is True else data
 
     @model_validator(mode="after")
     def _check_order(self) -> CompressRequest:
@@ -251,28 +146,6 @@ class CompressRequest(_Request):
         if self.top_n is not None and not self.rerank:
             raise PydanticCustomError("form", "top_n needs rerank: without that order it would cut by the order sent")
         return self
-
-
-def _missing(given: Set[str]) -> str:
-    """Say which fields a request lacks, or has beside others they exclude."""
-    either = "send either query and documents, or pairs"
-    if "pairs" in given:
-        return f"{either}: {', '.join(sorted(given))} are all there"
-    missing = [name for name in ("query", "documents") if name not in given]
-    return f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing: {either}"
-
-
-def _unknown(data: dict[Any, Any], known: Mapping[str, object]) -> str:
-    """Say which of a request's fields are none, and what was probably meant."""
-    names = [str(name) for name in data if name not in known][:_NAMED]
-    return "".join(f"; {no_field(name, known)}" for name in names)
-
-
-def no_field(name: str, known: Iterable[str]) -> str:
-    """Say that a request has no such field, and which was probably meant."""
-    said = name if len(name) <= _SHOWN_NAME else f"{name[: _SHOWN_NAME - 3]}..."
-    hint = meant(name, known)
-    return f"{said} is no field of this request" + (f" (did you mean {hint}?)" if hint else "")
 
 
 class HighlightRequest(_Request):

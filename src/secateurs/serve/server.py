@@ -1,20 +1,19 @@
 """uvicorn with patience that ends, and a graceful end of its own.
 
 uvicorn waits for ever for a caller who sends half a request's head, or never takes an answer; and once it has drained
-it kills itself with the signal it got, so that nothing after it runs. Both are put right here.
+it kills itself with the signal it got, so that nothing after it runs. Both are put right.
 """
 
 from __future__ import annotations
 
-import asyncio
 import math
 import socket
 import sys
 from types import FrameType
-from typing import Any
 
 from secateurs.errors import Error
 from secateurs.support.extras import raise_missing
+from secateurs.support.patience import PatientConnection
 
 try:
     import uvicorn
@@ -28,29 +27,8 @@ from secateurs.serve.service import Service
 _CONNECTIONS = 1_000  # beyond these uvicorn answers 503
 
 
-class _Patient(AutoHTTPProtocol):  # type: ignore[misc,valid-type]  # uvicorn chooses the class when it is imported
-    """A connection that is cut when it has been without a request for too long, whatever it dribbles meanwhile."""
-
-    def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
-        self._idle: float = self.config.timeout_keep_alive
-        self._last_cycle: object = None
-        self._timer: asyncio.TimerHandle | None = self.loop.call_later(self._idle, self._look)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        super().connection_lost(exc)
-
-    def _look(self) -> None:
-        """Cut the connection if nothing was served since the last look, else look again later."""
-        serving = self.cycle is not None and not self.cycle.response_complete
-        if not serving and self._last_cycle is self.cycle:
-            self.transport.abort()  # not close: that would wait for a caller who does not read
-            return
-        self._last_cycle = self.cycle
-        self._timer = self.loop.call_later(self._idle, self._look)
+class _Patient(PatientConnection, AutoHTTPProtocol):  # type: ignore[misc,valid-type]  # uvicorn chooses the class
+    """A connection of this server."""
 
 
 class _Server(uvicorn.Server):

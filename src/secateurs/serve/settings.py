@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from secateurs.serve.hosts import check_names
 from secateurs.support.arguments import check_count, check_key, check_seconds
+from secateurs.support.hosts import check_names
 
 
 @dataclass(frozen=True, kw_only=True)

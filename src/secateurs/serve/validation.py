@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from secateurs.serve.form import no_field
 from secateurs.serve.refusal import RefusalError
-from secateurs.serve.schemas import no_field
 
 _SHOWN = 3  # problems named; a request with thousands of wrong items still gets a short answer
 _JSON_NAMES = {str: "a string", bool: "true or false", int: "a number", float: "a number", list: "a list"}

@@ -18,30 +18,40 @@ def check_query(query: object, where: str = "query") -> None:
         raise ValueError(f"{where} is blank ({query!r}): there is nothing to compress for. Pass the user's question.")
 
 
-def check_documents(documents: object) -> None:
-    """Refuse anything but a list of strings, and name the item that is none."""
+def check_documents(documents: object, *, none_as_blank: bool = False) -> list[str]:
+    """Return a list of strings, or name the item that is none.
+
+    Args:
+        documents: What was given.
+        none_as_blank: Whether None, as a database returns it for a missing text, is a blank document.
+    """
     if isinstance(documents, (str, bytes)) or not isinstance(documents, Sequence):
         raise TypeError(
             f"documents must be a list of strings, got {type(documents).__name__}. For one document pass [document]."
         )
-    for index, document in enumerate(documents):
-        if not isinstance(document, str):
-            raise TypeError(
-                f"documents[{index}] must be a string, got {type(document).__name__}. Decode or convert it first."
-            )
+    return [_text(document, f"documents[{index}]", none_as_blank) for index, document in enumerate(documents)]
 
 
-def check_pairs(pairs: object) -> list[tuple[str, str]]:
-    """Return (query, document) pairs, or name the one that is none."""
+def check_pairs(pairs: object, *, none_as_blank: bool = False) -> list[tuple[str, str]]:
+    """Return (query, document) pairs, or name the one that is none; None as `check_documents` takes it."""
     if isinstance(pairs, (str, bytes)) or not isinstance(pairs, Sequence):
         raise TypeError(f"pairs must be a list of (query, document) pairs, got {type(pairs).__name__}")
+    checked = []
     for index, pair in enumerate(pairs):
         if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2:
             raise TypeError(f"pairs[{index}] must be a (query, document) pair, got {pair!r}")
         check_query(pair[0], f"the query of pairs[{index}]")
-        if not isinstance(pair[1], str):
-            raise TypeError(f"the document of pairs[{index}] must be a string, got {type(pair[1]).__name__}")
-    return [(pair[0], pair[1]) for pair in pairs]
+        checked.append((pair[0], _text(pair[1], f"the document of pairs[{index}]", none_as_blank)))
+    return checked
+
+
+def _text(document: object, where: str, none_as_blank: bool) -> str:
+    if document is None and none_as_blank:
+        return ""
+    if isinstance(document, str):
+        return document
+    advice = "A compressor made with none_as_blank=True reads it as blank" if document is None else "Decode it first"
+    raise TypeError(f"{where} must be a string, got {type(document).__name__}. {advice}.")
 
 
 def check_elision(elision: str | None) -> str | None:
@@ -70,6 +80,25 @@ def check_key(key: str | None) -> str | None:
     if not key.isprintable():  # a line break in it would begin another header
         raise ValueError("api_key must be of printable characters: it is sent in a header.")
     return key
+
+
+def check_revision(revision: object, model: object) -> None:
+    """Refuse a revision that is no text, or of no model: what was pinned must not be taken from elsewhere in silence.
+
+    Args:
+        revision: What was given; None for none.
+        model: The model it is of; None for the bundled one, which has none.
+    """
+    if revision is None:
+        return
+    if not isinstance(revision, str):
+        raise TypeError(f"revision must be a branch, tag or commit as a string, got {revision!r}")
+    if not revision.strip():
+        raise ValueError(f"revision is blank ({revision!r}): pass a branch, tag or commit, or leave it out.")
+    if model is None:
+        raise ValueError(
+            f"revision={revision!r} needs a model on the hub, and the bundled one is not there: name the model."
+        )
 
 
 def check_seconds(value: object, name: str) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from secateurs.errors import in_short
+
 _LONGEST = 60  # characters of a name that is compared: the time it takes grows with their square
 # What the same thing is called elsewhere: in LangChain, LlamaIndex, LLMLingua, Cohere and Jina, OpenProvence.
 _ELSEWHERE = {
@@ -62,3 +64,24 @@ def meant(name: str, known: Iterable[str]) -> str | None:
         return close[0]
     begins = [one for one in names if plain and one.startswith(plain)]
     return begins[0] if len(begins) == 1 else None
+
+
+def no_such(thing: str, names: Iterable[str], known: Iterable[str]) -> str:
+    """Say that a thing has no fields of some names, and which were probably meant.
+
+    Args:
+        thing: What has the fields.
+        names: The names that are none, at least one.
+        known: The names there are.
+
+    Example:
+        >>> no_such("SecateursCompressor", ["treshold"], ["threshold", "top_k"])
+        "SecateursCompressor has no field 'treshold': did you mean 'threshold'?"
+        >>> no_such("SecateursCompressor", ["colour"], ["threshold", "top_k"])
+        "SecateursCompressor has no field 'colour': it has threshold, top_k."
+    """
+    known = list(known)
+    for name in names:
+        if (hint := meant(name, known)) is not None:
+            return f"{thing} has no field {in_short(name)}: did you mean {hint!r}?"
+    return f"{thing} has no field {', '.join(map(in_short, names))}: it has {', '.join(known)}."

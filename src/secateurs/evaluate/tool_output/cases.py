@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ class Case:
         query: What the agent wants to know.
         text: The output.
         facts: All of them have to survive; at least one, and each stands in the output.
+        spellings: Of a fact what else it may stand there as; a fact that is not in it stands there as it is.
+        set: The benchmark it is of.
         decoys: What an answer must not name, such as the value before the last change. Counted, no failure: beside
             the fact itself it is a reader's to tell apart.
     """
@@ -31,6 +34,29 @@ class Case:
     text: str
     facts: tuple[str, ...]
     decoys: tuple[str, ...] = ()
+    spellings: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    set: str = "TOFB"
+
+    def holds(self, fact: str, text: str) -> bool:
+        """Return whether one of its facts stands in a text that is folded."""
+        return any(stands_in(one, text) for one in self.spellings.get(fact, (fact,)))
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A benchmark: what its records look like, and at how many tokens it is measured.
+
+    Attributes:
+        name: What the reports call it.
+        fields: By which its records are told.
+        read: Makes a case of a record; the second argument says where the record stands.
+        budgets: LLM tokens that are left of an output.
+    """
+
+    name: str
+    fields: tuple[str, ...]
+    read: Callable[[Mapping[str, Any], str], Case]
+    budgets: tuple[int, ...]
 
 
 def read_cases(paths: Sequence[Path]) -> list[Case]:
@@ -63,12 +89,12 @@ def read_cases(paths: Sequence[Path]) -> list[Case]:
 
 
 def _read(row: Mapping[str, Any], where: str) -> Case:
-    for fields, read in _BENCHMARKS.items():
-        if row.keys() >= set(fields):
-            case = read(row, where)
+    for one in BENCHMARKS:
+        if row.keys() >= set(one.fields):
+            case = one.read(row, where)
             _check(case, where)
             return case
-    expected = " or ".join(", ".join(fields) for fields in _BENCHMARKS)
+    expected = " or ".join(", ".join(one.fields) for one in BENCHMARKS)
     raise BadRecordError(f"{where}: has the fields {', '.join(sorted(row)) or 'of nothing'}, expected {expected}.")
 
 
@@ -79,7 +105,7 @@ def _check(case: Case, where: str) -> None:
         raise BadRecordError(f"{where}: names no fact that has to survive, expected at least one.")
     output = folded(case.text)
     for fact in case.facts:
-        if not stands_in(fact, output):
+        if not case.holds(fact, output):
             raise BadRecordError(
                 f"{where}: the fact {fact!r} does not stand in the output, so it cannot survive. Letter case and"
                 " white space do not matter, everything else does."
@@ -99,10 +125,48 @@ def _tofb(row: Mapping[str, Any], where: str) -> Case:
     return Case(name, kind, *texts, tuple(facts), tuple(_texts(row, "must_not", where)))
 
 
-# The fields that tell a benchmark, and what reads its records.
-_BENCHMARKS: dict[tuple[str, ...], Callable[[Mapping[str, Any], str], Case]] = {
-    ("id", "content_type", "question", "gold", "tool_output"): _tofb,
-}
+def _logdx(row: Mapping[str, Any], where: str) -> Case:
+    """Read a record of LogDx-CI: a log of a CI job that failed, and the signals that a diagnosis needs.
+
+    The critical ones are its facts. One that is a value survives with it or one of its aliases; a place in a file
+    with a line that names the file and the line; an exit code with the line that tells it.
+
+    Source:
+        LogDx-CI: signals of type, value or file and line, aliases, importance and evidence_lines from 1.
+    """
+    text = _text(row, "context", where)
+    lines = text.split("\n")
+    facts: dict[str, tuple[str, ...]] = {}
+    for signal in row["signals"]:
+        if not isinstance(signal, dict) or signal.get("importance") != "critical":
+            continue
+        spans = signal.get("evidence_lines", ())
+        evidence = [line for first, last in spans for line in lines[first - 1 : last] if line.strip()]
+        name, ways = _signal(signal, evidence)
+        output = folded(text)
+        facts[name] = tuple(one for one in ways if stands_in(one, output)) or tuple(evidence)
+    kind = str(row.get("framework", "log"))
+    texts = (_text(row, "query", where), text)
+    return Case(_text(row, "id", where), kind, *texts, tuple(facts), spellings=facts, set="LogDx")
+
+
+def _signal(signal: Mapping[str, Any], evidence: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """Return what a signal is called, and what it may stand in a text as."""
+    kind, value = str(signal.get("type", "")), str(signal.get("value") or "")
+    if kind == "exit_code" and value.isdecimal():  # which stands in many lines that tell something else
+        return f"exit code {value}", tuple(evidence)
+    if value:
+        return value, (value, *map(str, signal.get("aliases", ())))
+    file, line = str(signal.get("file", "")), str(signal.get("line", ""))
+    named = [one for one in evidence if file in one]
+    exact = [one for one in named if re.search(rf"\D{re.escape(line)}(?!\d)", one)]
+    return f"{file}:{line}", tuple(exact or named or evidence)
+
+
+BENCHMARKS = (
+    Benchmark("TOFB", ("id", "content_type", "question", "gold", "tool_output"), _tofb, budgets=(128,)),
+    Benchmark("LogDx", ("id", "category", "query", "context", "signals"), _logdx, budgets=(3500, 6000)),
+)
 
 
 def _text(row: Mapping[str, Any], key: str, where: str) -> str:

@@ -6,11 +6,12 @@ A fact survives if it stands in the output, letter case and white space aside, a
 from __future__ import annotations
 
 import json
+import re
 from html.parser import HTMLParser
 
 RULE = (
-    "a fact survives if it stands in the text, letter case and white space aside, and not as a part of a longer"
-    " number; a case survives if all its facts do"
+    "a fact survives if it, or one of its other spellings, stands in the text, letter case, colour codes and white"
+    " space aside, and not as a part of a longer number; a case survives if all its facts do"
 )
 # elements that have no end tag
 _VOID = frozenset(
@@ -18,14 +19,17 @@ _VOID = frozenset(
 )
 
 
+_COLOURS = re.compile(r"\x1b\[[0-9;]{0,30}m")
+
+
 def folded(text: str) -> str:
-    r"""Return a text in lower case, with one space for every run of white space.
+    r"""Return a text in lower case, without colour codes, with one space for every run of white space.
 
     Example:
         >>> folded("Port\n  9187 ")
         'port 9187'
     """
-    return " ".join(text.casefold().split())
+    return " ".join(_COLOURS.sub("", text).casefold().split())
 
 
 def stands_in(fact: str, text: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -14,9 +15,9 @@ from rich.progress import Progress
 from secateurs import __version__
 from secateurs.evaluate.measure import file_hash, file_names, find_files
 from secateurs.evaluate.options import check_folder, short_name
-from secateurs.evaluate.tool_output.cases import Case, read_cases
-from secateurs.evaluate.tool_output.measure import Run, measure
-from secateurs.evaluate.tool_output.report import Report, show, to_json
+from secateurs.evaluate.tool_output.cases import BENCHMARKS, Case, read_cases
+from secateurs.evaluate.tool_output.measure import measure
+from secateurs.evaluate.tool_output.report import Part, Report, show, to_json
 from secateurs.support.arguments import check_count
 from secateurs.support.files import write_text
 
@@ -27,7 +28,12 @@ def tool_output(
     ],
     model: Annotated[str | None, typer.Option(help="Hub id or folder of a checkpoint. [default: bundled]")] = None,
     *,
-    max_tokens: Annotated[int, typer.Option(help="LLM tokens that may be left of an output.")] = 128,
+    max_tokens: Annotated[
+        list[int] | None,
+        typer.Option(
+            help="LLM tokens that may be left of an output; may be repeated. [default: 128, LogDx 3500 and 6000]"
+        ),
+    ] = None,
     output: Annotated[Path | None, typer.Option(help="Folder for the JSON and the picture.")] = None,
     encoding: Annotated[str, typer.Option(help="tiktoken encoding that counts the tokens.")] = "o200k_base",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
@@ -35,36 +41,51 @@ def tool_output(
 ) -> None:
     """Measure which facts survive when the output of tools is cut down, and what still parses.
 
-    A record is one of the Tool-Output Faithfulness Benchmark: id, content_type, question, gold, all_of, must_not and
-    tool_output. Each output is cut to --max-tokens for its question, and beside it by its head, its tail, the BM25
-    lines and random lines at as many tokens.
+    A record is one of the Tool-Output Faithfulness Benchmark (id, content_type, question, gold, all_of, must_not and
+    tool_output) or of LogDx-CI (id, category, query, context and signals, of which the critical ones have to
+    survive). Each output is cut to --max-tokens for its question, with what must not be lost beside what answers it,
+    as for an agent; and by its head, its tail, the lines with words of failure, the BM25 lines and random lines
+    at as many tokens.
     """
-    check_count(max_tokens, "--max-tokens", least=1)
+    for most in max_tokens or ():
+        check_count(most, "--max-tokens", least=1)
     paths = find_files(files)
     cases = read_cases(paths)
     if output is not None:
         check_folder(output)
     names = file_names(paths)
     data = {names[path]: file_hash(path) for path in paths}
-    runs = _measure(cases, model, max_tokens, encoding=encoding, device=device, seed=seed)
-    report = Report(__version__, data, encoding, max_tokens, seed, cases, runs)
+    parts = _measure(cases, model, max_tokens, encoding=encoding, device=device, seed=seed)
+    report = Report(__version__, data, encoding, seed, parts)
     show(report, Console(highlight=False, width=None if sys.stdout.isatty() else 110))
     if output is not None:
         _write(report, output)
-    if runs[0].failed:
-        typer.echo(f"secateurs: outputs that came back whole with an error: {', '.join(runs[0].failed)}", err=True)
+    failed = [name for part in parts for name in part.runs[0].failed]
+    if failed:
+        typer.echo(f"secateurs: outputs that came back whole with an error: {', '.join(failed)}", err=True)
         raise typer.Exit(1)
 
 
-def _measure(cases: list[Case], model: str | None, most: int, *, encoding: str, device: str, seed: int) -> list[Run]:
+def _measure(
+    cases: list[Case], model: str | None, budgets: list[int] | None, *, encoding: str, device: str, seed: int
+) -> list[Part]:
     from secateurs.compressor import Compressor
+    from secateurs.pipeline.cache import ScoreCache
 
     compressor = Compressor.from_pretrained(model, device=device, encoding=encoding)
+    compressor.cache = ScoreCache(4_000_000_000)  # an output is scored once, however many budgets
     name = short_name(model) if model is not None else compressor.name
     console = Console(stderr=True)
+    parts = []
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(name, total=len(cases))
-        return measure(cases, name, compressor, most=most, seed=seed, tick=lambda done: progress.advance(task, done))
+        for one in BENCHMARKS:
+            some = [case for case in cases if case.set == one.name]
+            for most in (budgets or one.budgets) if some else ():
+                task = progress.add_task(f"{one.name}, {most} tokens", total=len(some))
+                advance = partial(progress.advance, task)
+                runs = measure(some, name, compressor, most=most, seed=seed, signals=True, tick=advance)
+                parts.append(Part(one.name, most, True, some, runs))
+    return parts
 
 
 def _write(report: Report, output: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from secateurs.evaluate.systems import parts_of_result
 from secateurs.evaluate.tool_output.cases import Case
-from secateurs.evaluate.tool_output.check import folded, stands_in
+from secateurs.evaluate.tool_output.check import folded
 from secateurs.policy import best_first
 from secateurs.result.compression import Compression
 from secateurs.result.join import Parts
@@ -58,7 +58,7 @@ def find_loss(case: Case, fact: str, result: Compression, most: int, count: Toke
     units = [result.sentences[index] for index in choices]
     order = best_first(units)
     chosen = [place for place in order if units[place].kept and not units[place].frame]
-    holder = next((place for place in order if stands_in(fact, folded(units[place].text))), None)
+    holder = next((place for place in order if case.holds(fact, folded(units[place].text))), None)
 
     def tokens(places: Sequence[int]) -> int:
         return count(_text(parts, [choices[place] for place in places]))
@@ -72,9 +72,14 @@ def find_loss(case: Case, fact: str, result: Compression, most: int, count: Toke
     else:
         cause = "ranking"
         rank, score = order.index(holder) + 1, units[holder].score
-        why = f"its unit is number {rank} of {len(units)} with a score of {score:.3g}; {len(chosen)} better ones take"
-        why += f" {tokens(chosen)} of {most} tokens, {_after(order, chosen, units)} would make it"
-        why += f" {tokens(order[: len(chosen) + 1])}"
+        why = f"its unit is number {rank} of {len(units)} with a score of {score:.3g}; {len(chosen)}"
+        if chosen != order[: len(chosen)]:
+            why += f" others, chosen by score and as signals, take {tokens(chosen)} of {most} tokens"
+        else:
+            why += (
+                f" better ones take {tokens(chosen)} of {most} tokens, {_after(order, chosen, units)} would make it"
+            )
+            why += f" {tokens(order[: len(chosen) + 1])}"
     unit = None if holder is None else clipped(units[holder].text)
     kept = tuple(f"{units[place].score:.3g} {clipped(units[place].text)}" for place in chosen)
     return Loss(case.id, case.kind, case.query, fact, cause, why, unit, kept)

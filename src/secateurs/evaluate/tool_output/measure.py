@@ -58,7 +58,14 @@ class Run:
 
 
 def measure(
-    cases: Sequence[Case], name: str, compressor: Compressor, *, most: int, seed: int, tick: Tick = lambda done: None
+    cases: Sequence[Case],
+    name: str,
+    compressor: Compressor,
+    *,
+    most: int,
+    seed: int,
+    signals: bool = False,
+    tick: Tick = lambda done: None,
 ) -> list[Run]:
     """Cut all cases in every way.
 
@@ -68,27 +75,30 @@ def measure(
         compressor: The loaded checkpoint; its encoding counts the tokens of all ways.
         most: LLM tokens that may be left of an output.
         seed: Of the random lines.
+        signals: Whether the compressor keeps what must not be lost beside the best lines, as for an agent.
         tick: Called with the number of cases just compressed.
 
     Returns:
         The compressor's run, then those of the simple ways.
     """
     count = TokenCounter(compressor.encoding)
-    runs = [_compressed(cases, name, compressor, most, tick)]
+    runs = [_compressed(cases, name, compressor, most, tick, signals=signals)]
     for way, cut in peers(seed).items():
         outcomes = [outcome(case, cut(case, most, count), count) for case in cases]
         runs.append(Run(way, tuple(outcomes)))
     return runs
 
 
-def _compressed(cases: Sequence[Case], name: str, compressor: Compressor, most: int, tick: Tick) -> Run:
+def _compressed(
+    cases: Sequence[Case], name: str, compressor: Compressor, most: int, tick: Tick, *, signals: bool
+) -> Run:
     count = TokenCounter(compressor.encoding)
     outcomes: list[Outcome] = []
     losses: list[Loss] = []
     failed: list[str] = []
     for start in range(0, len(cases), _CASES_AT_ONCE):
         some = cases[start : start + _CASES_AT_ONCE]
-        for case, result in zip(some, compress(some, compressor, most), strict=True):
+        for case, result in zip(some, compress(some, compressor, most, signals=signals), strict=True):
             found = outcome(case, result.text, count)
             outcomes.append(found)
             losses += [find_loss(case, fact, result, most, count) for fact in found.lost]
@@ -106,7 +116,7 @@ def outcome(case: Case, left: str, count: TokenCounter) -> Outcome:
         count: Counts LLM tokens.
     """
     text, parsed = folded(left), form(case.text)
-    lost = tuple(fact for fact in case.facts if not stands_in(fact, text))
+    lost = tuple(fact for fact in case.facts if not case.holds(fact, text))
     decoys = sum(stands_in(decoy, text) for decoy in case.decoys)
     parses = parsed is not None and form(left) == parsed
     return Outcome(lost, len(case.facts), decoys, parsed, parses, count(case.text), count(left))

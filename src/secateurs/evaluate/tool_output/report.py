@@ -31,6 +31,7 @@ class Summary:
         parses: Those of them that parse as the same after.
         before: LLM tokens before, all cases together.
         after: LLM tokens after.
+        most: LLM tokens after of the longest of them.
     """
 
     cases: int
@@ -42,6 +43,37 @@ class Summary:
     parses: int
     before: int
     after: int
+    most: int
+
+    @property
+    def recall(self) -> float:
+        """Share of the facts that survive."""
+        return self.found / self.facts if self.facts else 0.0
+
+
+@dataclass(frozen=True)
+class Part:
+    """One benchmark, measured at one number of tokens.
+
+    Attributes:
+        name: The benchmark's.
+        most: LLM tokens that each way had for an output.
+        signals: Whether the compressor kept what must not be lost beside the best lines.
+        cases: The cases.
+        runs: The compressor's run first.
+    """
+
+    name: str
+    most: int
+    signals: bool
+    cases: Sequence[Case]
+    runs: Sequence[Run]
+
+    def summaries(self, run: Run) -> dict[str, Summary]:
+        """Return the summaries of one run, by kind, and of all kinds together."""
+        pairs = list(zip(self.cases, run.outcomes, strict=True))
+        some = {kind: summary(one for case, one in pairs if case.kind == kind) for kind in kinds(self.cases)}
+        return {**some, ALL: summary(run.outcomes)}
 
 
 @dataclass(frozen=True)
@@ -52,25 +84,15 @@ class Report:
         version: Of this package.
         data: sha256 of each file, by its name.
         encoding: The tiktoken encoding of the LLM tokens.
-        most: LLM tokens that each way had for an output.
         seed: Of the random lines.
-        cases: The cases.
-        runs: The compressor's run first.
+        parts: What was measured.
     """
 
     version: str
     data: dict[str, str]
     encoding: str
-    most: int
     seed: int
-    cases: Sequence[Case]
-    runs: Sequence[Run]
-
-    def summaries(self, run: Run) -> dict[str, Summary]:
-        """Return the summaries of one run, by kind, and of all kinds together."""
-        pairs = list(zip(self.cases, run.outcomes, strict=True))
-        some = {kind: summary(one for case, one in pairs if case.kind == kind) for kind in kinds(self.cases)}
-        return {**some, ALL: summary(run.outcomes)}
+    parts: Sequence[Part]
 
 
 def summary(outcomes: Iterable[Outcome]) -> Summary:
@@ -86,6 +108,7 @@ def summary(outcomes: Iterable[Outcome]) -> Summary:
         sum(one.parses for one in some),
         sum(one.before for one in some),
         sum(one.after for one in some),
+        max((one.after for one in some), default=0),
     )
 
 
@@ -93,52 +116,76 @@ def to_json(report: Report) -> dict[str, Any]:
     """Return the results as JSON types."""
     return {
         "secateurs": report.version,
-        "max_tokens": report.most,
         "encoding": report.encoding,
         "seed": report.seed,
         "data": report.data,
         "rule": RULE,
-        "ways": [_way(report, run) for run in report.runs],
-        "losses": [asdict(loss) for run in report.runs for loss in run.losses],
+        "parts": [_part(part) for part in report.parts],
     }
 
 
-def _way(report: Report, run: Run) -> dict[str, Any]:
+def _part(part: Part) -> dict[str, Any]:
+    return {
+        "benchmark": part.name,
+        "max_tokens": part.most,
+        "signals": part.signals,
+        "ways": [_way(part, run) for run in part.runs],
+        "losses": [asdict(loss) for run in part.runs for loss in run.losses],
+    }
+
+
+def _way(part: Part, run: Run) -> dict[str, Any]:
     return {
         "name": run.way,
         "failed": list(run.failed),
-        "kinds": {kind: asdict(one) for kind, one in report.summaries(run).items()},
-        "cases": {case.id: asdict(one) for case, one in zip(report.cases, run.outcomes, strict=True)},
+        "kinds": {kind: asdict(one) for kind, one in part.summaries(run).items()},
+        "cases": {case.id: asdict(one) for case, one in zip(part.cases, run.outcomes, strict=True)},
     }
 
 
 def show(report: Report, console: Console) -> None:
-    """Print the compressor's results, all ways side by side, and what was lost."""
-    console.print(_table(f"{report.runs[0].way}, at most {report.most:,} LLM tokens an output", *_first(report)))
-    console.print(_table(f"cases that survive, by what is left of {report.most:,} LLM tokens", *_ways(report)))
-    for loss in report.runs[0].losses:
-        console.print(Text(f"lost in {loss.case}: {loss.fact!r}: {loss.why} ({loss.cause})"))
+    """Print, part by part, the compressor's results, all ways side by side, and what was lost."""
+    for part in report.parts:
+        title = f"{part.name}: {part.runs[0].way}, at most {part.most:,} LLM tokens an output"
+        console.print(_table(title, *_first(part)))
+        console.print(_table(f"{part.name}: facts that survive in {part.most:,} LLM tokens, by way", *_ways(part)))
+        for loss in part.runs[0].losses:
+            console.print(Text(f"lost in {loss.case}: {loss.fact!r}: {loss.why} ({loss.cause})"))
     console.print(Text(f"Rule: {RULE}. LLM tokens: {report.encoding}.", style="dim"))
 
 
-def _first(report: Report) -> tuple[list[str], list[list[str]]]:
-    heads = ["kind", "cases", "survive", "facts", "parsed", "still parse", "decoys", "tokens before", "after"]
+def _first(part: Part) -> tuple[list[str], list[list[str]]]:
+    heads = [
+        "kind",
+        "cases",
+        "survive",
+        "facts",
+        "recall",
+        "parsed",
+        "still parse",
+        "decoys",
+        "tokens before",
+        "after",
+    ]
     rows = []
-    for kind, one in report.summaries(report.runs[0]).items():
-        counts = [one.cases, one.survived, f"{one.found}/{one.facts}", one.parsed, one.parses, one.decoys]
+    for kind, one in part.summaries(part.runs[0]).items():
+        counts = [one.cases, one.survived, f"{one.found}/{one.facts}", f"{one.recall:.3f}"]
+        counts += [one.parsed, one.parses, one.decoys]
         rows.append([kind, *map(str, counts), f"{one.before:,}", f"{one.after:,}"])
     return heads, rows
 
 
-def _ways(report: Report) -> tuple[list[str], list[list[str]]]:
-    columns = [report.summaries(run) for run in report.runs]
+def _ways(part: Part) -> tuple[list[str], list[list[str]]]:
+    columns = [part.summaries(run) for run in part.runs]
     rows = [
-        [kind, *(f"{column[kind].survived}/{column[kind].cases}" for column in columns)]
-        for kind in [*kinds(report.cases), ALL]
+        [kind, *(f"{column[kind].found}/{column[kind].facts}" for column in columns)]
+        for kind in [*kinds(part.cases), ALL]
     ]
+    rows.append(["recall", *(f"{column[ALL].recall:.3f}" for column in columns)])
+    rows.append(["whole cases", *(f"{column[ALL].survived}/{column[ALL].cases}" for column in columns)])
     rows.append(["still parse", *(f"{column[ALL].parses}/{column[ALL].parsed}" for column in columns)])
-    rows.append(["tokens after", *(f"{column[ALL].after:,}" for column in columns)])
-    return ["kind", *(run.way for run in report.runs)], rows
+    rows.append(["most tokens", *(f"{column[ALL].most:,}" for column in columns)])
+    return ["kind", *(run.way for run in part.runs)], rows
 
 
 def _table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:

@@ -6,6 +6,7 @@ All get the same number of tokens. Those that go by line keep whole lines, the b
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -14,16 +15,26 @@ import numpy as np
 from secateurs.compressor import Compressor
 from secateurs.evaluate.peers import keyword_overlap
 from secateurs.evaluate.tool_output.cases import Case
-from secateurs.policy import TokenBudget, longest_fit
+from secateurs.policy import TokenBudget, ToolOutput, longest_fit
 from secateurs.result.compression import Compression
 from secateurs.result.savings import TokenCounter
+
+_FAILURE = re.compile(r"(?i)error|fail|fatal|exception|panic|traceback|warning|exit code|denied|cannot|not found")
 
 Way = Callable[[Case, int, TokenCounter], str]  # case, LLM tokens at most, counter -> what is left of the output
 
 
-def compress(cases: Sequence[Case], compressor: Compressor, most: int) -> list[Compression]:
-    """Compress the outputs of some cases, each to at most so many LLM tokens."""
-    return compressor.compress_pairs([(case.query, case.text) for case in cases], policy=TokenBudget(most))
+def compress(cases: Sequence[Case], compressor: Compressor, most: int, *, signals: bool = False) -> list[Compression]:
+    """Compress the outputs of some cases, each to at most so many LLM tokens.
+
+    Args:
+        cases: The cases.
+        compressor: The loaded checkpoint.
+        most: LLM tokens.
+        signals: Whether to keep what must not be lost beside the best lines, as an agent's adapter does.
+    """
+    policy = ToolOutput(most) if signals else TokenBudget(most)
+    return compressor.compress_pairs([(case.query, case.text) for case in cases], policy=policy)
 
 
 def peers(seed: int) -> dict[str, Way]:
@@ -32,7 +43,8 @@ def peers(seed: int) -> dict[str, Way]:
     Args:
         seed: Of the random lines; each case draws for itself.
     """
-    return {"BM25 lines": bm25_lines, "head": head, "tail": tail, "random lines": partial(random_lines, seed=seed)}
+    shuffled = partial(random_lines, seed=seed)
+    return {"BM25 lines": bm25_lines, "head": head, "tail": tail, "grep": grep, "random lines": shuffled}
 
 
 def head(case: Case, most: int, count: TokenCounter) -> str:
@@ -52,6 +64,12 @@ def bm25_lines(case: Case, most: int, count: TokenCounter) -> str:
     lines = case.text.splitlines(keepends=True)
     order = np.argsort(-keyword_overlap(case.query, lines), kind="stable").tolist() if lines else []
     return _best(lines, order, most, count)
+
+
+def grep(case: Case, most: int, count: TokenCounter) -> str:
+    """Keep the first lines with a word of failure, as `grep -iE 'error|fail|...'` prints them."""
+    lines = case.text.splitlines(keepends=True)
+    return _best(lines, [place for place, line in enumerate(lines) if _FAILURE.search(line)], most, count)
 
 
 def random_lines(case: Case, most: int, count: TokenCounter, *, seed: int) -> str:
