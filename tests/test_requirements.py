@@ -687,7 +687,19 @@ def test_P1_one_distribution_with_the_contracts_extras():
     The frameworks' versions are bounded on both sides, and `all` brings every extra.
     """
     extras = PROJECT["optional-dependencies"]
-    wanted = {"langchain", "agents", "llama-index", "mcp", "serve", "ray", "train", "annotate", "evaluate", "all"}
+    wanted = {
+        "langchain",
+        "agents",
+        "llama-index",
+        "mcp",
+        "serve",
+        "ray",
+        "train",
+        "annotate",
+        "evaluate",
+        "otel",
+        "all",
+    }
     assert set(extras) == wanted
     everything = re.fullmatch(r"secateurs\[(.*)\]", extras["all"][0])
     assert set(everything.group(1).split(",")) == wanted - {"all"}

@@ -24,7 +24,7 @@ from secateurs.result.savings import TokenCounter
 from secateurs.segment import Segmenter, get_cutter
 from secateurs.support.arguments import check_count, check_documents, check_elision, check_pairs, check_query
 from secateurs.support.calls import Calls
-from secateurs.support.names import checkpoint_name
+from secateurs.support.names import checkpoint_name, commit_of
 
 _CLOSED = "this Compressor is closed: its weights are freed. Load it again with from_pretrained."
 
@@ -41,6 +41,7 @@ class Recipe:
     device: str = "auto"
     dtype: str = "auto"
     family: str | None = None
+    mapped: bool = True
 
     @classmethod
     def of(cls, checkpoint: checkpoints.Checkpoint) -> Self:
@@ -115,12 +116,13 @@ class Compressor:
         encoding: str = "o200k_base",
         elision: str | None = None,
         none_as_blank: bool = False,
+        mapped: bool = True,
     ) -> Self:
         """Load a checkpoint.
 
         Args:
             model: Hub id or folder; None for the bundled English and Chinese model, which needs no network.
-            revision: Branch, tag or commit on the hub.
+            revision: Branch, tag or commit on the hub; a commit pins what is loaded.
             device: `"auto"`, `"cpu"`, `"mps"`, `"cuda"` or `"cuda:N"`.
             dtype: `"auto"` (float32 on CPU and MPS, 16 bit on CUDA), `"float32"`, `"bfloat16"` or `"float16"`.
             family: The checkpoint's layout, needed only where its config.json cannot tell.
@@ -129,6 +131,9 @@ class Compressor:
             encoding: The tiktoken encoding in which savings are counted.
             elision: What stands where something was cut, such as `"[…]"`; None for nothing.
             none_as_blank: Whether None among documents is a blank one; otherwise it is a TypeError.
+            mapped: Whether weights on a CPU may stay in the checkpoint's own file, in pages that processes share.
+                Then replace that file by renaming another to its name: whoever writes into it changes the scores,
+                and whoever cuts it short ends the process. False copies them, as the services do.
 
         Returns:
             A compressor, ready to use.
@@ -144,9 +149,11 @@ class Compressor:
         where = resolve_device(device)
         precision = resolve_dtype(dtype, where)
         path = checkpoints.locate(model, revision)
-        load = partial(checkpoints.load, path, family=family, device=where, dtype=precision)
+        load = partial(checkpoints.load, path, family=family, device=where, dtype=precision, mapped=mapped)
         checkpoint = compute(load, where)
-        recipe = Recipe(model, revision, device, dtype, family)
+        # a branch may have moved on where, or when, a pickle is read
+        pinned = revision if model is None or Path(model) == path else commit_of(path) or revision
+        recipe = Recipe(model, pinned, device, dtype, family, mapped)
         return cls(
             checkpoint,
             segmenter=segmenter,

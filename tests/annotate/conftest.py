@@ -38,7 +38,7 @@ def label(server: Server, tmp_path: Path) -> Callable[..., int]:
             retries=options.get("retries", 4),
             first_wait=0.02,
         )
-        return annotate_file(
+        report = annotate_file(
             tmp_path / "in.jsonl",
             tmp_path / "out.jsonl",
             endpoint,
@@ -47,5 +47,6 @@ def label(server: Server, tmp_path: Path) -> Callable[..., int]:
             Limits(options.get("max_prompt_tokens", 6000), options.get("concurrency", 16)),
             retry_rejected=options.get("retry_rejected", False),
         )
+        return report.unanswered
 
     return run

@@ -16,6 +16,7 @@ from misbehaving import FINE, PASSING, REASONS, Server, fails_on
 from secateurs.annotate.endpoint import EndpointError
 from secateurs.annotate.lines import OutputError
 from secateurs.annotate.prompts import SCHEMA
+from secateurs.cli import main
 from secateurs.segment import segment
 
 Label = Callable[..., int]
@@ -251,10 +252,30 @@ def test_retries_wait_longer_each_time(label: Label, server: Server) -> None:
 def test_a_silent_server_stops_the_run_and_a_later_one_labels_all(label: Label, tmp_path: Path) -> None:
     """Records are not burned on a server that is down: the run stops, and the next one asks all of them."""
     records = [make_record(number) for number in range(60)]
-    with pytest.raises(EndpointError, match="in a row got no answer"):
-        label(records, url="http://127.0.0.1:9/v1", retries=0)
+    with pytest.raises(EndpointError, match=r"in a row got no answer, .*http://127\.0\.0\.1:9/v1: ") as caught:
+        label(records, url="http://ann:secret@127.0.0.1:9/v1?key=secret", retries=0)
+    assert "secret" not in str(caught.value)
     assert label() == 0
     check(tmp_path, records)
+
+
+@pytest.mark.parametrize("trick", ["nonsense", "twice", "refusal"])
+def test_a_run_that_labelled_nothing_has_failed(
+    tmp_path: Path, server: Server, trick: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where no answer of any record could be used, the exit code is 1 and the reason is said; one that could is 0."""
+    write(tmp_path / "in.jsonl", [make_record(number, trick) for number in range(5)])
+    arguments = ["annotate", str(tmp_path / "in.jsonl"), str(tmp_path / "out.jsonl")]
+    arguments += ["--base-url", server.url, "--model", "fake"]
+    for code, said in ((1, "no record was labelled, no answer could be used"), (0, "")):
+        with pytest.raises(SystemExit) as end:
+            main(arguments)
+        assert end.value.code == code
+        told = capsys.readouterr().err
+        assert said in told
+        assert (REASONS[trick] in told) is (code == 1)
+        with (tmp_path / "in.jsonl").open("a", encoding="utf-8") as more:
+            more.write(json.dumps(make_record(99)) + "\n")
 
 
 def test_two_runs_never_write_one_file(label: Label, tmp_path: Path) -> None:

@@ -152,6 +152,11 @@ def check_workload(workload: Any) -> None:
     for item in workload["variants"]:
         assert item["max_score_difference"] < 1e-5
         assert item["tokens_per_second"] == pytest.approx(corpus["tokens"] / item["seconds"])
+    for items in (workload["variants"], workload["calls"]):
+        for item in items:  # what stands in a table agrees with what stands beside it
+            assert item["times_ours"] == pytest.approx(item["seconds"] / items[0]["seconds"])
+            if item["cpu_times_ours"] is not None:
+                assert item["cpu_times_ours"] == pytest.approx(item["cpu_seconds"] / items[0]["cpu_seconds"])
     ours = workload["calls"][0]
     assert ours["name"] == COMPRESS and ours["tokens_read"] == corpus["tokens"]
     assert 0.0 <= ours["padding_share"] < 1 / 16
@@ -161,6 +166,9 @@ def check_workload(workload: Any) -> None:
 def check_serving(serving: Any) -> None:
     assert [item["clients"] for item in serving["clients"]] == [1, 8, 64]
     assert serving["documents"] == serving["serial"]["forward_passes"] == 64
+    for item in serving["clients"]:
+        speed = item["documents_per_second"] / serving["serial"]["documents_per_second"]
+        assert item["times_serial"] == pytest.approx(speed)
     one, eight, all_at_once = (item["forward_passes"] for item in serving["clients"])
     assert one == 64 and all_at_once <= eight <= 64
 

@@ -88,6 +88,31 @@ def test_only_data_is_downloaded(monkeypatch) -> None:
     assert not [pattern for pattern in asked["allow_patterns"] if pattern.endswith((".py", ".bin", "*"))]
 
 
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ([2**34, 1], r"is 2 files of 17,179,869,185 bytes together"),
+        ([1] * 101, "is 101 files of 101 bytes"),
+        ([2**33, None], None),
+    ],
+)
+def test_what_is_larger_than_any_checkpoint_is_not_downloaded(sizes, message, monkeypatch) -> None:
+    """A repository of a terabyte, or of a million files, is refused by its list of files; code does not count."""
+    names = [huggingface_hub.hf_api.RepoSibling(f"{n}.safetensors", size=size) for n, size in enumerate(sizes)]
+    names.append(huggingface_hub.hf_api.RepoSibling("pytorch_model.bin", size=2**60))
+
+    class Listed:
+        siblings = names
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", lambda *args, **named: Listed)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *args, **named: str(GOLDEN / "zilliz"))
+    if message is None:
+        assert locate("owner/name") == GOLDEN / "zilliz"
+    else:
+        with pytest.raises(CheckpointError, match=f"{message}.*hf download"):
+            locate("owner/name")
+
+
 def test_without_a_network_the_message_says_so() -> None:
     """The real client, offline: one clear error, no traceback of its own in it."""
     with pytest.raises(CheckpointError, match="not in the local cache, and the hub cannot be reached"):

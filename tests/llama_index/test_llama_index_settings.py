@@ -117,6 +117,7 @@ def test_to_dict() -> None:
         "model": None,
         "device": "auto",
         "policy": "Threshold(0.2) | TopK(1)",
+        "revision": None,
         "threshold": None,
         "top_k": 3,
         "max_tokens": None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -56,12 +57,18 @@ async def test_over_stdio(tiny_folder, docs):
         await use(client, docs)
 
 
-@pytest.fixture
-def served(tiny_folder: Path, docs: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A server on a free port, and its URL."""
+@pytest.fixture(params=[signal.SIG_DFL, signal.SIG_IGN], ids=["from a terminal", "under nohup"])
+def served(
+    tiny_folder: Path, docs: Path, request: pytest.FixtureRequest
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A server on a free port, and its URL; its parent leaves SIGINT as it is, or ignores it."""
+
+    def inherit() -> None:
+        signal.signal(signal.SIGINT, request.param)
+
     options = ["--transport", "streamable-http", "--port", "0", "--threshold", "0", "--encoding", "cl100k_base"]
     words = command("--model", str(tiny_folder), "--device", "cpu", "--root", str(docs), *options)
-    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, preexec_fn=inherit) as process:
         try:
             line = process.stderr.readline()
             found = re.search(r"http://\S+", line)
@@ -72,7 +79,7 @@ def served(tiny_folder: Path, docs: Path) -> Iterator[tuple[subprocess.Popen[str
 
 
 async def test_over_streamable_http(served, docs):
-    """A server listens where it says, serves several clients, and ends cleanly when it is interrupted."""
+    """A server listens where it says, serves several clients, and ends cleanly when interrupted, however started."""
     process, url = served
     assert url.startswith("http://127.0.0.1:")
     async with Client(url, read_timeout_seconds=60) as client, Client(url, read_timeout_seconds=60) as other:
@@ -131,3 +138,18 @@ secateurs.cli.main(["mcp"])
     assert done.returncode == 2
     assert "pip install 'secateurs[mcp]'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+async def test_a_server_keeps_what_it_has_loaded(tiny_folder, docs, tmp_path):
+    """Weights cut short in place, which would end a process that maps them, change nothing in a server."""
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_folder, folder)
+    words = command("--model", str(folder), "--device", "cpu", "--threshold", "0")
+    parameters = StdioServerParameters(command=words[0], args=words[1:], env=dict(os.environ))
+    async with Client(parameters, read_timeout_seconds=60) as client:
+        ask = {"query": QUERY, "text": TEXT}
+        before = await client.call_tool("compress_text", ask)
+        with (folder / "model.safetensors").open("r+b") as file:
+            file.truncate(16)
+        after = await client.call_tool("compress_text", ask)
+    assert after.structured_content == before.structured_content

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import json
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from hostile_parts import Bomb, fifo, huge, outside, refused, small_checkpoint
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
-from secateurs import Compressor
+from secateurs import Compressor, cli
+from secateurs.adapters.settings import Settings
+from secateurs.bulk.files import find_files
 from secateurs.errors import CheckpointError
+from secateurs.evaluate.measure import find_files as evaluate_files
+from secateurs.mcp.files import Folders
+from secateurs.mcp.limits import RefusedError
+from secateurs.support.files import write_text
 
 FILES = ("config.json", "tokenizer.json", "model.safetensors")
 OPTIONAL = ("special_tokens_map.json", "tokenizer_config.json")
@@ -180,3 +189,100 @@ def test_more_shards_than_files_can_be_open(folder: Path) -> None:
     """An index of thousands of shards that are not there ends at the first one."""
     indexed(folder, **{f"x{n}": f"model-{n:05}.safetensors" for n in range(50_000)})
     refused(folder, "names model-00000.safetensors, which is not there")
+
+
+@pytest.mark.parametrize("kind", ["linked", "another", "unlike"])
+def test_a_folder_that_only_looks_like_the_hubs_cache_is_none(kind: str, folder: Path, tmp_path: Path) -> None:
+    """Links lead out of a snapshot to the `blobs` beside it, which is a folder, of a repository, and nowhere else."""
+    cache = tmp_path / ("models--owner--name" if kind != "unlike" else "unpacked")
+    snapshot, blobs = cache / "snapshots" / "abc", cache / "blobs"
+    snapshot.mkdir(parents=True)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    if kind == "linked":
+        blobs.symlink_to(elsewhere, target_is_directory=True)
+    else:
+        blobs.mkdir()
+    home = elsewhere if kind == "another" else blobs
+    for name in FILES:
+        (folder / name).rename(home / name)
+        (snapshot / name).symlink_to(home / name)
+    refused(snapshot, "is a link out of the checkpoint's folder")
+
+
+def test_a_tensor_in_two_shards_is_refused(folder: Path) -> None:
+    """Where two shards hold the same tensor, nothing says which one counts."""
+    indexed(folder, evil="model-2.safetensors")
+    held = load_file(folder / "model-1.safetensors")
+    name = next(iter(held))
+    save_file({name: held[name] + 1}, folder / "model-2.safetensors")
+    assert name in refused(folder, "model-2.safetensors and another shard both hold")
+
+
+COPIED = """
+import sys
+from pathlib import Path
+from secateurs import Compressor, Threshold
+folder, harm = Path(sys.argv[1]), sys.argv[2]
+weights = folder / "model.safetensors"
+compressor = Compressor.from_pretrained(folder, device="cpu", mapped=False)
+ask = lambda: compressor.compress("Who built the mill?", ["The mill was built in 1842. It burned down."])[0]
+before = [one.score for one in ask().sentences]
+if harm == "cut short":
+    with weights.open("r+b") as file:
+        file.truncate(16)
+else:
+    size = weights.stat().st_size
+    with weights.open("r+b") as file:
+        file.write(bytes(size))
+assert [one.score for one in ask().sentences] == before
+print("the same")
+"""
+
+
+@pytest.mark.parametrize("harm", ["cut short", "written over"])
+@pytest.mark.parametrize("stored", ["float32", "float16"])
+def test_copied_weights_are_nobody_elses(harm: str, stored: str, folder: Path) -> None:
+    """What `mapped=False` loaded neither changes nor ends the process when its file is changed in place."""
+    held = load_file(folder / "model.safetensors")
+    save_file({name: one.to(getattr(torch, stored)) for name, one in held.items()}, folder / "model.safetensors")
+    done = subprocess.run(
+        [sys.executable, "-c", COPIED, str(folder), harm], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (0, "the same\n"), done.stderr
+
+
+LONG = "x" * 300
+PATHS: dict[str, Callable[[Path], object]] = {
+    "model": lambda folder: Compressor.from_pretrained(LONG, device="cpu"),
+    "adapter": lambda folder: Settings(model=LONG).model_name,
+    "agent's file": lambda folder: Folders([folder], 1000).read(LONG),
+    "agent's folder": lambda folder: Folders([Path(LONG)], 1000),
+    "output": lambda folder: write_text(folder / LONG, "text"),
+    "corpus": lambda folder: find_files(Path(LONG)),
+    "data": lambda folder: evaluate_files([Path(LONG)]),
+}
+
+
+@pytest.mark.parametrize("where", PATHS)
+def test_a_path_too_long_for_a_file_is_one_that_is_not_there(where: str, folder: Path) -> None:
+    """A name that no file can have is answered like any other wrong one, without the system's own words or paths."""
+    try:
+        found = PATHS[where](folder)
+    except Exception as error:
+        assert "Errno" not in str(error)
+        assert where == "output" or str(folder) not in str(error) or isinstance(error, RefusedError)
+    else:
+        assert found == LONG
+
+
+@pytest.mark.parametrize(
+    "words", [["compress", "q", LONG], ["compress", "q", __file__, "--output", LONG], ["train", LONG]]
+)
+def test_a_path_too_long_for_a_file_is_one_line_on_the_command_line(words: list[str], capsys) -> None:
+    """The command line says what is wrong in its own words."""
+    with pytest.raises(SystemExit) as ended:
+        cli.main(words)
+    said = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert "Errno" not in said and said.count("\n") == 1

@@ -125,6 +125,31 @@ REFUSED: dict[str, tuple[str, Callable[[Tree], object], str]] = {
         "puts the id 99 around texts",
     ),
     "long-words": ("pieces", model(max_input_chars_per_word=10**9), "max_input_chars_per_word is 1000000000"),
+    "long-subword-prefix": (
+        "pieces",
+        model(continuing_subword_prefix="#" * 10**6),
+        "continuing_subword_prefix has 1,0",
+    ),
+    "long-word-suffix": ("bpe", model(end_of_word_suffix="#" * 10**6), "end_of_word_suffix has 1,000,000"),
+    "long-unknown": ("pieces", model(unk_token="#" * 10**6), "unk_token has 1,000,000"),
+    "long-literal": (
+        "words",
+        step(pre_tokenizer=split("") | {"pattern": {"String": "a" * 10**6}}),
+        "its 'String' has",
+    ),
+    "long-name": (
+        "words",
+        step(
+            post_processor={
+                "type": "RobertaProcessing",
+                "sep": ["s" * 10**6, 2],
+                "cls": ["<s>", 0],
+                "trim_offsets": True,
+                "add_prefix_space": True,
+            }
+        ),
+        "its 'sep' has",
+    ),
     "long-piece": ("unigram", lambda t: t["model"]["vocab"].append(["a" * 10**5, -1.0]), "a token of it has 100,000"),
     "dropout": ("bpe", model(dropout=0.5), "dropout"),
     "words-unknown-unknown": ("words", model(unk_token="none"), "cannot tokenize a plain text.*UNK"),

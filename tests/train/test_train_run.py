@@ -223,6 +223,30 @@ def test_training_stops_when_dev_gets_no_better(make_config: Make) -> None:
     assert progress["step"] == 6
 
 
+def test_paths_of_a_config_are_beside_it(
+    make_config: Make, tmp_path: Path, data_folder: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Data, output and folders of models are relative to the config, wherever the command is called from."""
+    make_config()
+    config = tmp_path / "config.toml"
+    (tmp_path / "data").symlink_to(data_folder)
+    (tmp_path / "start").symlink_to(tiny_folder)
+    text = config.read_text(encoding="utf-8")
+    for absolute, relative in ((data_folder, "data"), (tmp_path / "run", "runs/one"), (tiny_folder, "start")):
+        assert json.dumps(str(absolute)) in text
+        text = text.replace(json.dumps(str(absolute)), json.dumps(relative))
+    config.write_text(text, encoding="utf-8")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    app = typer.Typer()
+    app.command()(train)
+    result = CliRunner().invoke(app, ["../config.toml", "--steps", "2"])
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "runs" / "one" / "checkpoint" / "model.safetensors").is_file()
+    assert not list(elsewhere.iterdir())
+
+
 def test_the_command_trains_from_a_file(make_config: Make, tmp_path: Path) -> None:
     """The command reads the config, its options win over it, and a second call goes on."""
     make_config()

@@ -37,10 +37,14 @@ class AgentFields:
     """The fields every adapter has."""
 
     compressor: CompressorLike | None = None
-    """A compressor to use; None to make one from `model`, `device` and `encoding` on first use."""
+    """A compressor to use; None to make one from `model`, `revision`, `device` and
+    `encoding` on first use."""
 
     model: str | None = None
     """Hub id or folder; None for the bundled model."""
+
+    revision: str | None = None
+    """Branch, tag or commit of `model` on the hub; a commit pins what is loaded."""
 
     device: str = "auto"
     """`"auto"`, `"cpu"`, `"mps"`, `"cuda"` or `"cuda:N"`."""

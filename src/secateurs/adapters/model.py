@@ -116,6 +116,6 @@ class AdapterModel(_Model):
     def _source(self, value: object) -> str | None:
         return Settings.of(self).source()
 
-    @field_serializer("model", "encoding")
+    @field_serializer("model", "revision", "encoding")
     def _portable(self, value: object, info: FieldSerializationInfo) -> Any:
-        return Settings.of(self).portable()[info.field_name]
+        return Settings.of(self).portable().get(info.field_name)

@@ -47,6 +47,11 @@ def read_neighbours(value: str | None) -> int | tuple[int, int] | None:
     return int(value) if len(numbers) == 1 else (int(numbers[0]), int(numbers[1]))
 
 
+Revision = Annotated[
+    str | None, typer.Option(help="Branch, tag or commit of the model on the hub; a commit pins what is loaded.")
+]
+"""Which state of the model, for commands that load one."""
+
 CHOICE: dict[str, Any] = {
     "policy": Annotated[
         str | None, typer.Option(help="Which units stay, such as 'Default() & TopK(3)'. [default: the checkpoint's]")

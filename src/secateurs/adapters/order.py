@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from secateurs.result.compression import Compression
+from secateurs.result.savings import Savings
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,23 @@ def in_order(found: Sequence[Compression | None], *, rerank: bool, top_n: int | 
     if rerank and any(one.ranking_score is not None for one in returned):
         returned = sorted(returned, key=_best_first)[:top_n]
     return tuple(returned)
+
+
+def spared(found: Sequence[Compression | None], order: Iterable[Returned], encoding: str) -> Savings:
+    """Return what all documents of a call save together: one that does not go back is saved whole.
+
+    Args:
+        found: One compression a document, None where it has none.
+        order: What goes back.
+        encoding: In which LLM tokens are counted.
+    """
+    back = {one.index for one in order}
+    each = (
+        one.savings if index in back else replace(one.savings, after=0)
+        for index, one in enumerate(found)
+        if one is not None
+    )
+    return sum(each, Savings(0, 0, encoding))
 
 
 def lacks_ranking(found: Sequence[Compression]) -> bool:

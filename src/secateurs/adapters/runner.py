@@ -19,10 +19,11 @@ from weakref import WeakValueDictionary
 from secateurs.adapters.asking import Asking
 from secateurs.adapters.choice import the_threshold
 from secateurs.adapters.failure import FailureLog, as_failure, of_configuration
-from secateurs.adapters.order import Returned, in_order, lacks_ranking
+from secateurs.adapters.order import Returned, in_order, lacks_ranking, spared
 from secateurs.adapters.protocol import CompressorLike
 from secateurs.adapters.report import Report, without_text
 from secateurs.adapters.settings import Settings, takes
+from secateurs.adapters.spans import Facts, Told, span
 from secateurs.errors import Error, describe
 from secateurs.result.compression import Compression
 from secateurs.result.savings import Savings
@@ -63,7 +64,7 @@ class Outcome:
 
 Delivered = Callable[[Sequence[Compression]], Savings]
 
-_Key = tuple[int, str | None, str, str]
+_Key = tuple[int, str | None, str | None, str, str]
 _SHARED: WeakValueDictionary[_Key, CompressorLike] = WeakValueDictionary()
 _LOADING = ForkLock()
 
@@ -71,10 +72,10 @@ _LOADING = ForkLock()
 class Runner:
     """Runs the compressor behind one adapter, made on first use.
 
-    Adapters with the same model, device and encoding share one compressor, so its weights are loaded once; they are
-    freed with the last adapter. A copied or unpickled runner is empty and finds or loads its compressor again, and
-    so does one in a forked process. What it holds says nothing about an adapter's settings, so all runners are equal:
-    a copy equals its original.
+    Adapters with the same model, revision, device and encoding share one compressor, so its weights are loaded once;
+    they are freed with the last adapter. A copied or unpickled runner is empty and finds or loads its compressor
+    again, and so does one in a forked process. What it holds says nothing about an adapter's settings, so all runners
+    are equal: a copy equals its original.
 
     Attributes:
         failures: Logs what goes wrong in this adapter.
@@ -106,7 +107,10 @@ class Runner:
                 from secateurs.compressor import Compressor
 
                 compressor = Compressor.from_pretrained(
-                    settings.model, device=settings.device, encoding=settings.encoding
+                    settings.model,
+                    revision=settings.revision,
+                    device=settings.device,
+                    encoding=settings.encoding,
                 )
                 _SHARED[key] = compressor
             self._held[key] = compressor
@@ -160,17 +164,19 @@ class Runner:
         Returns:
             The outcome. Call its `check()` once it has been passed on.
         """
-        outcome = _without_model(settings, query, texts)
-        if outcome is None:
-            try:
-                compressor = self.load(settings)
-                asked, options = _asked(compressor, query, asking)
-                options |= _options(settings, compressor)
-                results = compressor.compress(asked, _given(texts), **options)
-                outcome = _finish(settings, query, ids, _aligned(texts, results), compressor)
-                outcome = _delivered(outcome, delivered)
-            except BaseException as error:
-                outcome = self._failed(settings, query, texts, as_failure(error))
+        with span() as call:
+            outcome = _without_model(settings, query, texts)
+            if outcome is None:
+                try:
+                    compressor = self.load(settings)
+                    asked, options = _asked(compressor, query, asking)
+                    options |= _options(settings, compressor)
+                    results = compressor.compress(asked, _given(texts), **options)
+                    outcome = _finish(settings, query, ids, _aligned(texts, results), compressor)
+                    outcome = _delivered(outcome, delivered)
+                except BaseException as error:
+                    outcome = self._failed(settings, query, texts, as_failure(error))
+            call.facts = partial(_facts, settings, outcome, texts, ids)
         self._tell(settings, outcome)
         return outcome
 
@@ -185,21 +191,23 @@ class Runner:
         delivered: Delivered | None = None,
     ) -> Outcome:
         """Do what `run` does without blocking the event loop, not even while the weights load."""
-        outcome = _without_model(settings, query, texts)
-        if outcome is None:
-            try:
-                compressor = self._ready(settings)
-                if compressor is None:
-                    compressor = await asyncio.to_thread(self.load, settings)
-                asked, options = _asked(compressor, query, asking)
-                options |= _options(settings, compressor)
-                results = await compressor.acompress(asked, _given(texts), **options)
-                finish = partial(_finish, settings, query, ids, _aligned(texts, results), compressor)
-                outcome = await asyncio.to_thread(finish) if settings.settles else finish()
-                if delivered is not None:  # counting a long result takes a while
-                    outcome = await asyncio.to_thread(_delivered, outcome, delivered)
-            except BaseException as error:
-                outcome = self._failed(settings, query, texts, as_failure(error))
+        with span() as call:
+            outcome = _without_model(settings, query, texts)
+            if outcome is None:
+                try:
+                    compressor = self._ready(settings)
+                    if compressor is None:
+                        compressor = await asyncio.to_thread(self.load, settings)
+                    asked, options = _asked(compressor, query, asking)
+                    options |= _options(settings, compressor)
+                    results = await compressor.acompress(asked, _given(texts), **options)
+                    finish = partial(_finish, settings, query, ids, _aligned(texts, results), compressor)
+                    outcome = await asyncio.to_thread(finish) if settings.settles else finish()
+                    if delivered is not None:  # counting a long result takes a while
+                        outcome = await asyncio.to_thread(_delivered, outcome, delivered)
+                except BaseException as error:
+                    outcome = self._failed(settings, query, texts, as_failure(error))
+            call.facts = partial(_facts, settings, outcome, texts, ids)
         self._tell(settings, outcome)
         return outcome
 
@@ -239,13 +247,25 @@ class Runner:
         return replace(outcome, failure=error if raises else None)
 
 
+def _facts(settings: Settings, outcome: Outcome, texts: Sequence[str | None], ids: Sequence[str | None]) -> Facts:
+    """Return what a span tells of a call."""
+    given = [Told(text or "", id) for text, id in zip(texts, ids, strict=True)]
+    back = [
+        given[one.index] if one.compression is None else Told(one.compression.text, ids[one.index], one.ranking_score)
+        for one in outcome.returned
+    ]
+    report = outcome.report
+    return Facts(report.query, given, back, outcome.model, settings.top_n, report.savings, report.error)
+
+
 def _raises(settings: Settings, error: BaseException) -> bool:
     """Return whether the caller is to hear of an error: all with `"raise"`, and those of configuration always."""
     return settings.on_error == "raise" or of_configuration(error)
 
 
 def _key(settings: Settings) -> _Key:
-    return os.getpid(), settings.model, settings.device, settings.encoding  # a fork leaves compressors behind
+    # a fork leaves compressors behind
+    return os.getpid(), settings.model, settings.revision, settings.device, settings.encoding
 
 
 def _options(settings: Settings, compressor: CompressorLike) -> dict[str, Any]:
@@ -296,15 +316,10 @@ def _finish(
     returned = in_order(found, rerank=settings.rerank, top_n=settings.top_n)
     left = {one.index for one in returned}
     dropped = tuple(one for index, one in enumerate(ids) if index not in left)
-    parts = (
-        one.savings if index in left else replace(one.savings, after=0)
-        for index, one in enumerate(found)
-        if one is not None
-    )
     report = Report(
         query,
         tuple(one for one in found if one is not None),
-        sum(parts, Savings(0, 0, compressor.encoding)),
+        spared(found, returned, compressor.encoding),
         dropped,
     )
     failure = _failed_document(found) if settings.on_error == "raise" else None

@@ -19,8 +19,9 @@ from secateurs.errors import DeviceError
 from secateurs.policy import Default, Policy, check_when_empty
 from secateurs.result.compression import Compression
 from secateurs.result.savings import TokenCounter
-from secateurs.support.arguments import check_count, check_elision, check_seconds, check_threshold
-from secateurs.support.names import BUNDLED, checkpoint_name, model_of
+from secateurs.support.arguments import check_count, check_elision, check_revision, check_seconds, check_threshold
+from secateurs.support.names import BUNDLED, checkpoint_name, commit_of, model_of
+from secateurs.support.paths import is_folder
 
 
 @dataclass(kw_only=True)
@@ -43,6 +44,7 @@ class Settings(DocumentFields):
             raise ValueError(f"on_error must be 'keep' or 'raise', got {self.on_error!r}")
         TokenCounter(self.encoding)
         _check_device(self.device)
+        check_revision(self.revision, self.model or self.compressor)
         if self.on_report is not None and (
             not callable(self.on_report) or inspect.iscoroutinefunction(self.on_report)
         ):
@@ -83,10 +85,10 @@ class Settings(DocumentFields):
     def _check_compressor(self, compressor: CompressorLike) -> None:
         if not isinstance(compressor, CompressorLike):
             raise TypeError(f"compressor must be a secateurs.Compressor, got {compressor!r}")
-        if self.model is not None or self.device != "auto":
+        if self.model is not None or self.revision is not None or self.device != "auto":
             raise ValueError(
-                f"compressor and model={self.model!r}, device={self.device!r} exclude each other: the compressor has "
-                "its own model and device. Pass one or the other."
+                f"compressor and model={self.model!r}, revision={self.revision!r}, device={self.device!r} exclude "
+                "each other: the compressor has its own model and device. Pass one or the other."
             )
         if self.encoding not in (DEFAULT_ENCODING, compressor.encoding):
             raise ValueError(
@@ -141,10 +143,13 @@ class Settings(DocumentFields):
 
         A compressor becomes the checkpoint it came from; its policy, segmenter and precision are not carried.
         """
-        model = self.model
+        model, revision = self.model, self.revision
         if self.compressor is not None:
-            model = model_of(self.compressor.name, getattr(self.compressor, "checkpoint", None))
-        return {"compressor": None, "on_report": None, "model": model, "encoding": self.encoding}
+            folder = getattr(self.compressor, "checkpoint", None)
+            model = model_of(self.compressor.name, folder)
+            revision = commit_of(folder) if isinstance(folder, Path) and model == self.compressor.name else None
+        portable = {"compressor": None, "on_report": None, "model": model, "encoding": self.encoding}
+        return portable if revision is None else {**portable, "revision": revision}
 
     def source(self) -> str | None:
         """Return the policy that was given as its source, which JSON can hold.
@@ -172,7 +177,7 @@ class Settings(DocumentFields):
         if self.model is None:
             return BUNDLED
         folder = Path(self.model)
-        return checkpoint_name(folder) if folder.is_absolute() or folder.is_dir() else self.model
+        return checkpoint_name(folder) if folder.is_absolute() or is_folder(folder) else self.model
 
 
 def takes(compressor: CompressorLike, name: str) -> bool:

@@ -21,7 +21,7 @@ from secateurs.annotate.labels import Labeller
 from secateurs.annotate.output import Annotator, Output, Paths, open_output
 from secateurs.annotate.prompts import PROMPT_VERSION
 from secateurs.annotate.records import BadRecordError, survey
-from secateurs.annotate.report import make_report, show
+from secateurs.annotate.report import Report, make_report, show
 from secateurs.annotate.run import Tick, run
 from secateurs.result.savings import TokenCounter
 from secateurs.support.arguments import check_count
@@ -92,7 +92,7 @@ def annotate(  # noqa: PLR0913 - a command's options are its interface
     """Label the sentences of IN with an LLM that reasons first; run the same command again to go on after a stop.
 
     Beside OUT.jsonl: OUT.rejected.jsonl (what got no usable answer, and why) and OUT.report.json. Exit code 1: some
-    records got no answer at all; the next run asks them again.
+    records got no answer at all, which the next run asks again; or no answer of any could be used.
     """
     check_count(concurrency, "--concurrency", least=1)
     check_count(retries, "--retries", least=0)
@@ -103,9 +103,17 @@ def annotate(  # noqa: PLR0913 - a command's options are its interface
     endpoint = EndpointConfig(base_url, api_key, timeout=timeout, retries=retries)
     limits = Limits(max_prompt_tokens, concurrency, end_of_thought)
     annotator = Annotator(model, PROMPT_VERSION, temperature, two_orders)
-    unanswered = annotate_file(source, output, endpoint, asked, annotator, limits, retry_rejected=retry_rejected)
-    if unanswered:
-        typer.echo(f"secateurs: {unanswered} records got no answer; run the same command again.", err=True)
+    report = annotate_file(source, output, endpoint, asked, annotator, limits, retry_rejected=retry_rejected)
+    if report.unanswered:
+        typer.echo(f"secateurs: {report.unanswered} records got no answer; run the same command again.", err=True)
+    elif report.rejected and not report.labelled:
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in report.reasons.most_common())
+        typer.echo(
+            f"secateurs: no record was labelled, no answer could be used ({reasons}): {Paths(output).rejected} says "
+            "why. Check --model, --structured and --max-tokens, then run again with --retry-rejected.",
+            err=True,
+        )
+    if report.unanswered or (report.rejected and not report.labelled):
         raise typer.Exit(1)
 
 
@@ -118,7 +126,7 @@ def annotate_file(
     limits: Limits,
     *,
     retry_rejected: bool = False,
-) -> int:
+) -> Report:
     """Label a file, and report.
 
     Args:
@@ -131,7 +139,7 @@ def annotate_file(
         retry_rejected: Ask again about records without a usable answer.
 
     Returns:
-        The number of records that the next run asks again.
+        What the files hold now.
     """
     paths = Paths(output)
     _check_paths(source, output)
@@ -147,7 +155,7 @@ def annotate_file(
     finally:
         files.close()
     show(report, Console(highlight=False, width=None if sys.stdout.isatty() else 100))
-    return report.unanswered
+    return report
 
 
 async def _label(

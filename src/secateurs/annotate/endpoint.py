@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Literal, cast
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from secateurs.annotate.answers import Reason, Reply, UnusableError
 from secateurs.annotate.prompts import SCHEMA
@@ -109,6 +109,7 @@ class Endpoint:
 
     def __init__(self, config: EndpointConfig, model: ModelConfig) -> None:
         self._config = config
+        self._where = address(config.base_url)
         self._client = _client(config)
         self._request = model.request()
         self._random = random.Random()  # our own: jitter must not move the caller's seed
@@ -152,9 +153,9 @@ class Endpoint:
                     messages=cast("list[ChatCompletionMessageParam]", list(messages)), **self._request
                 )
         except (TimeoutError, openai.APITimeoutError):
-            raise _PassingError("timeout", f"no reply within {self._config.timeout:g} s") from None
+            raise _PassingError("timeout", f"{self._where}: no reply within {self._config.timeout:g} s") from None
         except openai.APIConnectionError as error:
-            raise _PassingError("connection", str(error.__cause__ or error)) from None
+            raise _PassingError("connection", f"{self._where}: {error.__cause__ or error}") from None
         except openai.APIStatusError as error:
             raise self._judge(error) from None
         except (openai.APIError, ValueError, TypeError, ArithmeticError, RecursionError) as error:  # a strange body
@@ -183,8 +184,8 @@ class Endpoint:
         status, said = error.status_code, self._discreet(str(error))
         if status in _HOPELESS or 300 <= status < 400 or error.code == "insufficient_quota":
             return EndpointError(
-                f"the server answered {status}: {said[:300]}. Expected a chat completion, from --base-url; check the"
-                " address (it usually ends in /v1), --model and the API key. What is labelled so far is safe."
+                f"{self._where} answered {status}: {said[:300]}. Expected a chat completion; check --base-url"
+                " (it usually ends in /v1), --model and the API key. What is labelled so far is safe."
             )
         if status in _TRANSIENT or status >= 500:
             return _PassingError(str(status), said, _retry_after(error.response.headers))
@@ -216,6 +217,17 @@ class _PassingError(Exception):
         super().__init__(detail[:500])
         self.cause = cause
         self.retry_after = retry_after
+
+
+def address(url: str) -> str:
+    """Return a server's address as a message may name it: without a user, a password or what follows a `?`.
+
+    Example:
+        >>> address("http://ann:secret@gpu-box:8000/v1?key=1")
+        'http://gpu-box:8000/v1'
+    """
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def _client(config: EndpointConfig) -> openai.AsyncOpenAI:

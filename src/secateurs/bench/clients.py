@@ -86,7 +86,7 @@ class Clients:
         return ClientsResult(
             clients=count,
             documents_per_second=len(self._corpus.documents) / median(run.seconds for run in runs),
-            times_serial=median(own.seconds / run.seconds for own, run in zip(self._serial, runs, strict=True)),
+            times_serial=median(own.seconds for own in self._serial) / median(run.seconds for run in runs),
             p50_seconds=p50,
             p95_seconds=p95,
             p99_seconds=p99,

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from secateurs.adapters.options import Revision
 from secateurs.errors import MissingExtraError
 from secateurs.support.arguments import check_count
 from secateurs.support.files import write_text
+from secateurs.support.paths import is_folder
 
 if TYPE_CHECKING:
     from secateurs.bench.measure import Settings
@@ -35,6 +37,7 @@ class Format(StrEnum):
 
 def bench(  # noqa: PLR0913 - a command's options are its interface
     model: Annotated[str | None, typer.Option(help="Hub id or folder of a checkpoint. [default: bundled]")] = None,
+    revision: Revision = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     *,
     data: Annotated[
@@ -78,7 +81,7 @@ def bench(  # noqa: PLR0913 - a command's options are its interface
 
     find_files(data or [])
     settings = Settings(names, repeats, scale, growth_seconds, peers, tuple(data or ()))
-    report = _measure(model, device, settings)
+    report = _measure(model, revision, device, settings)
     if plot is not None:
         from secateurs.bench.plot import draw
 
@@ -86,15 +89,15 @@ def bench(  # noqa: PLR0913 - a command's options are its interface
     _show(report, format, output)
 
 
-def _measure(model: str | None, device: str, settings: Settings) -> Report:
+def _measure(model: str | None, revision: str | None, device: str, settings: Settings) -> Report:
     from secateurs import checkpoints
     from secateurs.bench.measure import measure
     from secateurs.model.device import resolve_device, resolve_dtype
 
     where = resolve_device(device)
-    path = checkpoints.locate(model, None)
+    path = checkpoints.locate(model, revision)
     checkpoint = checkpoints.load(path, family=None, device=where, dtype=resolve_dtype("auto", where))
-    name = path.resolve().name if model is not None and Path(model).is_dir() else model or checkpoints.BUNDLED
+    name = path.resolve().name if model is not None and is_folder(Path(model)) else model or checkpoints.BUNDLED
     console = Console(stderr=True)
     with console.status("loading ...") if console.is_terminal else nullcontext() as status:
 
@@ -134,9 +137,9 @@ def _check_output(output: Path | None, plot: Path | None) -> None:
     for option, path in (("--output", output), ("--plot", plot)):
         if path is None:
             continue
-        if path.is_dir():
+        if is_folder(path):
             raise ValueError(f"{option} {path} is a directory: name a file")
-        if not path.parent.is_dir():
+        if not is_folder(path.parent):
             raise ValueError(f"{option} {path}: there is no folder {path.parent}")
     if plot is not None and plot.suffix.lower() not in _PICTURES:
         raise ValueError(f"--plot {plot}: expected a name that ends in {', '.join(_PICTURES)}")

@@ -44,7 +44,7 @@ class VariantResult:
         documents_per_second: Documents.
         seconds: Median of the wall clock.
         cpu_seconds: Median over all threads.
-        times_ours: Median of the seconds as a multiple of ours in the same repeat.
+        times_ours: Its seconds as a multiple of ours, both as they stand here.
         cpu_times_ours: The same of the CPU seconds, which tell more where other jobs run beside; None where the
             system's CPU clock is too coarse.
         forward_passes: Of the encoder.
@@ -79,7 +79,7 @@ class CallResult:
         documents_per_second: Documents.
         seconds: Median of the wall clock.
         cpu_seconds: Median over all threads.
-        times_ours: Median of the seconds as a multiple of ours in the same repeat.
+        times_ours: Its seconds as a multiple of ours, both as they stand here.
         cpu_times_ours: The same of the CPU seconds, which tell more where other jobs run beside; None where the
             system's CPU clock is too coarse.
         forward_passes: Of the encoder.
@@ -130,7 +130,7 @@ class ClientsResult:
     Attributes:
         clients: How many at once.
         documents_per_second: Of all together.
-        times_serial: Median throughput as a multiple of as many calls one after another in the same repeat.
+        times_serial: Its throughput as a multiple of as many calls one after another, both as they stand here.
         p50_seconds: Median latency of a call.
         p95_seconds: 95th percentile.
         p99_seconds: 99th percentile.

@@ -227,12 +227,11 @@ class Workload:
 
 
 def _times(runs: Sequence[_Run], ours: Sequence[_Run]) -> float:
-    """Return the median of the seconds as a multiple of ours in the same repeat."""
-    return median(run.seconds / own.seconds for run, own in zip(runs, ours, strict=True))
+    """Return the median of the seconds as a multiple of our median: that of the two figures that are shown."""
+    return median(run.seconds for run in runs) / median(own.seconds for own in ours)
 
 
 def _cpu_times(runs: Sequence[_Run], ours: Sequence[_Run]) -> float | None:
     """Return the same of the CPU seconds; None where ours took less than a tick of that clock."""
-    if not all(own.cpu_seconds for own in ours):
-        return None
-    return median(run.cpu_seconds / own.cpu_seconds for run, own in zip(runs, ours, strict=True))
+    own = median(one.cpu_seconds for one in ours)
+    return median(run.cpu_seconds for run in runs) / own if own else None

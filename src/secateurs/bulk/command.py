@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from secateurs.adapters.options import BUDGET, CHOICE, ORDER, Wanted, options
+from secateurs.adapters.options import BUDGET, CHOICE, ORDER, Revision, Wanted, options
 from secateurs.bulk.files import Format
 from secateurs.support.arguments import check_count
 
@@ -25,6 +25,7 @@ def bulk(  # noqa: PLR0913 - a command's options are its interface
     query_column: Annotated[str | None, typer.Option(help="Column of queries.")] = None,
     query: Annotated[str | None, typer.Option(help="One query for all rows, instead of a column.")] = None,
     model: Annotated[str | None, typer.Option(help="Hub id or folder of a checkpoint. [default: bundled]")] = None,
+    revision: Revision = None,
     wanted: Wanted,
     encoding: Annotated[str, typer.Option(help="tiktoken encoding that counts the tokens.")] = "o200k_base",
     device: Annotated[str, typer.Option(help="auto (GPUs if Ray has any), cpu, cuda or mps.")] = "auto",
@@ -57,6 +58,7 @@ def bulk(  # noqa: PLR0913 - a command's options are its interface
         query_column=query_column,
         query=query,
         model=model,
+        revision=revision,
         wanted=wanted,
         encoding=encoding,
         device=device,

@@ -34,6 +34,7 @@ from secateurs.bulk.survey import Shard, Survey, UnreadableError, survey, unify
 from secateurs.bulk.worker import CompressShard, WorkerError, describe
 from secateurs.checkpoints import locate
 from secateurs.errors import Error
+from secateurs.support.names import commit_of
 
 _BLOCKS = 5000  # tasks of a run at most: so many Ray keeps track of with ease
 _AGAIN = "What is finished is safe: mend what is wrong, then run the same command again."
@@ -73,7 +74,8 @@ def run_bulk(
     """
     check_apart(source, folder)
     files = find_files(source.absolute())
-    checkpoint = locate(job.model)
+    checkpoint = locate(job.model, job.revision)
+    job = settled(job, checkpoint)
     with session(address, cpus=None if job.device == "cuda" else workers):
         job = replace(job, format=output_format(files, job.format), device=settle_device(job.device, address))
         with progress.waiting("reading the input"):
@@ -97,6 +99,13 @@ def run_bulk(
                 progress.add(receipt)
             clear_temporary(output.folder)
             return _finish(output)
+
+
+def settled(job: Job, checkpoint: Path) -> Job:
+    """Return a job whose workers load the very commit that was found here: a branch may move on meanwhile."""
+    if job.model is None or Path(job.model) == checkpoint:
+        return job
+    return replace(job, revision=commit_of(checkpoint) or job.revision)
 
 
 def _compress(

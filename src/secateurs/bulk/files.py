@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from secateurs.support.paths import is_file, is_folder
+
 
 class Format(StrEnum):
     """Formats of files."""
@@ -50,12 +52,12 @@ def find_files(source: Path) -> list[File]:
     Raises:
         ValueError: There is no file of a known format.
     """
-    if source.is_file():
+    if is_file(source):
         kind = _format(source)
         if kind is None:
             raise ValueError(f"{source} is of no known format: expected a name that ends in {_KNOWN}.")
         return [File(source.name, source, kind)]
-    if not source.is_dir():
+    if not is_folder(source):
         raise ValueError(f"no such file or folder: {source}")
     found = []
     for path in source.rglob("*"):

@@ -12,7 +12,7 @@ from secateurs.errors import DeviceError
 from secateurs.policy import Policy
 from secateurs.ray.batch import check_query_source
 from secateurs.result.savings import TokenCounter
-from secateurs.support.arguments import check_count
+from secateurs.support.arguments import check_count, check_revision
 
 _ALWAYS = ("threshold", "top_k", "max_tokens", "elision")  # others are written where they say something
 
@@ -26,6 +26,7 @@ class Job:
         query_column: Name of the column of queries; or
         query: one query for all rows.
         model: Hub id or folder of a checkpoint; None for the bundled one.
+        revision: Branch, tag or commit of it on the hub; the run settles it to a commit.
         wanted: Which units stay, of a document and of the documents of a row together; what stands for the others;
             in which order documents come back.
         encoding: The tiktoken encoding in which savings are counted.
@@ -43,6 +44,7 @@ class Job:
     query_column: str | None = None
     query: str | None = None
     model: str | None = None
+    revision: str | None = None
     wanted: Wanted = field(default_factory=Wanted)
     encoding: str = "o200k_base"
     device: str = "auto"
@@ -53,6 +55,7 @@ class Job:
     def __post_init__(self) -> None:
         check_query_source(self.query_column, self.query)
         TokenCounter(self.encoding)
+        check_revision(self.revision, self.model)
         check_count(self.shard_rows, "shard_rows", least=1)
         if re.fullmatch(r"cuda:\d+", self.device):
             raise DeviceError(f"device {self.device!r}: which GPU a worker gets is Ray's to say. Use 'cuda'.")
@@ -62,7 +65,7 @@ class Job:
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON types, without the model: a checkpoint is known by its bytes."""
         facts = dict(vars(self))
-        del facts["model"]
+        del facts["model"], facts["revision"]
         said = {name: _written(value) for name, value in vars(facts.pop("wanted")).items()}
         return {**facts, **{name: value for name, value in said.items() if value or name in _ALWAYS}}
 

@@ -121,6 +121,7 @@ class CompressShard:
                 query_column=job.query_column,
                 query=job.query,
                 model=job.model,
+                revision=job.revision,
                 device=job.device,
                 encoding=job.encoding,
                 prefix=job.prefix,

@@ -90,7 +90,9 @@ class Checkpoint:
         return self.tokenizer.encode(self.family.sentences(sentences))
 
 
-def load(path: Path, *, family: str | None, device: torch.device, dtype: torch.dtype) -> Checkpoint:
+def load(
+    path: Path, *, family: str | None, device: torch.device, dtype: torch.dtype, mapped: bool = True
+) -> Checkpoint:
     """Load a checkpoint from its folder.
 
     Args:
@@ -98,6 +100,8 @@ def load(path: Path, *, family: str | None, device: torch.device, dtype: torch.d
         family: Its layout, where `config.json` cannot tell.
         device: Where the weights go.
         dtype: In which precision they compute, whatever the file stores.
+        mapped: Whether those on a CPU may stay in the file's own pages, which processes share: whoever writes into
+            that file then changes them, and whoever cuts it short ends the process.
 
     Returns:
         The checkpoint, complete.
@@ -108,7 +112,7 @@ def load(path: Path, *, family: str | None, device: torch.device, dtype: torch.d
     """
     config = read_config(path)
     layout = detect(config, family, path)
-    with open_tensors(path) as tensors:
+    with open_tensors(path, mapped=mapped) as tensors:
         blueprint = layout.read(config, str(path / "config.json"), tensors.shapes)
         pipeline = read_tokenizer(path)
         tokenizer = make_tokenizer(path, pipeline, blueprint.shape.vocab_size)

@@ -59,10 +59,12 @@ class TensorFile:
 
     Attributes:
         shapes: Shape of every tensor, whichever file it is in.
+        mapped: Whether tensors may stay in the file's own pages.
     """
 
     _home: Mapping[str, Any]
     shapes: Mapping[str, tuple[int, ...]]
+    mapped: bool = True
 
     def read(self, name: str, device: torch.device, dtype: torch.dtype, *, as_stored: bool = False) -> torch.Tensor:
         """Return one tensor on the device in the dtype; `as_stored` leaves it in the file's, where nothing is lost.
@@ -79,6 +81,8 @@ class TensorFile:
             )
         fits = stored.dtype == torch.float16 or (stored.dtype == torch.bfloat16 and dtype == torch.float32)
         tensor = stored if as_stored and fits else stored.to(dtype=dtype)
+        if not self.mapped and tensor.untyped_storage().data_ptr() == stored.untyped_storage().data_ptr():
+            tensor = tensor.clone()  # before it is looked at: what is looked at is what is used
         extremes = torch.stack(torch.aminmax(tensor)) if tensor.numel() else tensor  # NaN is the extreme of both
         if not torch.isfinite(extremes).all():
             raise CheckpointError(
@@ -89,11 +93,15 @@ class TensorFile:
 
 
 @contextmanager
-def open_tensors(folder: Path) -> Iterator[TensorFile]:
+def open_tensors(folder: Path, *, mapped: bool = True) -> Iterator[TensorFile]:
     """Open the safetensors of a checkpoint, one file or shards with an index.
 
+    Args:
+        folder: The checkpoint.
+        mapped: Whether tensors may stay in the files' own pages.
+
     Raises:
-        CheckpointError: There are none, a shard is missing, or a file is damaged.
+        CheckpointError: There are none, a shard is missing, a file is damaged, or two hold the same tensor.
     """
     home: dict[str, Any] = {}
     with ExitStack() as stack:
@@ -107,9 +115,16 @@ def open_tensors(folder: Path) -> Iterator[TensorFile]:
                     "pointer has some 130 bytes). Download it again."
                 ) from None
             opened = stack.enter_context(handle)
-            home.update(dict.fromkeys(opened.keys(), opened))
+            names = opened.keys()
+            twice = next((name for name in names if name in home), None)
+            if twice is not None:
+                raise CheckpointError(
+                    f"{path} and another shard both hold {shorten(twice, 100)}, and nothing says which is right. Do "
+                    "not use this checkpoint."
+                )
+            home.update(dict.fromkeys(names, opened))
         shapes = {name: tuple(handle.get_slice(name).get_shape()) for name, handle in home.items()}
-        yield TensorFile(home, shapes)
+        yield TensorFile(home, shapes, mapped)
 
 
 def _weight_files(folder: Path) -> list[Path]:

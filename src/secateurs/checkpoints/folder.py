@@ -59,7 +59,13 @@ def _in_cache(folder: Path, name: str) -> bool:
     if not (home / name).is_symlink():
         return False
     blobs = (home / (home / name).readlink()).parent.resolve()
-    return any(place.name == "snapshots" and blobs == (place.parent / "blobs").resolve() for place in home.parents)
+    return any(place.name == "snapshots" and _is_real(place.parent, blobs) for place in home.parents)
+
+
+def _is_real(repository: Path, blobs: Path) -> bool:
+    """Tell whether a folder is the `blobs` of a repository in the hub's cache: itself, and no link to another."""
+    own = repository / "blobs"
+    return repository.name.startswith("models--") and blobs == own and not own.is_symlink() and own.is_dir()
 
 
 def read_bytes(path: Path, most: int) -> bytes:

@@ -20,7 +20,19 @@ from secateurs.errors import in_short
 _MOST_GROWTH = 256  # characters that one may become; NFKC alone needs 18
 _MOST_STEPS = 64
 _LONGEST_PIECE = 1024  # characters of a token: a long one is compared with a text at every place
+_LONGEST_AFFIX = 32  # characters before or behind each piece of a word: "##", "</w>"
+_LONGEST_TEXT = 4096  # characters of any other string, but a character map
 _LONGEST_WORD = 1000  # characters: WordPiece tries every end of every part of a word
+
+
+# of the models themselves, beside their vocabulary
+_STRINGS = {
+    "continuing_subword_prefix": _LONGEST_AFFIX,
+    "end_of_word_suffix": _LONGEST_AFFIX,
+    "unk_token": _LONGEST_PIECE,
+}
+# character maps are as long as they are, and what these make of a text is bounded by its growth
+_BOUNDED_ELSEWHERE = frozenset(("precompiled_charsmap", "content", "prepend", "Regex"))
 
 
 def find_fault(pipeline: tokenizers.Tokenizer) -> str | None:
@@ -29,6 +41,8 @@ def find_fault(pipeline: tokenizers.Tokenizer) -> str | None:
     templates = [step for step in _steps(_tree(pipeline.post_processor)) if step.get("type") == "TemplateProcessing"]
     if len(steps) > _MOST_STEPS:
         return f"it has {len(steps)} steps before the model, expected at most {_MOST_STEPS}"
+    if (long := _long_text(pipeline)) is not None:
+        return f"its {in_short(long)} has more than {_LONGEST_TEXT:,} characters"
     patterns = [pattern for step in steps if isinstance(pattern := step.get("pattern"), dict)]
     faults = (
         *(_fault_of_pattern(pattern) for pattern in patterns),
@@ -37,6 +51,23 @@ def find_fault(pipeline: tokenizers.Tokenizer) -> str | None:
         _fault_of_model(pipeline),
     )
     return next((fault for fault in faults if fault is not None), None)
+
+
+def _long_text(pipeline: tokenizers.Tokenizer) -> str | None:
+    """Return under which key a step holds a string that is longer than any needs; None if there is none."""
+    rest: list[tuple[str, Any]] = [
+        ("step", _tree(part)) for part in (pipeline.normalizer, pipeline.pre_tokenizer, pipeline.post_processor)
+    ]
+    while rest:
+        key, value = rest.pop()
+        if isinstance(value, dict):
+            rest += value.items()
+            rest += ((key, name) for name in value)
+        elif isinstance(value, list):
+            rest += ((key, one) for one in value)
+        elif isinstance(value, str) and len(value) > _LONGEST_TEXT and key not in _BOUNDED_ELSEWHERE:
+            return key
+    return None
 
 
 def _tree(part: Any) -> Any:
@@ -101,6 +132,10 @@ def _fault_of_model(pipeline: tokenizers.Tokenizer) -> str | None:
     longest = max(map(len, pipeline.get_vocab(with_added_tokens=True)), default=0)
     if longest > _LONGEST_PIECE:
         return f"a token of it has {longest:,} characters, expected at most {_LONGEST_PIECE:,}"
+    for name, most in _STRINGS.items():
+        size = len(getattr(pipeline.model, name, None) or "")
+        if size > most:
+            return f"its {name} has {size:,} characters, expected at most {most:,}"
     word = getattr(pipeline.model, "max_input_chars_per_word", 0)
     if word > _LONGEST_WORD:
         return f"max_input_chars_per_word is {word}, expected at most {_LONGEST_WORD}"

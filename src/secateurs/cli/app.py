@@ -1,4 +1,9 @@
-"""The command line. Exit codes: 0 done, 1 a document came back as an error, 2 wrong use or bad input."""
+"""The command line. Exit codes: 0 done, 1 a document came back as an error, 2 wrong use or bad input.
+
+Interrupted (SIGINT, Ctrl-C), a command ends with 130; `serve` lets what is under way finish, and ends with 0. Where
+the parent process ignores SIGINT (nohup, cron, a job in the background of a script), commands that work ignore it,
+too, as it is meant; servers end on it all the same, since whoever sends it to one means it.
+"""
 
 from __future__ import annotations
 

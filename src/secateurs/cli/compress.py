@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from io import StringIO
 from pathlib import Path
@@ -15,13 +15,14 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from secateurs.adapters.options import BUDGET, CHOICE, ORDER, Wanted, options
-from secateurs.adapters.order import in_order, lacks_ranking
+from secateurs.adapters.options import BUDGET, CHOICE, ORDER, Revision, Wanted, options
+from secateurs.adapters.order import in_order, lacks_ranking, spared
 from secateurs.cli.problems import BadInputError, complain
 from secateurs.result.compression import Compression
 from secateurs.result.savings import Savings
 from secateurs.support.encodings import NotTextError, decode
 from secateurs.support.files import write_text
+from secateurs.support.paths import is_folder
 
 
 class Format(StrEnum):
@@ -52,7 +53,7 @@ class Shown:
 
 
 @options(CHOICE, BUDGET, ORDER)
-def compress(
+def compress(  # noqa: PLR0913 - a command's options are its interface
     query: Annotated[str, typer.Argument(help="What the documents were retrieved for.")],
     files: Annotated[
         list[str] | None,
@@ -62,6 +63,7 @@ def compress(
     ] = None,
     *,
     model: Annotated[str | None, typer.Option(help="Hub id or folder of a checkpoint. [default: bundled]")] = None,
+    revision: Revision = None,
     wanted: Wanted,
     encoding: Annotated[str, typer.Option(help="tiktoken encoding that counts the tokens.")] = "o200k_base",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
@@ -81,7 +83,7 @@ def compress(
     sources = files or ["-"]
     documents = [_read(source) for source in sources]
     with _waiting("loading the model"):
-        compressor = Compressor.from_pretrained(model, device=device, encoding=encoding)
+        compressor = Compressor.from_pretrained(model, revision=revision, device=device, encoding=encoding)
     policy = settings.choice(compressor.policy)
     with _waiting("compressing"):
         results = compressor.compress(query, documents, policy=policy, **settings.call_options())
@@ -104,18 +106,18 @@ def _shown(query: str, model: str, items: Sequence[tuple[str, Compression]], wan
     results = [result for _, result in items]
     if wanted.rerank and lacks_ranking(results):
         complain(f"--rerank moved and cut nothing: {model} has no ranking head")
-    order = [one.index for one in in_order(results, rerank=wanted.rerank, top_n=wanted.top_n)]
+    back = in_order(results, rerank=wanted.rerank, top_n=wanted.top_n)
+    order = [one.index for one in back]
     rest = [index for index in range(len(items)) if index not in set(order)]
     dropped = [index for index in rest if results[index].status == "dropped"]
     out = set(rest) - set(dropped)
-    each = (replace(one.savings, after=0) if index in out else one.savings for index, one in enumerate(results))
     places = [*order, *dropped] if wanted.rerank else range(len(items))
     return Shown(
         query=query,
         model=model,
         items=[items[index] for index in places],
         left_out=[items[index][0] for index in sorted(out)],
-        total=sum(each, Savings(0, 0, results[0].savings.encoding)),
+        total=spared(results, back, results[0].savings.encoding),
     )
 
 
@@ -140,9 +142,9 @@ def _read(source: str) -> str:
 def _check_output(output: Path | None) -> None:
     if output is None:
         return
-    if output.is_dir():
+    if is_folder(output):
         raise BadInputError(f"--output {output} is a directory: name a file")
-    if not output.parent.is_dir():
+    if not is_folder(output.parent):
         raise BadInputError(f"--output {output}: there is no folder {output.parent}")
 
 

@@ -15,6 +15,7 @@ from secateurs.evaluate.misses import Miss, find_miss
 from secateurs.evaluate.records import Record, read_records
 from secateurs.evaluate.sample import Length, digest, strict, take_sample
 from secateurs.evaluate.systems import System
+from secateurs.support.paths import exists, is_folder
 
 _RECORDS_AT_ONCE = 32
 _SUFFIXES = (".jsonl", ".jsonl.gz", ".json.gz", ".parquet")
@@ -152,12 +153,12 @@ def find_files(data: Sequence[Path]) -> list[Path]:
     """
     found: list[Path] = []
     for path in data:
-        if path.is_dir():
+        if is_folder(path):
             inside = sorted(file for file in path.iterdir() if file.name.endswith(_SUFFIXES))
             if not inside:
                 raise ValueError(f"{path} holds no data: expected files named *{', *'.join(_SUFFIXES)}.")
             found += inside
-        elif not path.exists():
+        elif not exists(path):
             raise FileNotFoundError(f"no such file: {path}")
         elif not path.name.endswith(_SUFFIXES):
             raise ValueError(f"{path} is not named like data: expected *{', *'.join(_SUFFIXES)}.")

@@ -6,11 +6,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from secateurs.errors import MissingExtraError
+from secateurs.support.paths import exists, is_folder
 
 
 def check_folder(output: Path) -> None:
     """Refuse a place for results that is no folder, or that no picture could be drawn into."""
-    if output.exists() and not output.is_dir():
+    if exists(output) and not is_folder(output):
         raise ValueError(f"--output {output} is a file: name a folder")
     need("matplotlib", "the picture", "evaluate")
 
@@ -23,4 +24,4 @@ def need(module: str, feature: str, extra: str) -> None:
 
 def short_name(model: str) -> str:
     """Name a folder by its last part, so that reports do not depend on the machine."""
-    return Path(model).resolve().name if Path(model).is_dir() else model
+    return Path(model).resolve().name if is_folder(Path(model)) else model

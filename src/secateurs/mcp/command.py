@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import sys
 from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from secateurs.adapters.choice import Asked, choose_for_tools
+from secateurs.adapters.options import Revision
 from secateurs.policy import Default
 from secateurs.support.arguments import check_count, check_elision
 from secateurs.support.hosts import check_names
@@ -49,6 +52,7 @@ def mcp(  # noqa: PLR0913 - a command's options are its interface
         Transport, typer.Option(help="stdio: the client starts this command; streamable-http: it connects to a port.")
     ] = Transport.stdio,
     model: Annotated[str | None, typer.Option(help="Hub id or folder of a checkpoint. [default: bundled]")] = None,
+    revision: Revision = None,
     threshold: Annotated[float | None, typer.Option(help="Keep sentences with at least this score, 0 to 1.")] = None,
     elision: Annotated[str | None, typer.Option(help="Stands where something was cut, such as […].")] = None,
     policy: Annotated[
@@ -81,7 +85,9 @@ def mcp(  # noqa: PLR0913 - a command's options are its interface
     listening = None if transport is Transport.stdio else _listen(host, port)
     from secateurs.compressor import Compressor  # what is wrong is told before torch is loaded
 
-    compressor = Compressor.from_pretrained(model, device=device, encoding=encoding, elision=elision)
+    compressor = Compressor.from_pretrained(
+        model, revision=revision, device=device, encoding=encoding, elision=elision, mapped=False
+    )
     server = make_server(
         compressor, policy=choose_for_tools(asked, compressor.policy), roots=root or (), max_bytes=max_bytes
     )
@@ -114,6 +120,15 @@ def _serve(server: MCPServer, hosts: Iterable[str], listening: socket.socket, ma
     class Patient(PatientConnection, AutoHTTPProtocol):  # type: ignore[misc,valid-type]  # uvicorn chooses the class
         """A connection of this server."""
 
+    class Interruptible(uvicorn.Server):
+        """Knows what ended it."""
+
+        interrupted = False
+
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            self.interrupted |= sig == signal.SIGINT
+            super().handle_exit(sig, frame)
+
     address, port = listening.getsockname()[:2]
     shown = f"[{address}]" if ":" in address else address
     print(f"secateurs: serving http://{shown}:{port}/mcp", file=sys.stderr, flush=True)
@@ -137,4 +152,7 @@ def _serve(server: MCPServer, hosts: Iterable[str], listening: socket.socket, ma
         limit_concurrency=_CONNECTIONS,
         timeout_keep_alive=_IDLE,
     )
-    uvicorn.Server(config).run(sockets=[listening])
+    served = Interruptible(config)
+    served.run(sockets=[listening])
+    if served.interrupted:  # where the parent ignores SIGINT, as nohup's does, uvicorn ends as if nothing had been
+        raise KeyboardInterrupt

@@ -11,6 +11,7 @@ from types import ModuleType
 
 from secateurs.mcp.limits import RefusedError, check_size, shown
 from secateurs.support.encodings import NotTextError, decode
+from secateurs.support.paths import exists, is_folder
 
 _DEVICES = frozenset(
     (
@@ -46,7 +47,7 @@ class Folders:
 
     def __init__(self, roots: Sequence[Path], max_bytes: int) -> None:
         for root in roots:
-            if not root.is_dir():
+            if not is_folder(root):
                 raise ValueError(f"--root {root} is no folder: name a folder that exists.")
         self._named = tuple(os.path.abspath(root) for root in roots)  # noqa: PTH100 - resolve() would follow links
         self.roots = tuple(root.resolve() for root in roots)
@@ -89,7 +90,7 @@ class Folders:
                 "them, or read it by other means and pass its text to compress_text."
             )
         for root, place in allowed:
-            if place.exists():
+            if exists(place):
                 return root, place.relative_to(root)
         raise RefusedError(f"there is no file {shown(path)} under {self}. Check the path.")
 

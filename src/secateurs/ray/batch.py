@@ -40,6 +40,7 @@ class CompressBatch:
         query: one query for all rows.
         compressor: A compressor, which travels as what to load and never as weights; or
         model: a hub id or folder that every node can reach; None for the bundled model.
+        revision: Branch, tag or commit of it on the hub; only of a commit all actors surely load the same.
         device: `"auto"` takes the GPU that `num_gpus` assigned, else the CPU.
         policy: Which sentences stay, as a policy or its source; None for the checkpoint's default. What follows
             narrows it.
@@ -84,6 +85,7 @@ class CompressBatch:
         query: str | None = None,
         compressor: Compressor | None = None,
         model: str | None = None,
+        revision: str | None = None,
         device: str = "auto",
         policy: Policy | str | None = None,
         threshold: float | None = None,
@@ -105,6 +107,7 @@ class CompressBatch:
         settings = Settings(
             compressor=compressor,
             model=model,
+            revision=revision,
             device=device,
             policy=policy,
             threshold=threshold,
@@ -121,7 +124,9 @@ class CompressBatch:
         if compressor is None:
             from secateurs.compressor import Compressor
 
-            compressor = Compressor.from_pretrained(model, device=device, encoding=settings.encoding)
+            compressor = Compressor.from_pretrained(
+                model, revision=revision, device=device, encoding=settings.encoding
+            )
         self._compressor = compressor
         self._policy = settings.choice(self._compressor.policy)
         self._elision = elision

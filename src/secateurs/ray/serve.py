@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict
 from secateurs.adapters.choice import Asked, choose
 from secateurs.policy import Default, Policy, WhenEmpty
 from secateurs.serve import ServiceSettings
+from secateurs.support.arguments import check_revision
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -32,6 +33,7 @@ class Arguments(BaseModel):
 
     Attributes:
         model: Hub id or folder that every node can reach; None for the bundled model.
+        revision: Branch, tag or commit of it on the hub; only of a commit all replicas surely load the same.
         device: `"auto"` takes the GPU that `num_gpus` assigned, else the CPU.
         policy: Which sentences stay where a request does not say, as source; None for the checkpoint's default.
         threshold: Keep sentences with at least this probability where a request does not say.
@@ -52,6 +54,7 @@ class Arguments(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     model: str | None = None
+    revision: str | None = None
     device: str = "auto"
     policy: str | None = None
     threshold: float | None = None
@@ -78,6 +81,7 @@ def build(arguments: Arguments) -> "Application":
     replicas = arguments.num_replicas
     return application(
         model=arguments.model,
+        revision=arguments.revision,
         device=arguments.device,
         policy=choose(_asked(arguments), Default()),
         elision=arguments.elision,
@@ -93,6 +97,7 @@ def build(arguments: Arguments) -> "Application":
 def application(
     *,
     model: str | None = None,
+    revision: str | None = None,
     device: str = "auto",
     policy: Policy | str | None = None,
     threshold: float | None = None,
@@ -105,6 +110,7 @@ def application(
 
     Args:
         model: Hub id or folder that every node can reach; None for the bundled model.
+        revision: Branch, tag or commit of it on the hub; only of a commit all replicas surely load the same.
         device: `"auto"` takes the GPU that Ray assigned to the replica, else the CPU.
         policy: Which sentences stay where a request does not say, as a policy or its source; None for the
             checkpoint's default.
@@ -120,6 +126,7 @@ def application(
     Raises:
         ValueError: The policy is none, or the threshold is no probability.
     """
+    check_revision(revision, model)
     from ray import serve
 
     settings = settings or ServiceSettings()
@@ -131,7 +138,13 @@ def application(
         from secateurs.serve import create_app
 
         compressor = Compressor.from_pretrained(
-            model, device=device, policy=chosen, encoding=encoding, elision=elision
+            model,
+            revision=revision,
+            device=device,
+            policy=chosen,
+            encoding=encoding,
+            elision=elision,
+            mapped=False,
         )
         return create_app(compressor, settings)
 

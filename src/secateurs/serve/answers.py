@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 from uuid import uuid4
 
-from secateurs.adapters.order import in_order
+from secateurs.adapters.order import in_order, spared
 from secateurs.policy import Candidates, Policy
 from secateurs.remote.units import write_units
 from secateurs.result.compression import Compression
-from secateurs.result.savings import Savings, TokenCounter
+from secateurs.result.savings import TokenCounter
 from secateurs.serve.effort import Effort
 from secateurs.serve.refusal import RefusalError, encode
 from secateurs.serve.schemas import CompressRequest, RerankRequest
@@ -75,22 +75,14 @@ def compressed(
     Raises:
         CancelledError: Nobody waits for it any more.
     """
-    places = _places(body, results)
+    order = in_order(results, rerank=body.rerank, top_n=body.top_n)
+    dropped = [index for index, one in enumerate(results) if one.status == "dropped"]
+    places = [*(one.index for one in order), *dropped] if body.rerank else range(len(results))
     # written document by document: while one piece of JSON is made, no other thread of this process runs
     documents = [encode(_document(body, count, index, results[index], effort)) for index in places]
-    shown = set(places)
-    each = (one.savings if index in shown else replace(one.savings, after=0) for index, one in enumerate(results))
-    savings = sum(each, Savings(0, 0, count.encoding)).to_dict()
+    savings = spared(results, order, count.encoding).to_dict()
     head, tail = encode(facts)[:-1], encode({"savings": savings})[1:]
     return b"".join((head, b',"documents":[', b",".join(documents), b"],", tail))
-
-
-def _places(body: CompressRequest, results: Sequence[Compression]) -> Sequence[int]:
-    """Return which documents are answered, in which order: the dropped ones last where they are ordered."""
-    if not body.rerank:
-        return range(len(results))
-    order = [one.index for one in in_order(results, rerank=True, top_n=body.top_n)]
-    return [*order, *(index for index, one in enumerate(results) if one.status == "dropped")]
 
 
 def _document(

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from secateurs.adapters.choice import choose
-from secateurs.adapters.options import CHOICE, Wanted, options
+from secateurs.adapters.options import CHOICE, Revision, Wanted, options
 from secateurs.policy import Default
 
 _M_ARENA_MAX = -8  # in glibc's malloc.h
@@ -24,6 +24,7 @@ _M_ARENA_MAX = -8  # in glibc's malloc.h
 def serve(  # noqa: PLR0913 - a command's options are its interface
     *,
     model: Annotated[str | None, typer.Option(help="Hub id or folder of a checkpoint. [default: bundled]")] = None,
+    revision: Revision = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for every network.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 for any free one.")] = 8080,
@@ -69,7 +70,13 @@ def serve(  # noqa: PLR0913 - a command's options are its interface
         from secateurs.compressor import Compressor
 
         with Compressor.from_pretrained(
-            model, device=device, policy=policy, encoding=encoding, elision=wanted.elision
+            model,
+            revision=revision,
+            device=device,
+            policy=policy,
+            encoding=encoding,
+            elision=wanted.elision,
+            mapped=False,
         ) as compressor:
             warn_if_open(bound.getsockname()[0], api_key)
             app = create_app(compressor, settings)

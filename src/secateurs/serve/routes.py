@@ -67,6 +67,8 @@ async def compress(body: CompressRequest, service: _Service) -> Response:
         body.timeout,
         body.elision,
         steps=body.return_steps,
+        rerank=body.rerank,
+        top_n=body.top_n,
     )
     facts = {
         "model": service.name,
@@ -124,7 +126,7 @@ async def rerank(body: RerankRequest, service: _Service) -> Response:
     await _check_ranks(service)
     pairs = [(body.query, document) for document in body.documents]
     check_size(service.settings, pairs, "documents")
-    job = Job(pairs, Threshold(0.0), timeout=body.timeout, cuts=False)
+    job = Job(pairs, Threshold(0.0), timeout=body.timeout, cuts=False, rerank=True, top_n=body.top_n)
     return _json(await service.run(job, partial(ranked, body, service.name)))
 
 

@@ -10,6 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from secateurs.adapters.choice import Asked, choose
+from secateurs.adapters.order import in_order, spared
+from secateurs.adapters.spans import Facts, Told, span
 from secateurs.errors import Error, OverloadedError
 from secateurs.policy import AllOf, AnyOf, Neighbours, Policy, Threshold
 from secateurs.result.compression import Compression
@@ -51,6 +53,8 @@ class Job:
         elision: What stands where something was cut; None for the compressor's own.
         cuts: Whether what is kept goes to an LLM, and so what is cut is saved.
         steps: Whether the answer says what every threshold would cost.
+        rerank: Whether the answer orders the documents.
+        top_n: How many documents it returns.
     """
 
     pairs: Pairs
@@ -61,6 +65,8 @@ class Job:
     elision: str | None = None
     cuts: bool = True
     steps: bool = False
+    rerank: bool = False
+    top_n: int | None = None
 
     @property
     def size(self) -> int:
@@ -164,7 +170,9 @@ class Service:
         with self.admission.enter(size):
             try:
                 async with asyncio.timeout(seconds):
-                    results = await self._compress(compressor, job) if job.pairs else []
+                    with span() as call:
+                        results = await self._compress(compressor, job) if job.pairs else []
+                        call.facts = partial(self._facts, job, results)
                     self._judge(results, job.cuts)
                     return await self._make(partial(then, results, effort), job, size)
             except TimeoutError:
@@ -197,6 +205,15 @@ class Service:
         if all(pair[0] == query for pair in job.pairs):
             return await compressor.acompress(query, [document for _, document in job.pairs], **options)
         return await compressor.acompress_pairs(job.pairs, **options)
+
+    def _facts(self, job: Job, results: Sequence[Compression]) -> Facts:
+        """Return what a span tells of a request."""
+        order = in_order(results, rerank=job.rerank, top_n=job.top_n)
+        back = [Told(one.text, None, one.ranking_score) for one in (results[found.index] for found in order)]
+        query = job.pairs[0][0] if job.pairs else ""
+        given = [Told(document) for _, document in job.pairs]
+        savings = spared(results, order, job.encoding or self.encoding)
+        return Facts(query, given, back, self.name, job.top_n, savings)
 
     async def _make(self, answer: Callable[[], Result], job: Job, size: int) -> Result:
         """Make the answer: a small one here, a large one on a thread, where it does not hold up the event loop."""

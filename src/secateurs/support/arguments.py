@@ -82,6 +82,25 @@ def check_key(key: str | None) -> str | None:
     return key
 
 
+def check_revision(revision: object, model: object) -> None:
+    """Refuse a revision that is no text, or of no model: what was pinned must not be taken from elsewhere in silence.
+
+    Args:
+        revision: What was given; None for none.
+        model: The model it is of; None for the bundled one, which has none.
+    """
+    if revision is None:
+        return
+    if not isinstance(revision, str):
+        raise TypeError(f"revision must be a branch, tag or commit as a string, got {revision!r}")
+    if not revision.strip():
+        raise ValueError(f"revision is blank ({revision!r}): pass a branch, tag or commit, or leave it out.")
+    if model is None:
+        raise ValueError(
+            f"revision={revision!r} needs a model on the hub, and the bundled one is not there: name the model."
+        )
+
+
 def check_seconds(value: object, name: str) -> None:
     """Refuse anything but a positive number of seconds."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):

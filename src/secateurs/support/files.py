@@ -12,6 +12,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from secateurs.errors import Error, describe
+from secateurs.support.paths import exists, is_file
 
 _DEVICES = (Path("/dev"), Path("/dev/fd"), Path("/proc/self/fd"))  # even where they lead to a file: `>>` appends
 
@@ -33,7 +34,7 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
     Raises:
         WriteError: It cannot be written. An `Error` that `write` raises passes as it is.
     """
-    direct = path.parent in _DEVICES or (path.exists() and not path.is_file())
+    direct = path.parent in _DEVICES or (exists(path) and not is_file(path))
     target = path if direct else path.resolve()
     part = path if direct else target.with_name(f".{uuid4().hex}.{target.name}")
     try:

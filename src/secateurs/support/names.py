@@ -30,6 +30,17 @@ def checkpoint_name(folder: Path) -> str:
     return folder.name or folder.resolve().name
 
 
+def commit_of(folder: Path) -> str | None:
+    """Return the commit that a folder of the hub's cache holds; None for any other folder.
+
+    Example:
+        >>> commit_of(Path("hub/models--owner--pruner/snapshots") / ("0" * 40)) == "0" * 40
+        True
+    """
+    cached = folder.parent.name == "snapshots" and folder.parent.parent.name.startswith("models--")
+    return folder.name if cached and re.fullmatch(r"[0-9a-f]{40}", folder.name) else None
+
+
 def model_of(name: str, folder: Path | None) -> str | None:
     """Return what `Compressor.from_pretrained` takes as `model` for the checkpoint of a compressor.
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from secateurs.support.paths import exists, is_file, is_folder
 from secateurs.train.checks import check, read_config
 from secateurs.train.config import ConfigError, TrainConfig
 
@@ -38,10 +39,9 @@ def train(
     from secateurs.train.state import STATE
     from secateurs.train.stopping import StoppedError
 
-    config = _find(config)
-    settings = read_config(config)
-    root = data if data is not None else config.parent / settings.data
-    settings = replace(settings, data=str(root), output=str(output or settings.output))
+    config, beside = _find(config)
+    settings = _placed(read_config(config), beside)
+    settings = replace(settings, data=str(data or settings.data), output=str(output or settings.output))
     settings = _with_length(settings, steps, minutes)
     check(settings, str(config))
     folder = Path(settings.output)
@@ -60,10 +60,32 @@ def train(
     console.print(f"checkpoint: {checkpoint}")
 
 
-def _find(config: Path) -> Path:
-    """Return the config's file: a path, or the name of a recipe that ships with the package."""
+def _find(config: Path) -> tuple[Path, Path]:
+    """Return the config's file, and the folder to which its paths are relative.
+
+    A config is a path, and what it names lies beside it; a recipe that ships with the package is a name, and what it
+    names lies in the working directory.
+    """
     recipe = Path(__file__).parent / "recipes" / f"{config}.toml"
-    return recipe if not config.exists() and recipe.is_file() else config
+    if not exists(config) and is_file(recipe):
+        return recipe, Path()
+    return config, config.parent
+
+
+def _placed(config: TrainConfig, beside: Path) -> TrainConfig:
+    """Return a config whose paths do not depend on the folder they are relative to."""
+
+    def model(name: str) -> str:
+        return str(beside / name) if name and is_folder(beside / name) else name  # else a name on the hub
+
+    return replace(
+        config,
+        data=str(beside / config.data),
+        output=str(beside / config.output),
+        start=replace(config.start, model=model(config.start.model), upper=model(config.start.upper)),
+        teacher=replace(config.teacher, model=model(config.teacher.model)),
+        distill=replace(config.distill, model=model(config.distill.model)),
+    )
 
 
 def _forget(folder: Path) -> None:

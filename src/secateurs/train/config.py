@@ -274,10 +274,13 @@ class CardConfig:
 class TrainConfig:
     """All settings of a run.
 
+    Paths in a config are relative to its own folder; in a recipe that ships with the package, to the working
+    directory. What is given on the command line is relative to that, too.
+
     Attributes:
         sources: At least one file of labelled data.
-        data: Folder that the paths of data are relative to; itself relative to the config file.
-        output: Folder of the run; itself relative to the working directory.
+        data: Folder that the paths of data are relative to.
+        output: Folder of the run.
     """
 
     sources: tuple[SourceConfig, ...]

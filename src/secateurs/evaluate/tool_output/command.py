@@ -73,7 +73,7 @@ def _measure(
     from secateurs.pipeline.cache import ScoreCache
 
     compressor = Compressor.from_pretrained(model, device=device, encoding=encoding)
-    compressor.cache = ScoreCache(100_000_000)  # an output is scored once, however many budgets
+    compressor.cache = ScoreCache(4_000_000_000)  # an output is scored once, however many budgets
     name = short_name(model) if model is not None else compressor.name
     console = Console(stderr=True)
     parts = []
