@@ -178,6 +178,17 @@ async def test_I15_what_is_compressed_stays():
     assert not compressor.calls
 
 
+@pytest.mark.parametrize("mark", [{}, {"status": "compressed"}, "mine"])
+async def test_what_only_says_to_be_compressed_is_compressed(mark: object):
+    """Nodes whose metadata have our key, and whose text we did not make, are compressed like any others."""
+    nodes = [TextNode(text=LONG, metadata={"secateurs": mark}, excluded_llm_metadata_keys=["secateurs"])]
+    compressor = FakeCompressor()
+    look = FunctionTool.from_defaults(lambda query: nodes, name="look", description="Look.")
+    output = await output_of(compress_tool(look, compressor=compressor, min_tokens=0), query="deer")
+    assert compressor.calls
+    assert "rained" not in output.content
+
+
 async def test_I15_query_engine_tools(bundled: Compressor):
     """A QueryEngineTool's answer is a text like any other; its response stays in raw_output."""
 

@@ -85,7 +85,7 @@ class Cutter:
 
     def _job(self, output: ToolOutput, asked: Callable[[], Asking | None]) -> Job[ToolOutput] | None:
         try:
-            if output.is_error or is_ours(output.raw_output):
+            if output.is_error or is_ours(output):
                 return None
             asking = asked()
             if asking is None or not asking.query.strip():

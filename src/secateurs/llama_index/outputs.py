@@ -14,7 +14,7 @@ from llama_index.core.llms import TextBlock
 from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore
 from llama_index.core.tools import ToolOutput
 
-from secateurs.adapters.metadata import METADATA_KEY
+from secateurs.adapters.metadata import is_made_of
 from secateurs.adapters.slots import Slot, filled, json_slots, repr_slots
 from secateurs.adapters.streams import last_text, noted, still_parses, text_slots
 from secateurs.adapters.tool_output import Parts
@@ -79,10 +79,10 @@ def _filled(text: str, slots: Sequence[Slot], texts: Sequence[str], note: str) -
     return noted(made, note) if note else made
 
 
-def is_ours(raw_output: object) -> bool:
+def is_ours(output: ToolOutput) -> bool:
     """Return whether an output is made of nodes that are compressed already."""
-    nodes = _nodes(raw_output)
-    return bool(nodes) and all(METADATA_KEY in node.metadata for node in nodes)
+    nodes = _nodes(output.raw_output)
+    return is_made_of(output.content, [text_of(node) or "" for node in nodes], [node.metadata for node in nodes])
 
 
 def _slots(text: str, raw_output: object) -> list[Slot]:
