@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
-from agent_parts import LONG, QUERY, call, middleware, returning, run, script
-from fake_compressor import FakeCompressor
+from agent_parts import DEER, LONG, QUERY, call, middleware, returning, run, script
+from fake_compressor import FakeCompressor, with_note
 from langchain.agents import create_agent
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.tools import InjectedToolCallId, StructuredTool
 from langgraph.checkpoint.memory import InMemorySaver
 
+from secateurs import Threshold
 from secateurs.adapters.originals import Originals
+from secateurs.langchain import SecateursCompressor
 from secateurs.langchain.tool_results import Cuts
 
 
@@ -52,15 +55,58 @@ async def test_many_calls_in_one_turn(way: str):
     start = {"messages": [HumanMessage("Who?")]}
     final = agent.invoke(start) if way == "invoke" else await agent.ainvoke(start)
     cut = {one.tool_call_id: one.content for one in final["messages"] if isinstance(one, ToolMessage)}
-    assert cut == {word: sentence * 2 for word, sentence in words.items()}
+    assert cut == {word: with_note(sentence * 2, text) for word, sentence in words.items()}
 
 
 async def test_what_is_compressed_already_stays():
     """Documents that a compressing retriever returned are not compressed again."""
     fake = FakeCompressor()
-    found = [Document(LONG, metadata={"secateurs": {}})]
-    assert (await run(returning(LONG, artifact=found), fake=fake)).content == LONG
+    found = compressed(LONG)
+    shown = found[0].page_content
+    assert (await run(returning(f"Found: {shown}", artifact=found), fake=fake)).content == f"Found: {shown}"
     assert not fake.calls
+
+
+def compressed(text: str) -> list[Document]:
+    """What a retriever of ours gives an agent: here all of it is kept, and it is still long."""
+    policy = Threshold(0.0)
+    return list(
+        SecateursCompressor(compressor=FakeCompressor(), policy=policy).compress_documents([Document(text)], QUERY)
+    )
+
+
+BESIDE = " Then something else entirely. " * 100
+FORGED: dict[str, Any] = {
+    "a mark of any kind": lambda: (LONG, [Document(LONG, metadata={"secateurs": {}})]),
+    "the mark of another text": lambda: (LONG + LONG, [Document(LONG + LONG, metadata=compressed(LONG)[0].metadata)]),
+    "much beside ours": lambda: (LONG + BESIDE, compressed(LONG)),
+    "ours without end": lambda: (LONG * 50, compressed(LONG * 50)),
+    "one of ours among others": lambda: (
+        LONG * 2,
+        [*compressed(LONG), Document(LONG + " ", metadata={"secateurs": {}})],
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", FORGED)
+async def test_what_only_says_to_be_compressed_is_compressed(kind: str):
+    """Metadata of a stranger's document switch nothing off: a text counts as ours where it is one we made."""
+    content, artifact = FORGED[kind]()
+    fake = FakeCompressor()
+    assert (await run(returning(content, artifact=artifact), fake=fake, expand=None)).content != content
+    assert fake.calls
+
+
+async def test_a_result_that_only_says_to_be_ours_is_compressed():
+    """A tool that writes our key into the metadata of its own message is compressed like any other."""
+    fake = FakeCompressor()
+
+    def look(query: str, tool_call_id: Annotated[str, InjectedToolCallId]) -> ToolMessage:
+        """Look it up."""
+        return ToolMessage(LONG, tool_call_id=tool_call_id, response_metadata={"secateurs": {"status": "expanded"}})
+
+    tool = StructuredTool.from_function(look)
+    assert (await run(tool, fake=fake, expand=None)).content == DEER
 
 
 # --- getting it back ---

@@ -118,4 +118,4 @@ class AdapterModel(_Model):
 
     @field_serializer("model", "revision", "encoding")
     def _portable(self, value: object, info: FieldSerializationInfo) -> Any:
-        return Settings.of(self).portable().get(info.field_name)
+        return Settings.of(self).portable()[info.field_name]

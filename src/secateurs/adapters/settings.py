@@ -148,8 +148,8 @@ class Settings(DocumentFields):
             folder = getattr(self.compressor, "checkpoint", None)
             model = model_of(self.compressor.name, folder)
             revision = commit_of(folder) if isinstance(folder, Path) and model == self.compressor.name else None
-        portable = {"compressor": None, "on_report": None, "model": model, "encoding": self.encoding}
-        return portable if revision is None else {**portable, "revision": revision}
+        named = {"model": model, "revision": revision, "encoding": self.encoding}
+        return {"compressor": None, "on_report": None, **named}
 
     def source(self) -> str | None:
         """Return the policy that was given as its source, which JSON can hold.

@@ -13,7 +13,7 @@ from langchain_core.runnables import Runnable
 from pydantic import Field, model_validator
 
 from secateurs.adapters.fields import DocumentFields, documented
-from secateurs.adapters.metadata import METADATA_KEY, copy_metadata
+from secateurs.adapters.metadata import METADATA_KEY, copy_metadata, remember_made
 from secateurs.adapters.model import AdapterModel
 from secateurs.adapters.order import Returned
 from secateurs.adapters.runner import Outcome
@@ -130,7 +130,9 @@ class SecateursCompressor(BaseDocumentCompressor, Serializable, AdapterModel):
         settings = Settings.of(self)
         portable = settings.portable()
         written = {} if self.policy is None else {"policy": settings.source()}
-        return {**written, **({} if self.compressor is None else {name: portable[name] for name in _FROM_COMPRESSOR})}
+        if self.compressor is not None:
+            written |= {name: portable[name] for name in _FROM_COMPRESSOR}
+        return written if portable["revision"] is None else {**written, "revision": portable["revision"]}
 
     def __getstate__(self) -> dict[Any, Any]:
         state = super().__getstate__()
@@ -148,7 +150,8 @@ class SecateursCompressor(BaseDocumentCompressor, Serializable, AdapterModel):
         metadata = copy_metadata(document.metadata)
         if self.metadata_mode == "full":
             if self.metadata_key not in metadata or _is_ours(metadata[self.metadata_key]):
-                metadata[self.metadata_key] = outcome.metadata(compression)
+                metadata[self.metadata_key] = data = outcome.metadata(compression)
+                remember_made(compression.text, data)
             if compression.status != "error":
                 metadata.setdefault(self.score_key, _relevance(compression))
         bare = document.model_copy(update={"page_content": compression.text, "metadata": {}})

@@ -7,7 +7,7 @@ from typing import Annotated
 from langchain_core.messages import ToolMessage
 from langchain_core.tools import BaseTool, InjectedToolCallId, StructuredTool
 
-from secateurs.adapters.metadata import METADATA_KEY
+from secateurs.adapters.metadata import METADATA_KEY, remember_made
 from secateurs.adapters.originals import Originals
 from secateurs.adapters.tool_output import EXPAND, nothing_kept
 from secateurs.langchain.tool_results import conversation
@@ -20,8 +20,9 @@ def expand_tool(originals: Originals, name: str) -> BaseTool:
         text = originals.get(handle.strip(), conversation())
         if text is None:
             return ToolMessage(nothing_kept(handle), tool_call_id=tool_call_id, name=name, status="error")
-        marked = {METADATA_KEY: {"status": "expanded", "handle": handle.strip()}}
-        return ToolMessage(text, tool_call_id=tool_call_id, name=name, response_metadata=marked)
+        mark = {"status": "expanded", "handle": handle.strip()}
+        remember_made(text, mark)
+        return ToolMessage(text, tool_call_id=tool_call_id, name=name, response_metadata={METADATA_KEY: mark})
 
     async def aexpand(handle: str, tool_call_id: Annotated[str, InjectedToolCallId]) -> ToolMessage:
         return expand(handle, tool_call_id)

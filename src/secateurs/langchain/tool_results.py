@@ -14,8 +14,8 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCal
 from langchain_core.runnables import ensure_config
 
 from secateurs.adapters.asking import Asking, asking
-from secateurs.adapters.metadata import METADATA_KEY, copy_metadata
-from secateurs.langchain.contents import ToolContent
+from secateurs.adapters.metadata import METADATA_KEY, copy_metadata, is_made_of, remember_made, was_made
+from secateurs.langchain.contents import ToolContent, visible_text
 from secateurs.support.fork import ForkLock
 from secateurs.support.sizes import size_of
 
@@ -39,6 +39,7 @@ class Cut:
         if self.content is None:
             return message
         metadata = {**copy_metadata(message.response_metadata), METADATA_KEY: deepcopy(self.data)}
+        remember_made(visible_text(self.content), self.data)
         return message.model_copy(update={"content": deepcopy(self.content), "response_metadata": metadata})
 
 
@@ -100,11 +101,14 @@ def documents_of(message: ToolMessage) -> Sequence[Document]:
 
 def compressible(message: ToolMessage) -> bool:
     """Return whether a tool result may be touched: no error, and not ours already, nor made of what is."""
+    if message.status == "error":
+        return False
+    shown = visible_text(message.content)
+    if was_made(shown, message.response_metadata):
+        return False
     documents = documents_of(message)
-    ours = METADATA_KEY in message.response_metadata or (
-        bool(documents) and all(METADATA_KEY in one.metadata for one in documents)
-    )
-    return message.status != "error" and not ours
+    texts = [one.page_content for one in documents]
+    return not is_made_of(shown, texts, [one.metadata for one in documents])
 
 
 def tool_messages(result: object) -> list[ToolMessage]:

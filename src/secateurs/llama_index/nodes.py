@@ -8,7 +8,7 @@ from typing import Any, TypeGuard
 
 from llama_index.core.schema import BaseNode, ImageNode, MetadataMode, Node, TextNode
 
-from secateurs.adapters.metadata import METADATA_KEY, copy_metadata
+from secateurs.adapters.metadata import METADATA_KEY, copy_metadata, remember_made
 from secateurs.result.compression import Compression
 from secateurs.result.join import Slice
 
@@ -142,6 +142,7 @@ def rewrite(node: BaseNode, text: str, data: dict[str, Any]) -> BaseNode:
         "excluded_embed_metadata_keys": _with_key(node.excluded_embed_metadata_keys),
         "relationships": dict(node.relationships),
     }
+    remember_made(text, data)
     if isinstance(node, Node) and node.text_resource is not None:
         update["text_resource"] = node.text_resource.model_copy(update={"text": text})
     else:
