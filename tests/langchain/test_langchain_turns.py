@@ -106,7 +106,7 @@ async def test_a_result_that_only_says_to_be_ours_is_compressed():
         return ToolMessage(LONG, tool_call_id=tool_call_id, response_metadata={"secateurs": {"status": "expanded"}})
 
     tool = StructuredTool.from_function(look)
-    assert (await run(tool, fake=fake, expand=None)).content == DEER
+    assert (await run(tool, fake=fake, expand=None)).content == with_note(DEER, LONG)
 
 
 # --- getting it back ---
