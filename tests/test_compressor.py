@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import pickle
 import subprocess
 import sys
 import threading
 import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -561,3 +563,36 @@ async def test_pairs_can_be_awaited(tiny):
     )  # another thread may split a product otherwise
     with pytest.raises(ValueError, match="blank"):
         await tiny.acompress_pairs([(" ", "The mill.")])
+
+
+def test_closing_closes_what_counts_otherwise(tiny_folder):
+    """The weights are freed whoever counts with them in another encoding; those say that they are closed."""
+    compressor = Compressor.from_pretrained(tiny_folder, device="cpu")
+    weights = weakref.ref(compressor._loaded.model)
+    other = compressor.counting("cl100k_base")
+    third = other.counting("o200k_base")
+    compressor.close()
+    gc.collect()
+    assert weights() is None
+    for one in (compressor, other, third):
+        with pytest.raises(RuntimeError, match="closed"):
+            one.compress("who?", ["The mill."])
+        with pytest.raises(RuntimeError, match="closed"):
+            one.counting("cl100k_base")
+
+
+def test_a_closed_compressor_starts_no_threads(tiny_folder):
+    """Calls on a closed compressor, awaited or with a time limit, are told at once, and start nothing."""
+    compressor = Compressor.from_pretrained(tiny_folder, device="cpu")
+    compressor.close()
+    before = set(threading.enumerate())
+    for call in (
+        lambda: asyncio.run(compressor.acompress("who?", ["The mill."])),
+        lambda: asyncio.run(compressor.acompress_pairs([("who?", "The mill.")])),
+        lambda: compressor.compress("who?", ["The mill."], timeout=5),
+        lambda: compressor._calls.run(lambda nobody: None, timeout=5),  # as one that closing overtook
+    ):
+        with pytest.raises(RuntimeError, match="closed"):
+            call()
+    assert compressor._calls._threads is None
+    assert set(threading.enumerate()) <= before

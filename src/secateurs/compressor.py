@@ -6,6 +6,7 @@ The steps of the work are `secateurs.pipeline`'s; see `pipeline/run.py`.
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -24,6 +25,7 @@ from secateurs.result.savings import TokenCounter
 from secateurs.segment import Segmenter, get_cutter
 from secateurs.support.arguments import check_count, check_documents, check_elision, check_pairs, check_query
 from secateurs.support.calls import Calls
+from secateurs.support.fork import ForkLock
 from secateurs.support.names import checkpoint_name, commit_of
 
 _CLOSED = "this Compressor is closed: its weights are freed. Load it again with from_pretrained."
@@ -98,6 +100,8 @@ class Compressor:
         self._loaded: checkpoints.Checkpoint | None = checkpoint
         self._scorer: Scorer | None = Scorer(checkpoint.model)
         self._calls = Calls()
+        self._kin: weakref.WeakSet[Compressor] = weakref.WeakSet()  # others on these weights, which end with them
+        self._kin_lock = ForkLock()
         self._recipe = recipe or Recipe.of(checkpoint)
         self._segmenter = segmenter
         self._owner = (checkpoint.path.resolve(), checkpoint.model.device.type, checkpoint.model.dtype, segmenter)
@@ -266,7 +270,10 @@ class Compressor:
         return await self._calls.arun(work, timeout=timeout)
 
     def counting(self, encoding: str) -> Self:
-        """Return a compressor with the same weights whose savings are counted in another tiktoken encoding."""
+        """Return a compressor with the same weights whose savings are counted in another tiktoken encoding.
+
+        It is closed with this one; closing it leaves this one usable.
+        """
         checkpoint, scorer = self._open()
         other = type(self)(
             checkpoint,
@@ -279,6 +286,11 @@ class Compressor:
             none_as_blank=self.none_as_blank,
         )
         other._scorer = scorer  # whose passes are shared
+        with self._kin_lock:
+            self._kin.add(other)
+        if self._loaded is None:  # closed meanwhile, perhaps before it knew of the other
+            other.close()
+            raise RuntimeError(_CLOSED)
         return other
 
     def observe(self, on_pass: Observer) -> None:
@@ -291,9 +303,13 @@ class Compressor:
         self._open()[1].observe(on_pass)
 
     def close(self) -> None:
-        """Free the weights; the compressor cannot be used afterwards."""
+        """Free the weights; the compressor cannot be used afterwards, nor those that `counting` made of it."""
         self._loaded = self._scorer = None
         self._calls.close()
+        with self._kin_lock:
+            kin = list(self._kin)
+        for one in kin:
+            one.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle what to load, never the weights."""
@@ -337,6 +353,7 @@ class Compressor:
         if max_total_tokens is not None:
             check_count(max_total_tokens, "max_total_tokens", least=0)
         mark = self.elision if elision is None else check_elision(elision)
+        self._open()  # else a closed one would start a thread to say so
         return lambda cancelled: self._pipeline(mark).run(pairs, policy, max_total_tokens, cancelled, also=also)
 
     def _pipeline(self, elision: str | None) -> Pipeline:

@@ -13,7 +13,7 @@ import pytest
 from bulk.processes import children
 
 from secateurs import Compressor, Threshold
-from secateurs.ray.serve import Arguments, application, build
+from secateurs.ray.serve import Arguments, _with_key, application, build
 from secateurs.serve import ServiceSettings, create_app
 
 # Serve's own models are written for an older pydantic
@@ -49,6 +49,53 @@ def test_wrong_settings_are_refused(settings):
     """What a replica could not start with is found before it is started."""
     with pytest.raises(ValueError):
         application(settings=ServiceSettings(**settings.pop("settings", {})), **settings)
+
+
+def test_the_environments_key_is_wanted(monkeypatch, capsys):
+    """Without a key of its own an application has that of SECATEURS_API_KEY; without either it says who gets in."""
+    monkeypatch.setenv("SECATEURS_API_KEY", "s3cret\n")
+    assert _with_key(ServiceSettings(timeout=3)) == ServiceSettings(timeout=3, api_key="s3cret")
+    assert _with_key(ServiceSettings(api_key="own")).api_key == "own"
+    build(Arguments())
+    application()
+    assert capsys.readouterr().err == ""
+    for none in ("", " \n"):
+        monkeypatch.setenv("SECATEURS_API_KEY", none)
+        assert _with_key(ServiceSettings()).api_key is None
+    monkeypatch.delenv("SECATEURS_API_KEY")
+    capsys.readouterr()
+    for made in (lambda: build(Arguments()), application):
+        made()
+        said = capsys.readouterr().err
+        assert "no API key is set: whoever reaches Ray Serve's address can use this service" in said
+        assert "SECATEURS_API_KEY" in said
+    build(Arguments(api_key="own"))
+    assert capsys.readouterr().err == ""
+
+
+@pytest.fixture(scope="module")
+def keyed(local_ray, tiny_folder):
+    """A replica started as from a shell, the key in the environment."""
+    from ray import serve
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    serve.start(http_options={"host": "127.0.0.1", "port": port})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SECATEURS_API_KEY", "secret")
+        made = build(Arguments(model=str(tiny_folder), num_cpus=0.5))
+    serve.run(made, route_prefix="/")
+    yield f"http://127.0.0.1:{port}"
+    serve.shutdown()
+
+
+@pytest.mark.slow
+def test_a_replica_wants_the_key_of_the_environment(keyed):
+    """The key set where the application was built is wanted by its replicas, wherever they run."""
+    body = {"query": "Who built the mill?", "documents": [MILL]}
+    assert httpx.post(f"{keyed}/v1/compress", json=body, timeout=60).status_code == 401
+    assert httpx.post(f"{keyed}/v1/compress", json=body, headers=KEY, timeout=60).status_code == 200
 
 
 @pytest.fixture(scope="module")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import ctypes
+import linecache
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -16,6 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from secateurs.errors import OverloadedError
+from secateurs.model import batching
 from secateurs.model.batching import SharedBatches
 
 LIMIT, BUDGET, PATIENCE = 24, 8, 20.0
@@ -258,26 +264,126 @@ def interrupts() -> Iterator[Callable[[float], None]]:
         signal.signal(signal.SIGALRM, before)
 
 
-@pytest.mark.parametrize("holds", [True, False])
-def test_an_interrupt_while_waiting_is_the_one_that_is_raised(holds, monkeypatch):
-    """Whether it finds the lock held or let go, the interrupt comes out as it is, and the others go on."""
+def interrupt_thread(thread: int) -> None:
+    """Interrupt a thread as soon as it runs Python again."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(Interrupted))
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_an_interrupt_while_waiting_is_the_one_that_is_raised(times):
+    """However often who waits is interrupted, the interrupt comes out as it is, and the others go on."""
     model = Steps()
     shared: SharedBatches[str, str] = SharedBatches(model, budget=8, limit=100)
+    raised: list[BaseException] = []
 
-    def wait_for(seconds: float) -> bool:
-        if not holds:
-            shared._lock.release()
-        raise Interrupted
+    def call() -> None:
+        try:
+            try:
+                shared(["mine"])
+            except BaseException as error:
+                raised.append(error)
+                time.sleep(0.1)  # until the last one has come
+        except Interrupted as error:
+            raised.append(error)
 
     with ThreadPoolExecutor(1) as pool:
         held = pool.submit(shared, ["held"])
         until(model.waits.is_set)
-        monkeypatch.setattr(shared._changed, "wait", wait_for)
-        with pytest.raises(Interrupted):
-            shared(["mine"])
-        monkeypatch.undo()
+        thread = threading.Thread(target=call, daemon=True)
+        thread.start()
+        until(lambda: shared._tokens == 4)
+        for _ in range(times):
+            interrupt_thread(thread.ident or 0)
+        thread.join(PATIENCE)
+        assert isinstance(raised[0], Interrupted)
+        assert raised[0].__context__ is None or isinstance(raised[0].__context__, Interrupted)
         model.end("well")
         assert held.result(PATIENCE) == ["HELD"]
+    assert shared._tokens == 0
+    assert shared._worker is None
+
+
+STEPS = ("_leave", "_put_back", "_rest", "_clear_up")
+
+
+def twice_interrupted(step: int) -> tuple[BaseException | None, SharedBatches[str, str], bool]:
+    """Interrupt the pass of one caller, then the clearing up at a step; say how it ended, and whether it was hit."""
+    steps = 0
+
+    def trace(frame: FrameType, event: str, argument: object) -> Any:
+        nonlocal steps
+        if frame.f_code.co_filename != batching.__file__ or frame.f_code.co_name not in STEPS:
+            return None
+        # not on the way out of a `with`: no signal is looked at between a block's end and its lock being let go
+        if event != "line" or linecache.getline(batching.__file__, frame.f_lineno).lstrip().startswith("with "):
+            return trace
+        steps += 1
+        if steps == step:
+            raise Interrupted
+        return trace
+
+    def run(items: Sequence[str]) -> list[str]:
+        if items[0] == "mine":
+            sys.settrace(trace)
+            raise Interrupted
+        return [item.upper() for item in items]
+
+    shared: SharedBatches[str, str] = SharedBatches(run, budget=100, limit=100)
+    before = sys.gettrace()
+    try:
+        shared(["mine", "and", "mine"])
+    except BaseException as error:
+        return error, shared, steps >= step
+    finally:
+        sys.settrace(before)
+    return None, shared, False
+
+
+def test_two_interrupts_in_a_row_stall_nobody():
+    """Ctrl-C in a pass, and again at any step of what clears up after it: whoever calls next is answered."""
+    for step in range(1, 100):
+        error, shared, hit = twice_interrupted(step)
+        assert isinstance(error, Interrupted)
+        if not hit:
+            break
+        with ThreadPoolExecutor(2) as pool:
+            calls = [pool.submit(shared, [name]) for name in ("one", "two")]
+            assert [call.result(PATIENCE) for call in calls] == [["ONE"], ["TWO"]]
+        assert shared._tokens == 0
+        assert shared._worker is None
+        assert not shared._tickets
+        assert not shared._callers
+    assert step > 10
+
+
+def test_who_is_interrupted_twice_leaves_others_their_items():
+    """What a caller ran for others when it was interrupted, and interrupted again, is run again for them."""
+    model = Steps()
+    shared: SharedBatches[str, str] = SharedBatches(model, budget=100, limit=100)
+    leave = shared._leave
+    broken = threading.Event()
+
+    def interrupted(ticket: Any) -> None:
+        if list(ticket.items) == ["bbb"] and not broken.is_set():
+            broken.set()
+            raise Interrupted
+        leave(ticket)
+
+    with ThreadPoolExecutor(3) as pool:
+        held = pool.submit(shared, ["held"])
+        until(model.waits.is_set)
+        shared._leave = interrupted  # type: ignore[method-assign]  # the second interrupt, where it does most harm
+        calls = {name: pool.submit(shared, [name]) for name in ("bbb", "ccc")}
+        until(lambda: shared._tokens == 6)
+        model.end("well")
+        assert held.result(PATIENCE) == ["HELD"]
+        until(lambda: len(model.batches) == 2)
+        model.end("interrupted" if shared._worker and list(shared._worker.items) == ["bbb"] else "well")
+        if broken.wait(1):
+            until(lambda: len(model.batches) == 3 or calls["ccc"].done())
+            if not calls["ccc"].done():
+                model.end("well")
+        assert calls["ccc"].result(PATIENCE) == ["CCC"]
     assert shared._tokens == 0
     assert shared._worker is None
 

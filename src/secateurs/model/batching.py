@@ -13,11 +13,12 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from secateurs.errors import OverloadedError
+
+_MOMENT = 0.05  # seconds after which who waits looks whether it was cancelled
 
 
 class Sized(Protocol):
@@ -30,6 +31,12 @@ Item = TypeVar("Item", bound=Sized)
 Outcome = TypeVar("Outcome")
 
 
+def _held() -> threading.Lock:
+    lock = threading.Lock()
+    lock.acquire()
+    return lock
+
+
 @dataclass(eq=False)
 class _Ticket(Generic[Item, Outcome]):
     """What one caller waits for: its items, longest first, and a place for each outcome.
@@ -38,6 +45,9 @@ class _Ticket(Generic[Item, Outcome]):
         tokens: Encoder tokens of the items that wait.
         batch: What this caller runs for everybody; empty unless it is the one at work.
         gone: Whether the caller has left, and wants nothing any more.
+        inside: Held as long as the caller's call lasts. It is a lock of C's, entered by `with`: however often it is
+            interrupted, it is let go: others see that a caller has gone who could not say so.
+        turn: What the caller waits for; let go to wake it.
     """
 
     items: Sequence[Item]
@@ -47,6 +57,8 @@ class _Ticket(Generic[Item, Outcome]):
     tokens: int
     batch: list[tuple[_Ticket[Item, Outcome], int]] = field(default_factory=list)
     gone: bool = False
+    inside: threading.Lock = field(default_factory=threading.Lock)
+    turn: threading.Lock = field(default_factory=_held)
 
     @classmethod
     def of(cls, items: Sequence[Item]) -> _Ticket[Item, Outcome]:
@@ -57,7 +69,8 @@ class _Ticket(Generic[Item, Outcome]):
 class SharedBatches(Generic[Item, Outcome]):
     """Runs items of concurrent callers together; safe to call from many threads.
 
-    An interrupt (Ctrl-C on the thread that happens to run a batch) ends that thread's call and no other's.
+    An interrupt (Ctrl-C on the thread that happens to run a batch) ends that thread's call and no other's; so do two
+    in a row, of which the second finds the first being cleared up.
 
     Args:
         run: Scores one batch; returns one outcome an item, never None, and raises nothing but what interrupts it.
@@ -74,9 +87,9 @@ class SharedBatches(Generic[Item, Outcome]):
         self._budget = budget
         self._limit = limit
         self._padded = padded
-        self._lock = threading.RLock()  # entered itself: an interrupt finds the condition's own `with` half done
-        self._changed = threading.Condition(self._lock)
-        self._tickets: deque[_Ticket[Item, Outcome]] = deque()
+        self._lock = threading.RLock()  # nobody waits for anything else while holding it
+        self._callers: list[_Ticket[Item, Outcome]] = []
+        self._tickets: deque[_Ticket[Item, Outcome]] = deque()  # of those who have items waiting
         self._tokens = 0
         self._worker: _Ticket[Item, Outcome] | None = None
 
@@ -95,18 +108,22 @@ class SharedBatches(Generic[Item, Outcome]):
             CancelledError: `cancelled` was set.
         """
         ticket: _Ticket[Item, Outcome] = _Ticket.of(items)
-        try:
-            self._enter(ticket)
-            while ticket.remaining:
-                if cancelled is not None and cancelled.is_set():
-                    raise CancelledError
-                self._work_or_wait(ticket)
-        finally:
-            self._leave(ticket)
+        with ticket.inside:
+            try:
+                self._enter(ticket)
+                while ticket.remaining:
+                    if cancelled is not None and cancelled.is_set():
+                        raise CancelledError
+                    if not self._work(ticket):
+                        ticket.turn.acquire(timeout=_MOMENT)
+            finally:
+                self._leave(ticket)
         return [outcome for outcome in ticket.outcomes if outcome is not None]
 
     def _enter(self, ticket: _Ticket[Item, Outcome]) -> None:
         with self._lock:
+            self._callers.append(ticket)
+            self._clear_up()
             if ticket.tokens and self._tokens and self._tokens + ticket.tokens > self._limit:
                 raise OverloadedError(
                     f"{self._tokens:,} encoder tokens are waiting to be scored and {ticket.tokens:,} more would "
@@ -116,11 +133,12 @@ class SharedBatches(Generic[Item, Outcome]):
                 self._tokens += ticket.tokens
                 self._tickets.append(ticket)
 
-    def _work_or_wait(self, ticket: _Ticket[Item, Outcome]) -> None:
+    def _work(self, ticket: _Ticket[Item, Outcome]) -> bool:
+        """Run the next batch; returns False where somebody else is at it."""
         with self._lock:
-            if self._worker is not None:
-                self._wait()
-                return
+            if self._worker is not None and self._worker.inside.locked():
+                return False
+            self._clear_up()
             self._worker = ticket
             self._take(ticket.batch)
         done = list(self._run([owner.items[index] for owner, index in ticket.batch]))
@@ -131,30 +149,27 @@ class SharedBatches(Generic[Item, Outcome]):
                 owner.outcomes[index] = outcome
                 owner.remaining -= 1
             self._rest(ticket)
+        return True
 
-    def _wait(self) -> None:
-        """Wait until a batch is finished, or for a moment, to notice a cancellation; the lock is held."""
-        try:
-            self._changed.wait(0.05)
-        except BaseException:
-            # an interrupt may come when the condition has let go of the lock and is not yet ready to take it again
-            with suppress(RuntimeError):
-                self._lock.release()
-            self._lock.acquire()
-            raise
+    def _clear_up(self) -> None:
+        """Take out who has gone without a word: the second of two interrupts came while it left; the lock is held."""
+        for one in [one for one in self._callers if not one.inside.locked()]:
+            self._leave(one)
 
     def _rest(self, ticket: _Ticket[Item, Outcome]) -> None:
         """Let the next caller work; the lock is held."""
         ticket.batch.clear()
         self._worker = None
-        self._changed.notify_all()
+        for one in self._callers:
+            if one.turn.locked():
+                one.turn.release()
 
     def _take(self, batch: list[tuple[_Ticket[Item, Outcome], int]]) -> None:
         """Fill a batch from the callers in turn, so that a small call does not wait for the whole of a large one."""
         longest = total = 0
         while self._tickets:
             ticket = self._tickets[0]
-            if not ticket.waiting:
+            if not ticket.waiting or not ticket.inside.locked():
                 self._tickets.popleft()
                 continue
             size = len(ticket.items[ticket.waiting[0]])
@@ -176,9 +191,11 @@ class SharedBatches(Generic[Item, Outcome]):
                 self._rest(ticket)
             if ticket in self._tickets:
                 self._tickets.remove(ticket)
-                self._tokens -= ticket.tokens
             ticket.waiting.clear()
             ticket.tokens = 0
+            self._tokens = sum(one.tokens for one in self._tickets)
+            if ticket in self._callers:  # last, so that who is interrupted here is found again
+                self._callers.remove(ticket)
 
     def _put_back(self, batch: Sequence[tuple[_Ticket[Item, Outcome], int]]) -> None:
         """Let what has no outcome yet wait again, and count anew: the interrupt came between any two steps."""

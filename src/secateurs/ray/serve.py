@@ -6,12 +6,14 @@
 Serve spreads requests over replicas, restarts those that die or turn unhealthy, and scales. Inside a replica,
 concurrent requests share forward passes of a token budget (`Compressor.acompress`), so that nothing is batched twice.
 Limits, refusals and the deadline are the service's, a replica each; `GET /metrics` shows the replica that answers it.
+The key is that of `api_key`, else of the environment variable SECATEURS_API_KEY, where the application is built.
 """
 
 # without `from __future__ import annotations`: Serve reads the type of `build`'s argument from its signature
 
+import os
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
@@ -19,6 +21,7 @@ from pydantic import BaseModel, ConfigDict
 from secateurs.adapters.choice import Asked, choose
 from secateurs.policy import Default, Policy, WhenEmpty
 from secateurs.serve import ServiceSettings
+from secateurs.serve.command import warn_if_open
 from secateurs.support.arguments import check_revision
 
 if TYPE_CHECKING:
@@ -46,7 +49,7 @@ class Arguments(BaseModel):
         num_replicas: Replicas; `"auto"` lets Serve scale.
         num_cpus: Cores of a replica.
         num_gpus: GPUs of a replica; a part of one lets replicas share it.
-        api_key: What callers must send; None lets everybody in.
+        api_key: What callers must send; None for the environment's SECATEURS_API_KEY, without which all are let in.
         timeout: Seconds a request may take.
         max_waiting: Requests that may wait in a replica; more are refused with 429.
     """
@@ -117,7 +120,7 @@ def application(
         threshold: Keep sentences with at least this probability where a request does not say.
         elision: What stands where something was cut, where a request does not say.
         encoding: The tiktoken encoding where a request does not say.
-        settings: Limits, deadline and key of each replica.
+        settings: Limits, deadline and key of each replica; without a key, that of SECATEURS_API_KEY, where this runs.
         **options: Of `serve.deployment`: `num_replicas`, `autoscaling_config`, `ray_actor_options` ...
 
     Returns:
@@ -129,7 +132,7 @@ def application(
     check_revision(revision, model)
     from ray import serve
 
-    settings = settings or ServiceSettings()
+    settings = _with_key(settings or ServiceSettings())
     chosen = choose(Asked(policy=policy, threshold=threshold), Default())
 
     def app() -> "FastAPI":
@@ -152,6 +155,17 @@ def application(
     limits: Mapping[str, Any] = {"max_ongoing_requests": settings.max_waiting + _BEYOND}
     deployment = serve.deployment(name="secateurs", **{**limits, **options})(serve.ingress(app)(_Replica))
     return deployment.bind()
+
+
+def _with_key(settings: ServiceSettings) -> ServiceSettings:
+    """Return settings with the environment's key where they have none; say so where there is none either."""
+    if settings.api_key is not None:
+        return settings
+    key = os.environ.get("SECATEURS_API_KEY", "")
+    if key.strip():
+        return replace(settings, api_key=key)
+    warn_if_open("Ray Serve's address", None)
+    return settings
 
 
 class _Replica:

@@ -46,6 +46,7 @@ class Calls:
     def __init__(self, process: int | None = None) -> None:
         self.process = os.getpid() if process is None else process
         self._threads: ThreadPoolExecutor | None = None
+        self._closed = False
         self._starting = threading.Lock()
 
     def run(self, work: Work[Result], *, timeout: float | None = None) -> Result:
@@ -58,7 +59,7 @@ class Calls:
         Raises:
             TimeoutError: The time is up. What has not been scored by then never will be.
             ValueError: The timeout is no positive number.
-            RuntimeError: The process was forked since.
+            RuntimeError: The process was forked since, or no threads are started any more.
         """
         check_process(self.process)
         if timeout is None:
@@ -95,10 +96,11 @@ class Calls:
             nobody.set()
 
     def close(self) -> None:
-        """Let the threads end once they have nothing left to do."""
+        """Let the threads end once they have nothing left to do; no others are started."""
         if self.process != os.getpid():
             return  # they ended with the fork, and may have held their locks
         with self._starting:
+            self._closed = True
             if self._threads is not None:
                 self._threads.shutdown(wait=False)
                 self._threads = None
@@ -112,6 +114,8 @@ class Calls:
             return context.run(work, nobody)
 
         with self._starting:
+            if self._closed:
+                raise RuntimeError("this Compressor was closed while it was used.")
             if self._threads is None:
                 self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="secateurs", initializer=_mark_thread)
             return self._threads.submit(start)
