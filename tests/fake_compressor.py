@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -69,3 +70,26 @@ class FakeCompressor:
             reason=reason,
             ranking_score=self.ranking.get(document.split(" ")[0], self.ranking_score),
         )
+
+
+def with_note(text: str, original: str) -> str:
+    """Return what is left of a tool's result with the note that says how much was cut, itself counted."""
+    count = TokenCounter()
+    before = count(original)
+    saved = before - count(text)
+    for _ in range(5):
+        noted = f"{text}\n[{saved:,} of {before:,} tokens cut]"
+        if before - count(noted) == saved:
+            break
+        saved = before - count(noted)
+    return noted
+
+
+_NOTE = re.compile(r"(?:\n|\\n)?\[[\d,]+ of [\d,]+ tokens cut(?:; [^\]]*)?\]")
+
+
+def without_note(content: str) -> str:
+    """Return a tool's result without the note that says how much was cut; there has to be one."""
+    bare, notes = _NOTE.subn("", content)
+    assert notes == 1, content
+    return bare.replace(', "secateurs": ""', "")

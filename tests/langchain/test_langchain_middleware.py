@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from agent_parts import DEER, LONG, QUERY, RAIN, call, middleware, returning, run, script
-from fake_compressor import FakeCompressor
+from fake_compressor import FakeCompressor, with_note
 from langchain.agents import create_agent
 from langchain_core.documents import Document
 from langchain_core.messages import HumanMessage, ToolMessage
@@ -31,14 +31,16 @@ async def test_a_dict_result_stays_json():
         """Look it up."""
         return {"rows": [{"text": LONG}, {"text": RAIN * 3}], "n": 2}
 
-    assert json.loads(str((await run(look, expand=None)).content)) == {"rows": [{"text": DEER}, {"text": ""}], "n": 2}
+    found = json.loads(str((await run(look, expand=None)).content))
+    assert found.pop("secateurs").endswith(" tokens cut]")
+    assert found == {"rows": [{"text": DEER}, {"text": ""}], "n": 2}
 
 
 async def test_documents_that_are_not_in_the_content_do_not_matter():
     """Where the content was made otherwise, it is cut as one text."""
     fake = FakeCompressor()
     message = await run(returning(LONG, artifact=[Document("Elsewhere.")]), fake=fake, expand=None)
-    assert message.content == DEER
+    assert message.content == with_note(DEER, LONG)
     assert fake.calls[0] == [LONG]
 
 
@@ -59,7 +61,7 @@ async def test_a_mark_where_something_was_cut(tiny: Compressor):
     """`elision` stands in a tool result where something was cut."""
     message = await run(returning(LONG), fake=tiny, threshold=0.0, top_k=1, elision="[…]", expand=None)
     expected = tiny.compress("deer", [LONG], policy=Threshold(0.0) & TopK(1), elision="[…]")[0]
-    assert message.content == expected.text
+    assert message.content == with_note(expected.text, LONG)
     assert "[…]" in message.content
 
 
@@ -70,7 +72,7 @@ async def test_a_budget_for_a_whole_result(tiny: Compressor):
     kept = [block["text"] for block in message.content]
     assert kept != [block["text"] for block in blocks]
     count = TokenCounter("o200k_base")
-    assert 0 < sum(count(text) for text in kept) <= 60
+    assert 0 < sum(count(text.partition("\n[")[0]) for text in kept) <= 60, "the note comes on top"
 
 
 # --- the query ---
@@ -125,7 +127,7 @@ async def test_C14_a_broken_stream(caplog: pytest.LogCaptureFixture):
     request, own = ToolCallRequest(look, None, {"messages": []}, Runtime()), middleware(expand=None)
     for _ in range(2):
         said = own.wrap_tool_call(request, lambda request: ToolMessage(LONG, tool_call_id="1"))
-        assert said.content == DEER
+        assert said.content == with_note(DEER, LONG)
     assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 

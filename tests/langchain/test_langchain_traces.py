@@ -73,7 +73,7 @@ def agent(compressor: SecateursCompressor) -> Runnable[Any, Any]:
     parts = pytest.importorskip("agent_parts", reason="langchain's agents are not installed")
     model = parts.script(parts.call("look", query="deer"))
     middleware = parts.middleware(compressor.compressor, on_error=compressor.on_error, min_tokens=1)
-    made = parts.create_agent(model, [parts.returning(documents()[0].page_content)], middleware=[middleware])
+    made = parts.create_agent(model, [parts.returning(documents()[0].page_content * 9)], middleware=[middleware])
     return RunnableLambda(lambda query: {"messages": [parts.HumanMessage(query)]}) | made
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import pytest
 from agent_parts import DEER, LONG, QUERY, call, middleware, returning, run, script
-from fake_compressor import FakeCompressor
+from fake_compressor import FakeCompressor, with_note
 from langchain.agents import create_agent
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.documents import Document
@@ -55,7 +55,7 @@ async def test_many_calls_in_one_turn(way: str):
     start = {"messages": [HumanMessage("Who?")]}
     final = agent.invoke(start) if way == "invoke" else await agent.ainvoke(start)
     cut = {one.tool_call_id: one.content for one in final["messages"] if isinstance(one, ToolMessage)}
-    assert cut == {word: sentence * 2 for word, sentence in words.items()}
+    assert cut == {word: with_note(sentence * 2, text) for word, sentence in words.items()}
 
 
 async def test_what_is_compressed_already_stays():
@@ -106,7 +106,7 @@ async def test_a_result_that_only_says_to_be_ours_is_compressed():
         return ToolMessage(LONG, tool_call_id=tool_call_id, response_metadata={"secateurs": {"status": "expanded"}})
 
     tool = StructuredTool.from_function(look)
-    assert (await run(tool, fake=fake, expand=None)).content == DEER
+    assert (await run(tool, fake=fake, expand=None)).content == with_note(DEER, LONG)
 
 
 # --- getting it back ---

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import pytest
-from fake_compressor import FakeCompressor
+from fake_compressor import FakeCompressor, without_note
 from llama_index.core.agent.workflow import FunctionAgent, ToolCallResult
 from llama_index.core.memory import ChatMemoryBuffer
 from llama_index.core.tools import FunctionTool, RetrieverTool, ToolOutput
@@ -77,7 +77,7 @@ async def test_I15_expand():
         assert "Call the tool" in lost.content
     assert expand.metadata.get_parameters_dict()["required"] == ["handle"]
     cut = await output_of(tool_of(json.dumps({"text": LONG}), expand=expand), query="deer")
-    assert json.loads(cut.content)["text"].startswith(f"{DEER}\n[cut to the query; more(")
+    assert json.loads(cut.content)["text"] == DEER and "more(" in json.loads(cut.content)["secateurs"]
     assert (await output_of(tool_of("A deer", expand=expand), query="deer")).content == "A deer"
 
 
@@ -89,7 +89,7 @@ def test_expand_in_the_wrong_place():
         tool_of(LONG, expand="more")
     direct = FunctionTool.from_defaults(lambda query: LONG, name="look", return_direct=True)
     tool = compress_tool(direct, compressor=FakeCompressor(), expand=ExpandTool())
-    assert tool.call(query="deer").content == DEER
+    assert without_note(tool.call(query="deer").content) == DEER
 
 
 def test_originals_are_forgotten_oldest_first():

@@ -71,6 +71,25 @@ def test_an_elision_mark_stands_where_something_was_cut(text, words, left):
     assert cut(text, *words, elision="[…]") == left
 
 
+@pytest.mark.parametrize("element", ["div", 'div class="termy"', "details", "section", "center", "blockquote"])
+def test_markdown_inside_a_block_of_html_stays_markdown(element):
+    """Between blank lines inside an element there is Markdown: a fence is closed, an item keeps those it is in."""
+    name = element.split()[0]
+    code = "".join(f"line <{number}> of it\n" + "\n" * (number % 4 == 3) for number in range(16))
+    inside = f"```sh\n{code}```\n\n- a\n  - b\n\nSee <b>it</b>. Go.\n\n"
+    text = f"# T\n\n<{element}>\n\n{inside}</{name}>\n\nAfter it.\n"
+    first = code[: code.index("\n\n")]
+    for word, left in (("<2> of", f"```sh\n{first}\n\n```"), ("- b", "- a\n  - b"), ("Go.", "Go.")):
+        assert cut(text, word) == f"# T\n\n<{element}>\n\n{left}\n\n</{name}>"
+    assert cut(text, "After") == "# T\n\nAfter it.\n"
+
+
+def test_a_summary_is_above_nothing_behind_its_details():
+    """What stands behind `<details>` does not need their summary, whatever stood in them."""
+    text = "<details>\n<summary>More</summary>\n\n- one\n- two\n\n</details>\n\nAfter it.\n"
+    assert cut(text, "After") == "After it.\n"
+
+
 def test_a_rule_stays_between_what_stays():
     """A thematic break is nobody's frame: it stays where its neighbours do, and goes with either."""
     text = "One.\n\n---\n\nTwo. Three.\n"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -61,6 +61,8 @@ class Outcome:
         """Return what stands under the metadata key of one document: JSON types, and no text of it."""
         return {**without_text(compression), "model": self.model, "threshold": self.threshold}
 
+
+Delivered = Callable[[Sequence[Compression]], Savings]
 
 _Key = tuple[int, str | None, str | None, str, str]
 _SHARED: WeakValueDictionary[_Key, CompressorLike] = WeakValueDictionary()
@@ -143,6 +145,7 @@ class Runner:
         ids: Sequence[str | None],
         *,
         asking: Asking | None = None,
+        delivered: Delivered | None = None,
     ) -> Outcome:
         """Compress texts and report; never raises what a document or the model can cause.
 
@@ -156,6 +159,7 @@ class Runner:
                 leaves it out, and has no compression in the report.
             ids: Their ids.
             asking: What is asked beside the query, which is its first; None for nothing.
+            delivered: Returns what is saved of what is delivered, notes counted; None for the sum of the documents.
 
         Returns:
             The outcome. Call its `check()` once it has been passed on.
@@ -169,6 +173,7 @@ class Runner:
                     options |= _options(settings, compressor)
                     results = compressor.compress(asked, _given(texts), **options)
                     outcome = _finish(settings, query, ids, _aligned(texts, results), compressor)
+                    outcome = _delivered(outcome, delivered)
                 except BaseException as error:
                     outcome = self._failed(settings, query, texts, as_failure(error))
             call.facts = partial(_facts, settings, outcome, texts, ids)
@@ -183,6 +188,7 @@ class Runner:
         ids: Sequence[str | None],
         *,
         asking: Asking | None = None,
+        delivered: Delivered | None = None,
     ) -> Outcome:
         """Do what `run` does without blocking the event loop, not even while the weights load."""
         with span() as call:
@@ -197,6 +203,8 @@ class Runner:
                     results = await compressor.acompress(asked, _given(texts), **options)
                     finish = partial(_finish, settings, query, ids, _aligned(texts, results), compressor)
                     outcome = await asyncio.to_thread(finish) if settings.settles else finish()
+                    if delivered is not None:  # counting a long result takes a while
+                        outcome = await asyncio.to_thread(_delivered, outcome, delivered)
                 except BaseException as error:
                     outcome = self._failed(settings, query, texts, as_failure(error))
             call.facts = partial(_facts, settings, outcome, texts, ids)
@@ -317,6 +325,14 @@ def _finish(
     failure = _failed_document(found) if settings.on_error == "raise" else None
     threshold = the_threshold(policy) if settings.threshold is None else settings.threshold
     return Outcome(report, returned, compressor.name, threshold, failure)
+
+
+def _delivered(outcome: Outcome, delivered: Delivered | None) -> Outcome:
+    """Return an outcome whose report says what is saved of what is delivered."""
+    if delivered is None or outcome.failure is not None:
+        return outcome
+    savings = delivered(outcome.report.compressions)
+    return replace(outcome, report=replace(outcome.report, savings=savings))
 
 
 def _failed_document(found: Sequence[Compression | None]) -> Error | None:

@@ -76,10 +76,11 @@ def filled(source: str, slots: Sequence[Slot], texts: Sequence[str]) -> str:
 
 def json_slots(text: str) -> list[Slot] | None:
     """Return the long strings of a JSON text, keys left out; None if it is not JSON."""
-    if not text.lstrip().startswith(("{", "[", '"')):
+    bare = text.lstrip("\ufeff \t\r\n")
+    if not bare.startswith(("{", "[", '"')):
         return None
     try:
-        json.loads(text)
+        json.loads(bare)
     except (ValueError, RecursionError):
         return None
     slots = []

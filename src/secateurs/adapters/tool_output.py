@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from secateurs.adapters.asking import Asking
 from secateurs.adapters.originals import Originals
@@ -13,13 +13,22 @@ from secateurs.result.savings import Savings, TokenCounter
 from secateurs.support.arguments import check_count
 
 Output = TypeVar("Output")
+Made = TypeVar("Made", covariant=True)
 
-NOTHING = "[no part of this result answers the query]"
+NOTHING = "no part of this result answers the query"
+_TRIES = 8
 # of a tool that returns originals
 EXPAND = (
     "Return a tool result whole that was cut down to what answers the query. "
     "Use it when the part you need is missing; the handle stands at the end of the cut result."
 )
+
+
+class Rebuild(Protocol[Made]):
+    """Makes an output around other texts."""
+
+    def __call__(self, texts: Sequence[str], note: str = "") -> Made:
+        """Return it, with a note that leaves it well-formed; "" for none."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +40,13 @@ class Parts(Generic[Output]):
         ids: Ids of the documents among them, else None.
         rebuild: Makes the output around as many other texts. A text that became blank takes the white space behind
             it along, a text block that did is left out.
+        valid: Returns whether an output still parses as what it parsed as before.
     """
 
     texts: tuple[str, ...]
     ids: tuple[str | None, ...]
-    rebuild: Callable[[Sequence[str]], Output]
+    rebuild: Rebuild[Output]
+    valid: Callable[[Output], bool] = lambda output: True
 
 
 @dataclass(frozen=True)
@@ -85,6 +96,32 @@ class WayBack:
     originals: Originals
 
 
+class Delivery(Generic[Output]):
+    """What becomes of one output, made while its compressions are reported, so that the report tells the same.
+
+    Args:
+        shortener: Makes it.
+        job: What is compressed.
+        shown: Returns what the LLM reads of an output.
+
+    Attributes:
+        shorter: The output; None where it stays as it is.
+    """
+
+    def __init__(self, shortener: Shortener, job: Job[Output], shown: Callable[[Output], str]) -> None:
+        self._shortener = shortener
+        self._job = job
+        self._shown = shown
+        self.shorter: Shorter[Output] | None = None
+
+    def __call__(self, found: Sequence[Compression]) -> Savings:
+        """Make it of the results of its texts; return what it saves."""
+        self.shorter = self._shortener.shorter(self._job, found, self._shown)
+        if self.shorter is not None:
+            return self.shorter.savings
+        return self._shortener.unchanged(self._job)
+
+
 class Shortener:
     """Decides which outputs are compressed, and makes them of what their compressions say.
 
@@ -115,7 +152,9 @@ class Shortener:
     def shorter(
         self, job: Job[Output], found: Sequence[Compression], shown: Callable[[Output], str]
     ) -> Shorter[Output] | None:
-        """Return an output cut to its query, the way back at its end; None where it would get no shorter.
+        """Return an output cut to its query, with a note that says so; None where it would get no shorter.
+
+        What it counts is what reaches the LLM: the note, the handle and elision marks included.
 
         Args:
             job: What was compressed.
@@ -125,22 +164,45 @@ class Shortener:
         if all(one.text == one.original for one in found):
             return None
         texts = [one.text for one in found]
-        if not any(text.strip() for text in texts):
-            if not self._drops:
-                return None
-            texts[-1] = NOTHING
+        nothing = not any(text.strip() for text in texts)
+        if nothing and not self._drops:
+            return None
         handle = None
         if self._way_back is not None:
             handle = self._way_back.originals.handle(job.original, job.conversation)
-            last = max(index for index, text in enumerate(texts) if text.strip())
-            texts[last] += f'\n[cut to the query; {self._way_back.tool}(handle="{handle}") returns all of it]'
-        output = job.parts.rebuild(texts)
-        exact = self._count.exact(job.original)
-        savings = self._count.savings(job.before, self._count(shown(output)), exact=exact)
-        if savings.saved <= 0:
+        made = self._noted(job, texts, shown, handle, nothing=nothing)
+        if made is None or not (nothing or job.parts.valid(made.output)):
             return None
         self.keep(job.original, job.conversation)
-        return Shorter(output, savings, handle)
+        return made
+
+    def _noted(
+        self,
+        job: Job[Output],
+        texts: Sequence[str],
+        shown: Callable[[Output], str],
+        handle: str | None,
+        *,
+        nothing: bool,
+    ) -> Shorter[Output] | None:
+        """Return an output with a note that says how much was cut, the note counted; None where it is not shorter."""
+        back = "" if self._way_back is None else f'; {self._way_back.tool}(handle="{handle}") returns all of it'
+        exact = self._count.exact(job.original)
+        saved = job.before - self._count(shown(job.parts.rebuild(texts)))
+        for _ in range(_TRIES):  # what it says changes how long it is
+            what = NOTHING if nothing else f"{saved:,} of {job.before:,} tokens cut"
+            output = job.parts.rebuild(texts, f"[{what}{back}]")
+            after = self._count(shown(output))
+            if after >= job.before:
+                return None
+            if nothing or saved == job.before - after:
+                return Shorter(output, self._count.savings(job.before, after, exact=exact), handle)
+            saved = job.before - after
+        return None
+
+    def unchanged(self, job: Job[Output]) -> Savings:
+        """Return what an output saves that stays as it is."""
+        return self._count.savings(job.before, job.before, exact=self._count.exact(job.original))
 
     def keep(self, original: str, conversation: str = "") -> None:
         """Keep an original for the way back, if there is one."""

@@ -12,5 +12,6 @@ bootstrap.py    intervals, paired by record
 assess.py       runs -> results
 report.py       JSON, Markdown, tables; plot.py: the picture
 command.py      the command line's entry; options.py: what its options mean
+preview/        what would be cut of documents nobody labelled: `secateurs evaluate preview`
 tool_output/    what survives in the output of tools: `secateurs evaluate tool-output`
 """

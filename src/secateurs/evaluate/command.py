@@ -20,6 +20,7 @@ from secateurs.checkpoints import BUNDLED
 from secateurs.evaluate.assess import Assessment, Plan, assess
 from secateurs.evaluate.measure import Load, SystemRun, file_hash, file_names, find_files, measure, sampled, whole
 from secateurs.evaluate.options import check_folder, need, short_name
+from secateurs.evaluate.preview.command import preview
 from secateurs.evaluate.report import Report, show, to_json, to_markdown
 from secateurs.evaluate.sample import encoder_length
 from secateurs.evaluate.systems import CheckpointSystem, ScoreSystem, System
@@ -75,8 +76,9 @@ def evaluate(  # noqa: PLR0913 - a command's options are its interface
 ) -> None:
     """Measure how much evidence survives, and how many tokens that saves, on labelled DATA.
 
-    Beside it: `secateurs evaluate tool-output FILE...`, which facts survive in the output of tools. Data whose name
-    is that of a command is given as a path: ./tool-output
+    Beside it: `secateurs evaluate preview FILE`, what would be cut of your own documents, without labels;
+    `secateurs evaluate tool-output FILE...`, which facts survive in the output of tools. Data whose name is that of
+    a command is given as a path: ./preview
     """
     if threshold is not None:
         check_threshold(threshold)
@@ -201,3 +203,4 @@ class _Commands(TyperGroup):
 app = typer.Typer(cls=_Commands, add_completion=False, rich_markup_mode=None)
 app.command("labelled")(evaluate)
 app.command("tool-output")(tool_output)
+app.command("preview")(preview)

@@ -1,7 +1,8 @@
 """The texts inside a tool result that can be compressed, and the result around shorter ones.
 
-A string is one text, unless its Documents are known (one text each) or it is JSON (its long strings, so that it stays
-valid). Of a list of content blocks only the text blocks are read; images and all others stay as they are.
+A string is one text, unless its Documents are known (one text each) or it holds JSON, which stays valid: see
+`secateurs.adapters.streams`. Of a list of content blocks only the text blocks are read; images and all others stay as
+they are.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from typing import Any
 
 from langchain_core.documents import Document
 
-from secateurs.adapters.slots import Slot, filled, json_slots, whole
+from secateurs.adapters.slots import Slot, filled
+from secateurs.adapters.streams import last_text, noted, still_parses, text_slots
 from secateurs.adapters.tool_output import Parts
 
 ToolContent = str | list[str | dict[Any, Any]]
@@ -36,21 +38,25 @@ def split_content(content: ToolContent, documents: Sequence[Document] = ()) -> P
         return _split_text(content, documents)
     parts = [_split_block(block) for block in content]
 
-    def rebuild(texts: Sequence[str]) -> ToolContent:
+    def rebuild(texts: Sequence[str], note: str = "") -> ToolContent:
+        rest = iter(texts)
+        made = ["" if part is None else str(part.rebuild([next(rest) for _ in part.texts])) for part in parts]
+        last = last_text(made) if note else -1
         blocks: list[str | dict[Any, Any]] = []
-        rest = list(texts)
-        for block, part in zip(content, parts, strict=True):
+        for place, (block, part, text) in enumerate(zip(content, parts, made, strict=True)):
             if part is None:
                 blocks.append(block)
-                continue
-            mine, rest = rest[: len(part.texts)], rest[len(part.texts) :]
-            text = str(part.rebuild(mine))
-            if text.strip():  # providers refuse a blank text block
+            elif text.strip():  # providers refuse a blank text block
+                text = noted(text, note) if place == last else text
                 blocks.append(text if isinstance(block, str) else {**block, "text": text})
-        return blocks
+        return [*blocks, {"type": "text", "text": note}] if note and last < 0 else blocks
+
+    def valid(made: ToolContent) -> bool:
+        texts = [visible_text([block]) for block in content], [visible_text([block]) for block in made]
+        return len(texts[0]) != len(texts[1]) or all(map(still_parses, *texts))
 
     texts = tuple(text for part in parts if part is not None for text in part.texts)
-    return Parts(texts, (None,) * len(texts), rebuild)
+    return Parts(texts, (None,) * len(texts), rebuild, valid)
 
 
 def visible_text(content: ToolContent) -> str:
@@ -73,11 +79,14 @@ def _split_block(block: str | dict[Any, Any]) -> Parts[ToolContent] | None:
 
 
 def _split_text(text: str, documents: Sequence[Document]) -> Parts[ToolContent]:
-    slots = json_slots(text)
-    if slots is None:
-        slots = _document_slots(text, documents) or [whole(text)]
+    slots = _document_slots(text, documents) or text_slots(text)
+
+    def rebuild(texts: Sequence[str], note: str = "") -> ToolContent:
+        made = filled(text, slots, texts)
+        return noted(made, note) if note else made
+
     ids = tuple(slot.id for slot in slots)
-    return Parts(tuple(slot.text for slot in slots), ids, lambda texts: filled(text, slots, texts))
+    return Parts(tuple(slot.text for slot in slots), ids, rebuild, lambda made: still_parses(text, str(made)))
 
 
 def _document_slots(text: str, documents: Sequence[Document]) -> list[Slot] | None:

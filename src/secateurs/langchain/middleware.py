@@ -19,7 +19,7 @@ from secateurs.adapters.fields import AgentFields, documented, hinting
 from secateurs.adapters.metadata import METADATA_KEY
 from secateurs.adapters.originals import Originals
 from secateurs.adapters.runner import Outcome, Runner
-from secateurs.adapters.tool_output import Job, Shortener, WayBack
+from secateurs.adapters.tool_output import Delivery, Job, Shortener, Shorter, WayBack
 from secateurs.langchain.contents import ToolContent, split_content, visible_text
 from secateurs.langchain.expand import expand_tool
 from secateurs.langchain.tool_results import (
@@ -162,11 +162,14 @@ class ContextCompressionMiddleware(AgentMiddleware[Any, Any, Any], AgentFields):
         if isinstance(job, Cut):
             return job.of(message)
         parts, query = job.parts, job.asking.query
+        delivery = Delivery(self._shortener, job, visible_text)
         traced = Traced(query, len(parts.texts))
         outcome = traced.run(
-            lambda: self._runner.run(self._settings, query, parts.texts, parts.ids, asking=job.asking)
+            lambda: self._runner.run(
+                self._settings, query, parts.texts, parts.ids, asking=job.asking, delivered=delivery
+            )
         )
-        cut = self._cut(message, job, outcome)
+        cut = self._cut(message, job, outcome, delivery.shorter)
         self._tell(runtime, request, cut, outcome)
         return cut.of(message)
 
@@ -175,11 +178,14 @@ class ContextCompressionMiddleware(AgentMiddleware[Any, Any, Any], AgentFields):
         if isinstance(job, Cut):
             return job.of(message)
         parts, query = job.parts, job.asking.query
+        delivery = Delivery(self._shortener, job, visible_text)
         traced = Traced(query, len(parts.texts))
         outcome = await traced.arun(
-            lambda: self._runner.arun(self._settings, query, parts.texts, parts.ids, asking=job.asking)
+            lambda: self._runner.arun(
+                self._settings, query, parts.texts, parts.ids, asking=job.asking, delivered=delivery
+            )
         )
-        cut = await asyncio.to_thread(self._cut, message, job, outcome)
+        cut = await asyncio.to_thread(self._cut, message, job, outcome, delivery.shorter)
         self._tell(runtime, request, cut, outcome)
         return cut.of(message)
 
@@ -213,10 +219,16 @@ class ContextCompressionMiddleware(AgentMiddleware[Any, Any, Any], AgentFields):
         query = self.query(request)
         return None if query is None else Asking(query)
 
-    def _cut(self, message: ToolMessage, job: Job[ToolContent], outcome: Outcome) -> Cut:
+    def _cut(
+        self,
+        message: ToolMessage,
+        job: Job[ToolContent],
+        outcome: Outcome,
+        shorter: Shorter[ToolContent] | None,
+    ) -> Cut:
         outcome.check()
         try:
-            cut = self._shorter(job, outcome)
+            cut = self._told(job, outcome, shorter)
             failed = outcome.report.error or any(one.status == "error" for one in outcome.report.compressions)
             if self.ephemeral and not failed:
                 self._cuts.put(message, job.asking.key, cut, job.conversation)
@@ -224,12 +236,10 @@ class ContextCompressionMiddleware(AgentMiddleware[Any, Any, Any], AgentFields):
         except Exception as error:
             return self._gave_up(error)
 
-    def _shorter(self, job: Job[ToolContent], outcome: Outcome) -> Cut:
-        found = outcome.report.compressions
-        shorter = self._shortener.shorter(job, found, visible_text)
+    def _told(self, job: Job[ToolContent], outcome: Outcome, shorter: Shorter[ToolContent] | None) -> Cut:
         if shorter is None:
             return Cut()
-        documents = [outcome.metadata(one) for one in found]
+        documents = [outcome.metadata(one) for one in outcome.report.compressions]
         facts = {"savings": shorter.savings.to_dict(), "handle": shorter.handle, "documents": documents}
         return Cut(shorter.output, {"status": "compressed", "query": job.asking.query, **facts})
 

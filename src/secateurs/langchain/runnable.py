@@ -12,7 +12,16 @@ from pydantic import ConfigDict
 
 from secateurs.langchain.compressor import SecateursCompressor
 
-_CONFIGURABLE = ("policy", "threshold", "top_k", "max_tokens", "max_total_tokens", "when_empty", "neighbours")
+_CONFIGURABLE = (
+    "policy",
+    "threshold",
+    "top_k",
+    "max_tokens",
+    "max_total_tokens",
+    "when_empty",
+    "neighbours",
+    "elision",
+)
 
 
 class CompressDocuments(RunnableSerializable[dict[str, Any], list[Document]]):

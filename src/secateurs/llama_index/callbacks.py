@@ -23,7 +23,7 @@ class Callbacks(TypedDict):
 
 @takes(CutterFields)
 def compress_callbacks(query: Callable[[Any], str | None], **fields: Any) -> Callbacks:
-    """Return the callbacks that make a FunctionTool's output compressed.
+    r"""Return the callbacks that make a FunctionTool's output compressed.
 
     A callback is given what the function returned and not what it was asked: where the query is among the arguments,
     `compress_tool` finds it by itself. `raw_output` keeps the original, the content becomes the shorter text; results
@@ -43,10 +43,10 @@ def compress_callbacks(query: Callable[[Any], str | None], **fields: Any) -> Cal
         >>> from llama_index.core.tools import FunctionTool
         >>> def look(title: str) -> str:
         ...     "Look it up."
-        ...     return "Ann wrote it in 1999. It rained that year."
+        ...     return "Ann wrote it in 1999. " + "It rained that year. " * 9
         >>> callbacks = compress_callbacks(lambda result: "Who wrote it?", threshold=0.5, min_tokens=1)
         >>> FunctionTool.from_defaults(look, **callbacks).call(title="It").content
-        'Ann wrote it in 1999.'
+        'Ann wrote it in 1999.\n[47 of 63 tokens cut]'
     """
     if not callable(query):
         raise TypeError(f"query must be a function of what the tool returned, got {query!r}: use lambda result: ...")

@@ -13,7 +13,7 @@ from secateurs.adapters.agent import AgentSettings
 from secateurs.adapters.asking import Asking
 from secateurs.adapters.fields import AgentFields, hinting
 from secateurs.adapters.runner import Outcome, Runner
-from secateurs.adapters.tool_output import Job, Shortener, WayBack
+from secateurs.adapters.tool_output import Delivery, Job, Shortener, WayBack
 from secateurs.llama_index.events import SecateursReportEvent
 from secateurs.llama_index.expand import ExpandTool
 from secateurs.llama_index.nodes import clean_query
@@ -63,20 +63,25 @@ class Cutter:
         job = self._job(output, asked)
         if job is None:
             return output
+        query, parts, delivery = job.asking.query, job.parts, self._delivery(job)
         outcome = self._runner.run(
-            self._settings, job.asking.query, job.parts.texts, job.parts.ids, asking=job.asking
+            self._settings, query, parts.texts, parts.ids, asking=job.asking, delivered=delivery
         )
-        return self._finish(output, job, outcome)
+        return self._finish(output, delivery, outcome)
 
     async def arun(self, output: ToolOutput, asked: Callable[[], Asking | None]) -> ToolOutput:
         """Do what `run` does without blocking the event loop."""
         job = await asyncio.to_thread(self._job, output, asked)  # counting a long output takes a while
         if job is None:
             return output
+        query, parts, delivery = job.asking.query, job.parts, self._delivery(job)
         outcome = await self._runner.arun(
-            self._settings, job.asking.query, job.parts.texts, job.parts.ids, asking=job.asking
+            self._settings, query, parts.texts, parts.ids, asking=job.asking, delivered=delivery
         )
-        return await asyncio.to_thread(self._finish, output, job, outcome)
+        return self._finish(output, delivery, outcome)
+
+    def _delivery(self, job: Job[ToolOutput]) -> Delivery[ToolOutput]:
+        return Delivery(self._shortener, job, lambda one: one.content)
 
     def _job(self, output: ToolOutput, asked: Callable[[], Asking | None]) -> Job[ToolOutput] | None:
         try:
@@ -91,15 +96,10 @@ class Cutter:
             self._give_up(error)
             return None
 
-    def _finish(self, output: ToolOutput, job: Job[ToolOutput], outcome: Outcome) -> ToolOutput:
+    def _finish(self, output: ToolOutput, delivery: Delivery[ToolOutput], outcome: Outcome) -> ToolOutput:
         _dispatcher.event(SecateursReportEvent(report=outcome.report, tool_name=output.tool_name or None))
         outcome.check()
-        try:
-            shorter = self._shortener.shorter(job, outcome.report.compressions, lambda one: one.content)
-            return output if shorter is None else shorter.output
-        except Exception as error:
-            self._give_up(error)
-            return output
+        return output if delivery.shorter is None else delivery.shorter.output
 
     def _give_up(self, error: Exception) -> None:
         self._runner.give_up(self._settings, "a tool's output is returned as it is", error)

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from llama_index.core.base.llms.types import ContentBlock
 from llama_index.core.llms import TextBlock
 from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore
 from llama_index.core.tools import ToolOutput
 
 from secateurs.adapters.metadata import is_made_of
-from secateurs.adapters.slots import Slot, filled, json_slots, repr_slots, whole
+from secateurs.adapters.slots import Slot, filled, json_slots, repr_slots
+from secateurs.adapters.streams import last_text, noted, still_parses, text_slots
 from secateurs.adapters.tool_output import Parts
 from secateurs.llama_index.nodes import text_of
 
@@ -33,24 +35,48 @@ def split_output(output: ToolOutput) -> Parts[ToolOutput]:
         if isinstance(block, TextBlock) and block.text.strip():
             found[index] = _slots(block.text, output.raw_output)
     slots = [slot for some in found.values() for slot in some]
-    return Parts(
-        tuple(slot.text for slot in slots),
-        tuple(slot.id for slot in slots),
-        lambda texts: _rebuilt(output, found, texts),
-    )
+
+    def rebuild(texts: Sequence[str], note: str = "") -> ToolOutput:
+        return _rebuilt(output, found, texts, note)
+
+    def valid(made: ToolOutput) -> bool:
+        before, after = (
+            [block.text for block in one.blocks if isinstance(block, TextBlock)] for one in (output, made)
+        )
+        return len(before) != len(after) or all(map(still_parses, before, after))
+
+    return Parts(tuple(slot.text for slot in slots), tuple(slot.id for slot in slots), rebuild, valid)
 
 
-def _rebuilt(output: ToolOutput, slots: Mapping[int, Sequence[Slot]], texts: Sequence[str]) -> ToolOutput:
+def _rebuilt(output: ToolOutput, slots: Mapping[int, Sequence[Slot]], texts: Sequence[str], note: str) -> ToolOutput:
     rest = iter(texts)
-    blocks = []
+    mine = {index: [next(rest) for _ in some] for index, some in slots.items()}
+    places = [
+        index
+        for index, some in mine.items()
+        if any(text.strip() or slot.around is None for slot, text in zip(slots[index], some, strict=True))
+    ]
+    blocks: list[ContentBlock] = []
     for index, block in enumerate(output.blocks):
         if index not in slots or not isinstance(block, TextBlock):
             blocks.append(block)
             continue
-        text = filled(block.text, slots[index], [next(rest) for _ in slots[index]])
+        text = _filled(block.text, slots[index], mine[index], note if places and index == places[-1] else "")
         if text.strip():
             blocks.append(block.model_copy(update={"text": text}))
+    if note and not places:
+        blocks.append(TextBlock(text=note))
     return output.model_copy(update={"blocks": blocks})
+
+
+def _filled(text: str, slots: Sequence[Slot], texts: Sequence[str], note: str) -> str:
+    """Return a text around others, with a note; what Python writes of an object has it in its last string."""
+    if note and slots[-1].write is repr:
+        last = last_text(texts) % len(texts)  # the very last where all are blank
+        texts = [f"{one}\n{note}".lstrip("\n") if place == last else one for place, one in enumerate(texts)]
+        return filled(text, slots, texts)
+    made = filled(text, slots, texts)
+    return noted(made, note) if note else made
 
 
 def is_ours(output: ToolOutput) -> bool:
@@ -60,14 +86,14 @@ def is_ours(output: ToolOutput) -> bool:
 
 
 def _slots(text: str, raw_output: object) -> list[Slot]:
-    slots = _node_slots(text, raw_output) or json_slots(text)
+    slots = _node_slots(text, raw_output)
     if slots is not None:
         return slots
-    if not isinstance(raw_output, str):
+    if not isinstance(raw_output, str) and json_slots(text) is None:
         slots = repr_slots(text, raw_output)
         if slots or (isinstance(raw_output, (dict, list, tuple)) and text == str(raw_output)):
             return slots
-    return [whole(text)]
+    return text_slots(text)
 
 
 def _nodes(raw_output: object) -> list[BaseNode]:

@@ -38,7 +38,7 @@ class ToolFields(CutterFields):
 
 @takes(ToolFields)
 def compress_tool(tool: BaseTool, **fields: Any) -> AsyncBaseTool:
-    """Wrap a tool so that an agent reads its output cut down to what answers the query.
+    r"""Wrap a tool so that an agent reads its output cut down to what answers the query.
 
     Name, description, schema, context and callbacks stay the tool's own. Of the output the text blocks are
     compressed: where the raw output is a list of nodes each node by itself, of JSON and of what Python writes of a
@@ -62,10 +62,10 @@ def compress_tool(tool: BaseTool, **fields: Any) -> AsyncBaseTool:
     Example:
         >>> def look(query: str) -> str:
         ...     "Look it up."
-        ...     return "Ann wrote it in 1999. It rained that year."
+        ...     return "Ann wrote it in 1999. " + "It rained that year. " * 9
         >>> tool = compress_tool(FunctionTool.from_defaults(look), threshold=0.5, min_tokens=1)
         >>> tool.call(query="Who wrote it?").content
-        'Ann wrote it in 1999.'
+        'Ann wrote it in 1999.\n[47 of 63 tokens cut]'
     """
     if not isinstance(tool, BaseTool):
         raise TypeError(f"tool must be a LlamaIndex tool, got {tool!r}: wrap a function with FunctionTool first.")

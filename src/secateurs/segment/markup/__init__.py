@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from secateurs.segment.markup.blocks import markup_end, markup_ends
 from secateurs.segment.markup.elements import parse
 from secateurs.segment.markup.ends import lines
-from secateurs.segment.markup.names import BLOCKS, INLINE, VOID
+from secateurs.segment.markup.names import BLOCKS, INLINE, MARKDOWN, VOID
 from secateurs.segment.markup.tree import Tree
 from secateurs.segment.markup.walk import Inner, Walk
 from secateurs.segment.units import Builder
@@ -22,9 +22,7 @@ __all__ = ["Inner", "add_markup", "is_markup", "markup_end", "markup_ends"]
 
 _SAMPLE = 60_000  # characters that decide
 _SPARSE = 300  # characters a tag, in text that has no elements around it
-_SIGN = r"^ {0,3}(?:#{1,6}[ \t]|```|~~~|>[ \t]|\|)|^[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]|\]\("
-_MARKDOWN = re.compile(_SIGN, re.M)
-_OTHER = re.compile(rf"{_SIGN}|\*\*|`|[;{{}}][ \t]*$", re.M)  # Markdown, or code
+_OTHER = re.compile(rf"{MARKDOWN.pattern}|\*\*|`|[;{{}}][ \t]*$", re.M)  # Markdown, or code
 
 
 def is_markup(text: str) -> bool:
@@ -78,7 +76,7 @@ def _is_around(text: str, tree: Tree, inside: int, outside: int) -> bool:
     return any(one.name in ("html", "body") for one in tree.elements) or not any(
         token.kind == "text"
         and (token.element is None or token.element.end == token.element.close)
-        and _MARKDOWN.search(text, token.start, token.end)
+        and MARKDOWN.search(text, token.start, token.end)
         for token in tree.tokens
     )
 

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
+# What Markdown's blocks and links begin with, and a fence, which no HTML knows.
+MARKDOWN = re.compile(r"^ {0,3}(?:#{1,6}[ \t]|```|~~~|>[ \t]|\|)|^[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]|\]\(", re.M)
+MARKDOWN_FENCE = re.compile(r"^ {0,3}(?:```|~~~)", re.M)
+
 
 def names(text: str) -> frozenset[str]:
     """Return the words of a text as a set."""

@@ -9,7 +9,16 @@ from secateurs.segment.markup.cuts import Segment, segments
 from secateurs.segment.markup.ends import Mode
 from secateurs.segment.markup.flow import Flow
 from secateurs.segment.markup.lead import Heading, Lead, Open, level_of, names_source
-from secateurs.segment.markup.names import CELLS, CODE, INLINE, LISTS, SECTIONS, WRAPPERS
+from secateurs.segment.markup.names import (
+    CELLS,
+    CODE,
+    INLINE,
+    LISTS,
+    MARKDOWN,
+    MARKDOWN_FENCE,
+    SECTIONS,
+    WRAPPERS,
+)
 from secateurs.segment.markup.shapes import cells, has_children, is_flat, is_header, is_record, row_parts
 from secateurs.segment.markup.tables import Tables
 from secateurs.segment.markup.tree import Element, Tree
@@ -253,8 +262,10 @@ class Walk:
             return last
         flow = Flow(text, self.tree, first, last)
         mode = self._mode(flow)
-        if mode == "lines" and self.inner is not None and flow.plainly and "\n" in flow.plain.strip():
+        fenced = MARKDOWN_FENCE.search(text, flow.start, flow.end) is not None
+        if mode == "lines" and self.inner is not None and (flow.plainly or fenced) and "\n" in flow.plain.strip():
             self.inner(self.build, flow.end, (*self._around(), *self.lead.units()), self.language)
+            self.read += not self.headings
         else:
             self._segments(segments(flow, mode, self.language))
         return last
@@ -267,8 +278,9 @@ class Walk:
         name = self.opens[-1].element.name if self.opens else ""
         if not self.opens or not self.opens[-1].element.known:
             return "lines"
-        in_lines = name in WRAPPERS and not self.tree.page and "\n\n" in flow.plain.strip()
-        return "lines" if in_lines else "sentences"
+        parted = name in WRAPPERS and "\n\n" in flow.plain.strip()
+        marked = not self.tree.page or MARKDOWN.search(self.build.text, flow.start, flow.end) is not None
+        return "lines" if parted and marked else "sentences"
 
     def _segments(self, parts: Sequence[Segment]) -> None:
         kind: Kind = "code" if self.code else "heading" if self.headings else "markup"
