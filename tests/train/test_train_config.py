@@ -96,3 +96,13 @@ def test_precision_is_what_was_asked_for() -> None:
     run = replace(RunConfig(steps=1), device="cpu", precision="bfloat16")
     with place(run).autocast():
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_config_is_read_by_its_mark(tmp_path: Path, encoding: str) -> None:
+    """A config as Notepad or PowerShell writes it, behind a mark and with their line ends, is read like any other."""
+    text = '[[sources]]\r\npath = "mühle.jsonl"\r\n[run]\r\nsteps = 3\r\n'
+    path = tmp_path / "config.toml"
+    path.write_bytes(text.encode(encoding))
+    config = read_config(path)
+    assert (config.sources[0].path, config.run.steps) == ("mühle.jsonl", 3)
