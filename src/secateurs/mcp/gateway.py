@@ -111,13 +111,17 @@ class Gateway:
             drops=self._settings.drops,
         )
 
-    async def relay(self, client: Streams, server: Streams) -> None:
+    async def relay(self, client: Streams, server: Streams) -> bool:
         """Hand messages on until one of the two sides is gone.
 
         Args:
             client: Reads from the client and writes to it.
             server: Reads from the server and writes to it.
+
+        Returns:
+            Whether it was the server.
         """
+        left = []
         async with anyio.create_task_group() as group:
 
             async def down() -> None:
@@ -130,10 +134,12 @@ class Gateway:
                 async for message in server.read:
                     if isinstance(message, SessionMessage):
                         await self._from_server(message, client.write.send, group)
+                left.append(server)
                 group.cancel_scope.cancel()
 
             group.start_soon(down)
             group.start_soon(up)
+        return bool(left)
 
     async def _from_client(self, message: SessionMessage, answer: Send, forward: Send) -> None:
         said = message.message
