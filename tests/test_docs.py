@@ -42,6 +42,16 @@ def run_block(code: str, namespace: dict[str, object], capsys: pytest.CaptureFix
     assert not said or capsys.readouterr().out.splitlines() == said
 
 
+def test_no_block_of_the_readme_takes_a_number_on_trust():
+    """No block sets a threshold: what one loses depends on the documents, and the default is measured."""
+    for kind, code in BLOCKS:
+        if kind in ("python", "sh", "json"):
+            assert not re.search(r"Threshold\(0?\.\d|threshold[\"']?\s*[=:]\s*0?\.\d|--threshold[ =]0?\.\d", code), (
+                code
+            )
+    assert not re.search(r"Secateurs(?:Compressor|Postprocessor)\([^)`]*threshold=", README)
+
+
 def test_the_readmes_python_runs(monkeypatch, capsys):
     """Every Python block of the README runs, in order, in one namespace, and prints what it says."""
     monkeypatch.chdir(ROOT)

@@ -10,6 +10,9 @@ import pytest
 from fake_compressor import FakeCompressor
 from hypothesis import given
 from hypothesis import strategies as st
+from langchain_core.documents import Document
+from llama_index.core.schema import MetadataMode, NodeWithScore, TextNode
+from llama_index.core.tools import ToolOutput as LlamaOutput
 
 from secateurs import Compressor, Threshold, ToolOutput
 from secateurs.adapters.agent import AgentSettings
@@ -20,6 +23,7 @@ from secateurs.adapters.slots import filled
 from secateurs.adapters.streams import noted, parsed_as, still_parses, text_slots
 from secateurs.adapters.tool_output import Delivery, Parts, Shortener, WayBack
 from secateurs.langchain.contents import split_content, visible_text
+from secateurs.llama_index.outputs import split_output
 from secateurs.result.savings import TokenCounter
 
 NOTE = "[12 of 30 tokens cut]"
@@ -127,3 +131,41 @@ def test_what_would_not_be_shorter_stays():
         assert sum(one.savings.saved for one in outcome.report.compressions) > 0
         assert (delivery.shorter is None) == (outcome.report.savings.saved == 0)
     assert ToolOutput(policy=Threshold(0.0)).sparing is False
+
+
+SHORT = (
+    "It rained over the hills, and the wind came from the sea, all day and all night"  # a character short of prose
+)
+ESCAPES: dict[str, object] = {
+    "short strings": [f"{SHORT[:70]} {number:05d}" for number in range(600)],
+    "keys": {f"{number} {PROSE}": number for number in range(600)},
+    "some prose beside": {"text": PROSE * 400, "rest": [f"{SHORT[:70]} {number:05d}" for number in range(600)]},
+    "no blanks": ["x" * 5_000] * 10,
+    "numbers": list(range(10_000)),
+}
+
+
+@pytest.mark.parametrize("kind", ESCAPES)
+@pytest.mark.parametrize("written", [json.dumps, str])
+def test_no_way_of_writing_keeps_a_large_text_out_of_the_budget(kind: str, written: Any):
+    """Above a size all of an output counts, be it in short strings, in keys, or where no text is seen at all."""
+    text = written(ESCAPES[kind])
+    assert len(text) > 30_000
+    for parts in (
+        split_content(text),
+        split_content([{"type": "text", "text": text}]),
+        split_output(LlamaOutput(tool_name="look", content=text, raw_input={}, raw_output=ESCAPES[kind])),
+    ):
+        assert len(text) - sum(map(len, parts.texts)) <= 20_000
+
+
+def test_a_document_in_an_artifact_keeps_nothing_else_out_of_the_budget():
+    """A short document that a long content is said to be made of is not all that counts."""
+    page = PROSE * 3
+    assert split_content(f"Found:\n{page}", [Document(page)]).texts == (page,)
+    long = page + PROSE * 400
+    assert split_content(long, [Document(page)]).texts == (long,)
+    node = TextNode(text=page, metadata={"about": PROSE * 400})
+    content = node.get_content(MetadataMode.LLM)
+    output = LlamaOutput(tool_name="look", content=content, raw_input={}, raw_output=[NodeWithScore(node=node)])
+    assert split_output(output).texts == (content,)

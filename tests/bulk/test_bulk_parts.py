@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -410,3 +412,100 @@ def test_half_a_pair_in_utf_16_is_a_bad_line(job, work, tmp_path):
     path.write_bytes("\n".join(rows).encode("utf-16")[:-1])
     with pytest.raises(UnreadableError, match="truncated data"):
         work(path, job, "again")
+
+
+def test_a_link_out_of_the_input_is_refused(tmp_path):
+    """What a folder only links to, outside of itself, is not read, and so not copied; a link named as IN is."""
+    source = tmp_path / "in"
+    source.mkdir()
+    (tmp_path / "secret.jsonl").write_text("root:x:0:0\n")
+    (source / "a.jsonl").write_text("{}\n")
+    (source / "b.jsonl").symlink_to("a.jsonl")
+    assert [file.name for file in find_files(source)] == ["a.jsonl", "b.jsonl"]
+    (source / "c.jsonl").symlink_to(tmp_path / "secret.jsonl")
+    with pytest.raises(ValueError, match=r"c\.jsonl is a link out of .*Put the file itself there"):
+        find_files(source)
+    assert [file.path for file in find_files(source / "c.jsonl")] == [source / "c.jsonl"]
+
+
+DYING = """
+import json, os, sys
+from dataclasses import replace
+from pathlib import Path
+import pyarrow as pa
+from secateurs.adapters.options import Wanted
+from secateurs.bulk.files import Format, find_files
+from secateurs.bulk.job import Job
+from secateurs.bulk.output import Output, only_run
+from secateurs.bulk.survey import survey, unify
+from secateurs.bulk.worker import CompressShard, describe
+
+path, out, format, limit = sys.argv[1:]
+job = Job(document_column="d", query_column="q", wanted=Wanted(threshold=0.5), device="cpu",
+          format=Format(format), shard_rows=100)
+found = survey(find_files(Path(path))[0], job)
+output = Output(Path(out), format, 1)
+worker = CompressShard(job, output, unify([found.schema]), "run")
+
+def kept(text):
+    savings = {"before": 9, "after": 9, "saved": 0, "saved_fraction": 0.0, "encoding": "o200k_base", "exact": True}
+    lists = {"warnings": [], "spans": [[0, len(text)]], "sentences": [[0, len(text)]], "scores": [0.5], "frames": []}
+    return {"text": text, "status": "unchanged", "reason": "nothing_cut", "ranking_score": None, **lists,
+            "savings": savings}
+
+class Dying:
+    # what compresses, as far as a worker knows
+    left = int(limit)
+    def rows(self, queries, documents):
+        Dying.left -= 1
+        if any("KILLS" in one for one in documents) or Dying.left == 0:
+            os._exit(9)
+        return [kept(one) for one in documents]
+
+worker._loaded = Dying()
+with only_run(output.folder):
+    print(worker({name: [value] for name, value in describe(0, found.shards[0]).items()})["receipt"][0])
+"""
+
+
+def die(path, out, format="jsonl", limit=0):
+    """Let a worker in a process of its own do the only shard of a file; return its answer, None if it died."""
+    words = [sys.executable, "-c", DYING, str(path), str(out), format, str(limit)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120)
+    assert done.returncode in (0, 9), done.stderr
+    return json.loads(done.stdout) if done.returncode == 0 else None
+
+
+@pytest.mark.parametrize("format", ["jsonl", "parquet"])
+def test_a_row_that_kills_its_worker_is_left_out(tmp_path, format):
+    """A row of which workers die twice is an error with its place; the others come out as they do without it."""
+    rows = [{"q": f"who wrote {n} ?", "d": f"the book {n} . it rained ."} for n in range(6)]
+    deadly = [*rows[:3], {"q": "who ?", "d": "this KILLS ."}, *rows[3:]]
+    for name, some in (("all", rows), ("deadly", deadly)):
+        if format == "parquet":
+            pq.write_table(pa.Table.from_pylist(some), tmp_path / f"{name}.parquet")
+        else:
+            (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in some))
+    expected = die(tmp_path / f"all.{format}", tmp_path / "expected", format)
+    answers = [die(tmp_path / f"deadly.{format}", tmp_path / "out", format) for _ in range(4)]
+    assert answers[:3] == [None] * 3
+    receipt = answers[3]
+    raw = json.dumps(deadly[3]) if format == "jsonl" else None
+    reason = "2 workers died of it: it was not tried again"
+    assert receipt["errors"] == [{"file": f"deadly.{format}", "row": 4, "reason": reason, "raw": raw}]
+    assert (receipt["rows"], receipt["part"]["sha256"]) == (6, expected["part"]["sha256"])
+    assert [one.name for one in (tmp_path / "out" / "_shards").iterdir()] == ["00000.json"]
+
+
+def test_workers_that_are_killed_from_outside_lose_no_row(tmp_path):
+    """A worker that dies at another row each time, or of the shard as a whole, leaves none out."""
+    rows = [{"q": f"who wrote {n} ?", "d": f"the book {n} . it rained ."} for n in range(6)]
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    expected = die(path, tmp_path / "expected")
+    assert die(path, tmp_path / "out", limit=1) is None
+    assert die(path, tmp_path / "out", limit=3) is None
+    assert die(path, tmp_path / "out", limit=3) is None
+    receipt = die(path, tmp_path / "out")
+    assert receipt == expected
+    assert receipt["errors"] == []

@@ -148,6 +148,43 @@ async def test_I4_no_place_is_invented(node: Any, spans: list[list[int]] | None)
     assert kept.metadata["secateurs"].get("source_spans") == spans
 
 
+def spans(sources: Any, texts: Any) -> dict[str, Any]:
+    return {"secateurs": {"source_spans": sources, "text_spans": texts}}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "fine"),
+    [
+        (spans([[5, 10], [20, 25]], [[0, 5], [6, 11]]), True),
+        (spans([[20, 25], [5, 10]], [[0, 5], [6, 11]]), False),  # against the order of the text
+        (spans([[5, 10], [8, 13]], [[0, 5], [6, 11]]), False),  # one over the other
+        (spans([[4, 9], [20, 25]], [[0, 5], [6, 11]]), False),  # before the chunk
+        (spans([[5, 10], [96, 101]], [[0, 5], [6, 11]]), False),  # behind it
+        (spans([[-5, 0], [20, 25]], [[0, 5], [6, 11]]), False),
+        (spans([[10**400, 10**400 + 5], [20, 25]], [[0, 5], [6, 11]]), False),
+        (spans([[5, 10], [20, 25]], [[0, 5], [5, 10]]), False),  # not all of the text
+        (spans([[5, 10]] * 200_000, [[0, 5]] * 200_000), False),
+        (spans([[5, 5]] * 10, [[0, 0]] * 10), False),
+        (spans([[True, 10]], [[0, 9]]), False),
+        (spans([["5", "10"]], [[0, 5]]), False),
+    ],
+)
+def test_spans_of_a_stranger_are_believed_where_they_can_be_true(metadata: dict[str, Any], fine: bool):
+    """What metadata say of places is in order, apart, within the node's chunk and of its text, or it is nothing."""
+    text = "A dee runs!"
+    node = TextNode(text=text, start_char_idx=5, end_char_idx=100, metadata=metadata)
+    whole = Compression(text, text, (), Savings(3, 3), "unchanged", "nothing_cut")
+    assert bool(places(node, whole)) == fine
+    assert places(TextNode(text=text, metadata=metadata), whole) == {}
+
+
+@pytest.mark.parametrize("start", [-5, 10**400])
+def test_a_place_that_no_document_has_is_none(start: int):
+    """A node that says to begin before its document, or beyond any, has no spans."""
+    whole = Compression("A deer. ", "A deer. ", (), Savings(3, 3), "unchanged", "nothing_cut")
+    assert places(TextNode(text="A deer. ", start_char_idx=start), whole) == {}
+
+
 PIXEL = b"R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"  # a GIF, as ImageDocument wants it
 
 

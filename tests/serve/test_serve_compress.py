@@ -242,6 +242,15 @@ def test_default_stands_for_any_policy(policy: Policy):
     assert read_policy(Asked(), policy) == policy
 
 
+def test_a_threshold_leaves_the_services_own_policy_as_it_is():
+    """A request's threshold takes the place of the own policy's, and all else of it stays."""
+    own = Threshold(0.2) | Neighbours(1, 2)
+    assert read_policy(Asked(threshold=0.5), own) == Threshold(0.5) | Neighbours(1, 2)
+    assert read_policy(Asked(threshold=0.5, top_k=3), own & TopK(9)) == (Threshold(0.5) | Neighbours(1, 2)) & TopK(
+        9
+    ) & TopK(3)
+
+
 @pytest.mark.parametrize(
     "source",
     [

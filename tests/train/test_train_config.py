@@ -28,6 +28,7 @@ GOOD = 'sources = [{ path = "a.jsonl" }]\n[run]\nsteps = 1\n'
         ("sources = 3", "must be a list"),
         ("speed = 3\n" + GOOD, "unknown key 'speed'"),
         (GOOD + "sped = 3", "unknown key 'run.sped'"),
+        (GOOD + "minuts = 3", "unknown key 'run.minuts', expected one of .*: did you mean 'minutes'"),
         (GOOD + "minutes = 3.0", "exactly one"),
         (GOOD + "[mix]\nnegative = 2", "mix.negative is 2.0"),
         (GOOD + "[mix]\nnegative = 0.6\njoined = 0.6", "at most 1"),
@@ -96,3 +97,13 @@ def test_precision_is_what_was_asked_for() -> None:
     run = replace(RunConfig(steps=1), device="cpu", precision="bfloat16")
     with place(run).autocast():
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_config_is_read_by_its_mark(tmp_path: Path, encoding: str) -> None:
+    """A config as Notepad or PowerShell writes it, behind a mark and with their line ends, is read like any other."""
+    text = '[[sources]]\r\npath = "mühle.jsonl"\r\n[run]\r\nsteps = 3\r\n'
+    path = tmp_path / "config.toml"
+    path.write_bytes(text.encode(encoding))
+    config = read_config(path)
+    assert (config.sources[0].path, config.run.steps) == ("mühle.jsonl", 3)

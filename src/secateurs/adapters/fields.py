@@ -50,7 +50,7 @@ class AgentFields:
     """`"auto"`, `"cpu"`, `"mps"`, `"cuda"` or `"cuda:N"`."""
 
     policy: Policy | str | None = None
-    """Which sentences stay, as a policy or its source, such as `"Threshold(0.3) | TopK(1)"`; `Default()` in it is the
+    """Which sentences stay, as a policy or its source, such as `"Default() | TopK(1)"`; `Default()` in it is the
     compressor's own. None for that, and of a tool's output for `ToolOutput()`. The fields below narrow it."""
 
     threshold: float | None = None
@@ -64,11 +64,11 @@ class AgentFields:
 
     max_total_tokens: int | None = None
     """Keep at most this many LLM tokens of all documents of a call together: the best sentences, whichever document
-    they are of. Texts that cannot be cut (blank ones, failed ones) are paid first."""
+    they are of, with the headings they bring. Texts that cannot be cut (blank ones, failed ones) are paid first."""
 
     elision: str | None = None
-    """What stands where something was cut, such as `"[…]"`; None for the compressor's own, mostly nothing. It costs
-    what it counts."""
+    """What stands where something was cut, such as `"[…]"`; None for the compressor's own, mostly nothing. Its tokens
+    are counted, and come out of a budget."""
 
     when_empty: WhenEmpty | None = None
     """What to do where nothing passes: `"drop"` the document, keep its `"best"` sentence or the `"original"`; None

@@ -25,6 +25,7 @@ _BULK = 0.3  # of a JSON text, from which its long strings alone are compressed
 _WORTH = 200  # characters of a JSON value, or of the text beside one, that may be compressed by itself
 _LINES = 20  # values; more of them that are short are lines of records
 _RECORD = 1000  # characters of a value, on average, up to which it is such a line
+_BESIDE = 20_000  # characters of a text that may stand beside what of it is compressed
 _MISSES = 16  # brackets that begin no value, after which the text is taken for something else
 
 
@@ -41,6 +42,20 @@ def text_slots(text: str) -> list[Slot]:
         long = sum(slot.end - slot.start for slot in strings)
         return strings if long >= _BULK * len(text) or text.lstrip(_LEAD)[:1] == '"' else [whole(text)]
     return _between_values(text) or [whole(text)]
+
+
+def counted(text: str, slots: list[Slot]) -> list[Slot]:
+    """Return the slots of a text, or all of it where so much stands beside them that no budget would hold.
+
+    Names, addresses, short strings and a prompt's words around documents stay, up to a size; whoever writes a text so
+    that nothing in it seems to be one would keep it whole otherwise.
+
+    Example:
+        >>> counted("ab " * 10_000, [])[0].end
+        30000
+    """
+    beside = len(text) - sum(slot.end - slot.start for slot in slots)
+    return slots if beside <= _BESIDE else [whole(text)]
 
 
 def parsed_as(text: str) -> str | None:
@@ -145,7 +160,7 @@ def split_texts(texts: Sequence[str | None]) -> Parts[list[str]]:
         What of them is compressed. Rebuilt, it is one text a block again, `""` for a block without one or in which
         nothing is left; a note stands in the last, or behind all where none is left.
     """
-    slots = [[] if text is None else text_slots(text) for text in texts]
+    slots = [[] if text is None else counted(text, text_slots(text)) for text in texts]
 
     wholes = texts
 

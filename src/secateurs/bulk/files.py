@@ -50,7 +50,7 @@ def find_files(source: Path) -> list[File]:
             underscore are passed over, as everywhere in this trade.
 
     Raises:
-        ValueError: There is no file of a known format.
+        ValueError: There is no file of a known format, or one is a link out of the folder.
     """
     if is_file(source):
         kind = _format(source)
@@ -60,10 +60,16 @@ def find_files(source: Path) -> list[File]:
     if not is_folder(source):
         raise ValueError(f"no such file or folder: {source}")
     found = []
+    home = source.resolve()
     for path in source.rglob("*"):
         below = path.relative_to(source)
         kind = _format(path)
-        if kind is not None and not any(part.startswith((".", "_")) for part in below.parts) and path.is_file():
+        if kind is not None and not any(part.startswith((".", "_")) for part in below.parts) and is_file(path):
+            if not path.resolve().is_relative_to(home):
+                raise ValueError(
+                    f"{path} is a link out of {source}, to {path.resolve()}, and what is read there could be copied "
+                    "into the output. Put the file itself there, or name it as IN."
+                )
             found.append(File(below.as_posix(), path, kind))
     if not found:
         raise ValueError(f"{source} holds no input: expected files whose names end in {_KNOWN}.")

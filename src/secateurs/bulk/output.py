@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -86,13 +87,30 @@ class Output:
             file.write(b"x")
         return path.stat().st_size
 
+    def note_row(self, number: int, row: int, *, done: bool = False) -> None:
+        """Note that a worker tries a row of a shard by itself, or is through with it."""
+        with self._rows(number).open("ab") as file:
+            file.write(b"%d\n" % (-row if done else row))
+
+    def tried_rows(self, number: int) -> dict[int, int]:
+        """Return how many workers died of each row of a shard that was tried by itself; 0 where one got through."""
+        try:
+            noted = Counter(map(int, self._rows(number).read_bytes().split()))
+        except FileNotFoundError:
+            return {}
+        return {row: 0 if noted[-row] else times for row, times in noted.items() if row > 0}
+
     def close(self, number: int, receipt: Facts) -> None:
         """Make a part count."""
         write_json(self.receipt(number), receipt)
         self._attempts(number).unlink(missing_ok=True)
+        self._rows(number).unlink(missing_ok=True)
 
     def _attempts(self, number: int) -> Path:
         return self.folder / "_shards" / f".{self._name(number)}{_TEMPORARY}"
+
+    def _rows(self, number: int) -> Path:
+        return self.folder / "_shards" / f".{self._name(number)}-rows{_TEMPORARY}"
 
     def _name(self, number: int) -> str:
         return f"{number:0{max(5, len(str(self.shards - 1)))}d}"

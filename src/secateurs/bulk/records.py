@@ -37,10 +37,12 @@ class Good:
     Attributes:
         row: Its values by column.
         text: It as JSON; where it came from JSON, as it was written.
+        place: Its position in its file, counted from 1.
     """
 
     row: Row
     text: str
+    place: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +119,14 @@ def read_lines(
         raise ChangedError(file.path)
 
 
+def in_part(raw: str) -> str:
+    """Return what is shown of a line that cannot be compressed."""
+    return raw if len(raw) <= _RAW else raw[:_RAW] + "..."
+
+
 def _judge_line(line: bytes, number: int, job: Job) -> Good | Bad:
     raw = line.decode("utf-8", "backslashreplace").strip()
-    shown = raw if len(raw) <= _RAW else raw[:_RAW] + "..."
+    shown = in_part(raw)
     try:
         text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
         row = json.loads(text)
@@ -132,7 +139,7 @@ def _judge_line(line: bytes, number: int, job: Job) -> Good | Bad:
     reason = _wrong_row(row, job)
     if reason is None and job.format is Format.parquet and _SURROGATE.search(line):
         reason = _unstorable(row)
-    return Good(row, text) if reason is None else Bad(number, reason, shown)
+    return Good(row, text, number) if reason is None else Bad(number, reason, shown)
 
 
 def _wrong_row(row: Row, job: Job) -> str | None:

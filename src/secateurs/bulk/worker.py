@@ -7,7 +7,7 @@ import hashlib
 import json
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from secateurs.bulk.records import (
     ChangedError,
     Good,
     footer_digest,
+    in_part,
     read_lines,
     read_rows,
     to_json,
@@ -38,6 +39,8 @@ from secateurs.support.files import replace_file
 
 _ROWS_AT_ONCE = 256  # bounds memory; a fixed number, so that a row always meets the same batch mates
 _ATTEMPTS = 4  # Ray would start a worker again for ever
+_DEATHS = 2  # of workers that tried a row by itself, after which it is left out
+_MOST_KILLERS = 10  # rows of a shard that are left out so; beyond them it is the machine
 _SUSPECT = 20  # documents of a shard that all fail: that is the machine, not they
 
 
@@ -47,11 +50,25 @@ class WorkerError(Error):
 
 @dataclass(frozen=True)
 class _Rows:
-    """The usable rows of a shard, in one of two forms: as a table, or each on its own."""
+    """The usable rows of a shard, in one of two forms: as a table, or each on its own; and their places."""
 
     table: pa.Table | None
     rows: Sequence[Good]
     bad: Sequence[Bad]
+    places: Sequence[int]
+
+    def without(self, killers: Collection[int]) -> _Rows:
+        """Return them without those at some places, which are bad."""
+        if not killers:
+            return self
+        raw = {one.place: in_part(one.text) for one in self.rows}
+        why = f"{_DEATHS} workers died of it: it was not tried again"
+        bad = [*self.bad, *(Bad(place, why, raw.get(place)) for place in self.places if place in killers)]
+        stays = [place not in killers for place in self.places]
+        table = None if self.table is None else self.table.filter(pa.array(stays, pa.bool_()))
+        rows = [one for one in self.rows if one.place not in killers]
+        places = [place for place in self.places if place not in killers]
+        return _Rows(table, rows, sorted(bad, key=lambda one: one.row), places)
 
 
 class CompressShard:
@@ -84,18 +101,22 @@ class CompressShard:
 
     def _try(self, number: int, shard: Shard) -> Facts:
         try:
-            if self._output.attempt(number) > _ATTEMPTS:
-                raise WorkerError(
-                    f"{_ATTEMPTS} workers died of {_where(shard)} probably because they ran out of memory: use fewer."
-                )
-            return self._do(number, shard)
+            attempt = self._output.attempt(number)
+            killers = self._killers(number)
+            if attempt > _ATTEMPTS + _DEATHS * min(len(killers), _MOST_KILLERS):
+                dead = f"{attempt - 1} workers died of {_where(shard)}"
+                raise WorkerError(f"{dead} probably because they ran out of memory: use fewer.")
+            return self._do(number, shard, tried=attempt > 1)
         except BaseException as error:
             failure = own_failure(error)
             ours = isinstance(failure, (Error, ValueError))
             return {"failure": str(failure) if ours else f"{type(failure).__name__}: {failure}"}
 
-    def _do(self, number: int, shard: Shard) -> Facts:
+    def _do(self, number: int, shard: Shard, *, tried: bool) -> Facts:
         found = self._read(shard)
+        if tried:  # and not finished: one of its rows may be what the worker died of
+            self._try_rows(number, found)
+            found = found.without(self._killers(number))
         cells = self._cells(found)
         _check_alive(cells, shard)
         part = self._output.part(number)
@@ -107,6 +128,25 @@ class CompressShard:
         receipt = self._receipt(number, shard, part, found.bad, cells)
         self._output.close(number, receipt)
         return receipt
+
+    def _killers(self, number: int) -> set[int]:
+        """Return the places of the rows of a shard that workers died of, while they tried them by themselves."""
+        return {place for place, deaths in self._output.tried_rows(number).items() if deaths >= _DEATHS}
+
+    def _try_rows(self, number: int, found: _Rows) -> None:
+        """Compress each row by itself, to see which one a worker dies of; those that were tried before stand.
+
+        What comes of it is thrown away: a row's scores may depend on its batch mates in their last digit, and the
+        output must not depend on who was killed when.
+        """
+        tried = self._output.tried_rows(number)
+        pairs = zip(found.places, self._queries_of(found), self._documents_of(found), strict=True)
+        for place, query, document in pairs:
+            if place in tried and not 0 < tried[place] < _DEATHS:
+                continue  # a worker got through it, or it is left out
+            self._output.note_row(number, place)
+            self._compress().rows([query], [document])
+            self._output.note_row(number, place, done=True)
 
     def _compress(self) -> CompressBatch:
         """Load the model, the first time."""
@@ -131,19 +171,21 @@ class CompressShard:
 
     def _read(self, shard: Shard) -> _Rows:
         if shard.file.format is Format.jsonl:
-            places = {"offset": shard.offset, "first": shard.first, "rows": shard.rows}
-            rows = read_lines(shard.file, self._job, sha256=shard.sha256, **places)
+            where = {"offset": shard.offset, "first": shard.first, "rows": shard.rows}
+            rows = read_lines(shard.file, self._job, sha256=shard.sha256, **where)
             try:
                 judged = list(rows)
             except (EOFError, gzip.BadGzipFile, zlib.error):  # it was whole
                 raise ChangedError(shard.file.path) from None
             good = [one for one in judged if isinstance(one, Good)]
-            return _Rows(None, good, [one for one in judged if isinstance(one, Bad)])
+            bad = [one for one in judged if isinstance(one, Bad)]
+            return _Rows(None, good, bad, [one.place for one in good])
         table = self._read_table(shard)
         pairs = zip(self._queries(table), table.column(self._job.document_column).to_pylist(), strict=True)
         reasons = [wrong_values(query, document, self._job) for query, document in pairs]
         bad = [Bad(shard.first + index + 1, why) for index, why in enumerate(reasons) if why is not None]
-        return _Rows(table.filter(pa.array([why is None for why in reasons], pa.bool_())), (), bad)
+        places = [shard.first + index + 1 for index, why in enumerate(reasons) if why is None]
+        return _Rows(table.filter(pa.array([why is None for why in reasons], pa.bool_())), (), bad, places)
 
     def _read_table(self, shard: Shard) -> pa.Table:
         path = shard.file.path
@@ -161,14 +203,19 @@ class CompressShard:
             return [self._job.query] * table.num_rows
         return read_queries(table, self._job.query_column)
 
-    def _cells(self, found: _Rows) -> list[Cells]:
+    def _queries_of(self, found: _Rows) -> list[object]:
         if found.table is not None:
-            queries = self._queries(found.table)
-            documents = read_documents(found.table, self._job.document_column).values
-        else:
-            column = self._job.query_column
-            queries = [self._job.query if column is None else one.row[column] for one in found.rows]
-            documents = [one.row[self._job.document_column] for one in found.rows]
+            return self._queries(found.table)
+        column = self._job.query_column
+        return [self._job.query if column is None else one.row[column] for one in found.rows]
+
+    def _documents_of(self, found: _Rows) -> list[object]:
+        if found.table is not None:
+            return list(read_documents(found.table, self._job.document_column).values)
+        return [one.row[self._job.document_column] for one in found.rows]
+
+    def _cells(self, found: _Rows) -> list[Cells]:
+        queries, documents = self._queries_of(found), self._documents_of(found)
         cells: list[Cells] = []
         for start in range(0, len(queries), _ROWS_AT_ONCE):
             some = slice(start, start + _ROWS_AT_ONCE)

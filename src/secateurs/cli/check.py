@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from secateurs.adapters.options import Revision
 from secateurs.errors import Error
 
 
@@ -13,6 +14,7 @@ def check(
     model: Annotated[
         str | None, typer.Argument(help="Hub id or folder of a checkpoint.", show_default="bundled")
     ] = None,
+    revision: Revision = None,
     family: Annotated[str | None, typer.Option(help="Its layout, where config.json cannot tell.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
 ) -> None:
@@ -20,7 +22,7 @@ def check(
     from secateurs.compressor import Compressor
     from secateurs.policy import Threshold
 
-    with Compressor.from_pretrained(model, device=device, family=family) as compressor:
+    with Compressor.from_pretrained(model, revision=revision, device=device, family=family) as compressor:
         [found] = compressor.compress("Is it there?", ["It is here."], policy=Threshold(0.0))
         if found.status == "error":
             raise Error(f"{compressor.name} is loaded and cannot read a document: {found.reason}")

@@ -72,7 +72,11 @@ def compress(  # noqa: PLR0913 - a command's options are its interface
     ] = Format.text,
     output: Annotated[Path | None, typer.Option(help="Write to this file instead of standard output.")] = None,
 ) -> None:
-    """Compress documents: keep the units that matter for QUERY, and say what that saves."""
+    """Compress documents: keep the units that matter for QUERY, and say what that saves.
+
+    A kept unit brings what it needs where it stands (the headings above it, a table's header, the list items it is
+    under). README: "What stays, and why".
+    """
     from secateurs.checkpoints import BUNDLED
     from secateurs.compressor import Compressor
 

@@ -31,6 +31,9 @@ _KEYS = {"status", "spans", "sentences", "savings"}
 class SecateursCompressor(BaseDocumentCompressor, Serializable, AdapterModel):
     """Cuts documents down to the sentences that matter for the query; works as it is, with the bundled model.
 
+    A kept sentence brings what it needs to be understood where it stands: the headings above it, a table's header,
+    the list items it is under. That needs no setting; `neighbours` adds the sentences beside it.
+
     New documents come back, in order unless `rerank` is set, with their `id` and metadata; a document in which
     nothing passed is left out. `metadata["secateurs"]` says what was kept and saved, `metadata["relevance_score"]`
     how relevant the document is (the ranking score, else its best sentence's). What else is there under these keys,
@@ -100,7 +103,7 @@ class SecateursCompressor(BaseDocumentCompressor, Serializable, AdapterModel):
         """Return this compressor as a step of a pipe, from `{"query", "documents"}` to documents.
 
         What says which sentences stay can be configured for one call: `policy`, `threshold`, `top_k`, `max_tokens`,
-        `max_total_tokens`, `when_empty` and `neighbours`. It shares this compressor's weights.
+        `max_total_tokens`, `when_empty`, `neighbours` and `elision`. It shares this compressor's weights.
 
         Example:
             >>> from langchain_core.documents import Document

@@ -13,7 +13,7 @@ from typing import Any
 from langchain_core.documents import Document
 
 from secateurs.adapters.slots import Slot, filled
-from secateurs.adapters.streams import noted, split_texts, still_parses, text_slots
+from secateurs.adapters.streams import counted, noted, split_texts, still_parses, text_slots
 from secateurs.adapters.tool_output import Parts
 
 ToolContent = str | list[str | dict[Any, Any]]
@@ -77,7 +77,7 @@ def _text_of(block: str | dict[Any, Any]) -> str | None:
 
 
 def _split_text(text: str, documents: Sequence[Document]) -> Parts[ToolContent]:
-    slots = _document_slots(text, documents) or text_slots(text)
+    slots = counted(text, _document_slots(text, documents) or text_slots(text))
 
     def rebuild(texts: Sequence[str], note: str = "") -> ToolContent:
         made = filled(text, slots, texts)

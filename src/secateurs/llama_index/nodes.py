@@ -11,6 +11,10 @@ from llama_index.core.schema import BaseNode, ImageNode, MetadataMode, Node, Tex
 from secateurs.adapters.metadata import METADATA_KEY, copy_metadata, remember_made
 from secateurs.result.compression import Compression
 from secateurs.result.join import Slice
+from secateurs.result.span import Span
+
+_FURTHEST = 2**53  # JSON's readers take larger numbers for others
+_MOST = 100_000  # spans of a text; ours, of a text of 10 MB, are fewer
 
 SOURCE_SPANS = "source_spans"
 TEXT_SPANS = "text_spans"
@@ -94,34 +98,52 @@ def _pieces(node: BaseNode, mark: str | None) -> list[Slice]:
     """Return the pieces of the source that a node's text is made of; none where it is made of anything else."""
     text = node.get_content(MetadataMode.NONE)
     before = node.metadata.get(METADATA_KEY)
-    if before is not None:
-        return _known(before, text, mark)
     start, end = getattr(node, "start_char_idx", None), getattr(node, "end_char_idx", None)
-    if start is None or (end is not None and end - start != len(text)):
+    if not _is_place(start):
+        return []
+    if before is not None:
+        return _known(before, text, mark, Span(start, end if _is_place(end) else _FURTHEST))
+    if end is not None and end - start != len(text):
         return []
     return [Slice(start, start + len(text), 0)]
 
 
-def _known(data: object, text: str, mark: str | None) -> list[Slice]:
-    """Return what an earlier compression wrote down, as far as it is true of a text; anyone may have written it."""
+def _is_place(value: object) -> TypeGuard[int]:
+    """Tell whether anybody's number can be a place in a document."""
+    return type(value) is int and 0 <= value <= _FURTHEST
+
+
+def _known(data: object, text: str, mark: str | None, chunk: Span) -> list[Slice]:
+    """Return what an earlier compression wrote down, if it can be true; anyone may have written it.
+
+    Args:
+        data: What stands under our key.
+        text: The text it is said of.
+        mark: What stands where something was cut.
+        chunk: Where the node stands in its document: nothing of it can be from elsewhere.
+    """
     sources, texts = (data.get(SOURCE_SPANS), data.get(TEXT_SPANS)) if isinstance(data, dict) else (None, None)
     if not _are_spans(sources) or not _are_spans(texts) or len(sources) != len(texts):
         return []
     found = [Slice(start, end, at) for (start, end), (at, _) in zip(sources, texts, strict=True)]
-    reach, joints = 0, []
+    reach, come, joints = 0, chunk.start, []
     for (start, end, at), (_, stop) in zip(found, texts, strict=True):
-        if not reach <= at < stop <= len(text) or stop - at != end - start or start < 0:
-            return []
+        if not reach <= at < stop <= len(text) or stop - at != end - start or not come <= start < end <= chunk.end:
+            return []  # out of order, out of the text or out of the chunk
         joints.append(text[reach:at])
-        reach = stop
+        reach, come = stop, end
     rest = [joint.replace(mark, "") if mark else joint for joint in (*joints, text[reach:])]
     return [] if "".join(rest).replace(">", "").strip() else found  # white space, and the marks of block quotes
 
 
 def _are_spans(value: object) -> TypeGuard[list[Sequence[int]]]:
-    """Tell whether metadata holds spans."""
-    return isinstance(value, list) and all(
-        isinstance(one, (list, tuple)) and len(one) == 2 and all(type(at) is int for at in one) for one in value
+    """Tell whether metadata holds spans, no more than a text could have."""
+    return (
+        isinstance(value, list)
+        and len(value) <= _MOST
+        and all(
+            isinstance(one, (list, tuple)) and len(one) == 2 and all(type(at) is int for at in one) for one in value
+        )
     )
 
 

@@ -16,7 +16,7 @@ from llama_index.core.tools import ToolOutput
 
 from secateurs.adapters.metadata import is_made_of
 from secateurs.adapters.slots import Slot, filled, json_slots, repr_slots
-from secateurs.adapters.streams import last_text, noted, still_parses, text_slots
+from secateurs.adapters.streams import counted, last_text, noted, still_parses, text_slots
 from secateurs.adapters.tool_output import Parts
 from secateurs.llama_index.nodes import text_of
 
@@ -86,6 +86,10 @@ def is_ours(output: ToolOutput) -> bool:
 
 
 def _slots(text: str, raw_output: object) -> list[Slot]:
+    return counted(text, _found(text, raw_output))
+
+
+def _found(text: str, raw_output: object) -> list[Slot]:
     slots = _node_slots(text, raw_output)
     if slots is not None:
         return slots

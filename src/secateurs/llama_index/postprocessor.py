@@ -28,6 +28,9 @@ _dispatcher = get_dispatcher(__name__)
 class SecateursPostprocessor(BaseNodePostprocessor, AdapterModel):
     """Cuts nodes down to the sentences that matter for the query; works as it is, with the bundled model.
 
+    A kept sentence brings what it needs to be understood where it stands: the headings above it, a table's header,
+    the list items it is under. That needs no setting; `neighbours` adds the sentences beside it.
+
     New nodes come back around copies, in order, with id, score, relationships, embedding and offsets; a node in
     which nothing passed is left out. `metadata["secateurs"]` says what was kept and saved, and is kept out of the
     LLM's prompt and of the embedding text. Its `spans` count from the start of the text the node came with. Where the

@@ -43,6 +43,8 @@ _Service = Annotated[Service, Depends(_find_service)]
 async def compress(body: CompressRequest, service: _Service) -> Response:
     """Keep the units of each document that matter for its query, with what they need, and count what that saves.
 
+    What a unit needs is the headings above it, a table's header, the list items it is under: no field asks for them.
+
     Results come in the order of the request, unless `rerank` is set. No documents give no results.
     """
     _check_model(service, body.model)

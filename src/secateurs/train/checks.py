@@ -6,6 +6,7 @@ import dataclasses
 import tomllib
 from pathlib import Path
 
+from secateurs.support.encodings import NotTextError, decode
 from secateurs.train.config import TrainConfig
 from secateurs.train.tables import ConfigError, build
 
@@ -24,10 +25,10 @@ def read_config(path: Path) -> TrainConfig:
             range.
     """
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        raw = tomllib.loads(decode(path.read_bytes()).replace("\r\n", "\n"))
     except OSError as error:
         raise ConfigError(f"cannot read the config {path}: {error.strerror}. Pass a TOML file.") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+    except (NotTextError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"{path} is not TOML: {error}.") from None
     config = build(TrainConfig, raw, str(path), "")
     check(config, str(path))

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from secateurs.checkpoints.openprovence import DEFAULT_THRESHOLD
 from secateurs.model.pruner import Pruner
+from secateurs.support.encodings import NotTextError, decode
 from secateurs.train.config import ConfigError, TrainConfig
 from secateurs.train.data import Preparer
 from secateurs.train.dev import DevSet
@@ -77,8 +78,8 @@ def _vocabulary(config: TrainConfig, root: Path) -> Iterator[str]:
         return
     for name in config.start.vocabulary_texts:
         try:
-            yield from (root / name).read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
+            yield from decode((root / name).read_bytes()).splitlines()
+        except (OSError, NotTextError) as error:
             raise ConfigError(f"start.vocabulary_texts: cannot read {root / name}: {error}.") from None
     for name in (*(source.path for source in config.sources), *config.dev.files):
         for record in read_records(root / name):

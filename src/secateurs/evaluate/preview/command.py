@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from secateurs.adapters.options import Revision
 from secateurs.evaluate.preview.levels import Level, Pairs, measure
 from secateurs.evaluate.preview.page import MOST, to_page
 from secateurs.evaluate.preview.questions import read_questions
@@ -36,6 +37,7 @@ def preview(
     ] = "",
     documents: Annotated[int, typer.Option(help="Read the first so many documents.")] = 500,
     model: Annotated[str | None, typer.Option(help="Hub id or folder of a checkpoint. [default: bundled]")] = None,
+    revision: Revision = None,
     encoding: Annotated[str, typer.Option(help="tiktoken encoding that counts the tokens.")] = "o200k_base",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
 ) -> None:
@@ -54,7 +56,7 @@ def preview(
         raise ValueError(f"{', '.join(map(str, files))}: there is no document in it")
     from secateurs.compressor import Compressor
 
-    with Compressor.from_pretrained(model, device=device, encoding=encoding) as compressor:
+    with Compressor.from_pretrained(model, revision=revision, device=device, encoding=encoding) as compressor:
         levels = _measure(compressor, pairs, chosen)
         write_text(output, to_page(pairs, levels, model=compressor.name, left_out=len(every) - len(pairs)))
     _show(levels, Console(highlight=False, width=None if sys.stdout.isatty() else 110))
