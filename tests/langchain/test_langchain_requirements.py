@@ -118,7 +118,7 @@ def test_L3_typos_are_refused():
         lambda: CompressingRetriever(retriever=Found(documents=[]), compresor=fake()),
         lambda: CompressDocuments(compressor=fake(), treshold=0.5),
     ):
-        with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
+        with pytest.raises(ValidationError, match="has no field"):
             make()
     config = SecateursCompressor.model_config
     assert (config["extra"], config["arbitrary_types_allowed"]) == ("forbid", True)

@@ -28,6 +28,7 @@ GOOD = 'sources = [{ path = "a.jsonl" }]\n[run]\nsteps = 1\n'
         ("sources = 3", "must be a list"),
         ("speed = 3\n" + GOOD, "unknown key 'speed'"),
         (GOOD + "sped = 3", "unknown key 'run.sped'"),
+        (GOOD + "minuts = 3", "unknown key 'run.minuts', expected one of .*: did you mean 'minutes'"),
         (GOOD + "minutes = 3.0", "exactly one"),
         (GOOD + "[mix]\nnegative = 2", "mix.negative is 2.0"),
         (GOOD + "[mix]\nnegative = 0.6\njoined = 0.6", "at most 1"),

@@ -8,8 +8,9 @@ from typing import Any
 from langchain_core.callbacks import AsyncCallbackManagerForChainRun, CallbackManagerForChainRun
 from langchain_core.documents import Document
 from langchain_core.runnables import ConfigurableFieldSpec, RunnableConfig, RunnableSerializable
-from pydantic import ConfigDict
+from pydantic import ConfigDict, model_validator
 
+from secateurs.adapters.model import check_names
 from secateurs.langchain.compressor import SecateursCompressor
 
 _CONFIGURABLE = (
@@ -38,6 +39,11 @@ class CompressDocuments(RunnableSerializable[dict[str, Any], list[Document]]):
 
     compressor: SecateursCompressor
     name: str | None = "SecateursCompressor"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_names(cls, data: object) -> object:
+        return check_names(cls, data)
 
     @classmethod
     def is_lc_serializable(cls) -> bool:

@@ -6,6 +6,7 @@ before it is looked at, and before a product is built.
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -65,7 +66,23 @@ class _Body(Request):
     async def json(self) -> Any:
         body = await self.body()
         service: Service = self.app.state.service
-        return await service.read(len(body), partial(read_body, body, self._model, service.settings))
+        read = partial(read_body, body, self._model, service.settings)
+        return await service.read(len(body), partial(_without_collecting, read))
+
+
+def _without_collecting(read: Callable[[], Any]) -> Any:
+    """Read a body while nothing looks for cycles in it, of which JSON has none.
+
+    Else a body of millions of empty lists, none of which is kept, has them gone through again and again; and while
+    that is done no other thread of this process runs.
+    """
+    if not gc.isenabled():
+        return read()
+    gc.disable()
+    try:
+        return read()
+    finally:
+        gc.enable()
 
 
 def read_body(body: bytes, model: type[BaseModel], settings: ServiceSettings) -> Any:
@@ -78,14 +95,22 @@ def read_body(body: bytes, model: type[BaseModel], settings: ServiceSettings) ->
     data = json.loads(body)
     if not isinstance(data, dict):
         return data
+    found = _validated(data, model, settings)
+    if isinstance(found, RefusalError):
+        del data  # before it is raised: an error holds the frames it passes through, and what stands in them
+        raise RefusedBodyError(found)
+    return found
+
+
+def _validated(data: dict[str, Any], model: type[BaseModel], settings: ServiceSettings) -> BaseModel | RefusalError:
     try:
         _check_lists(data, settings)
         return model.model_validate(data)
     except ValidationError as error:
         errors = [{**one, "loc": ("body", *one["loc"])} for one in error.errors(include_url=False)]
-        raise RefusedBodyError(refuse_body(errors, "application/json", model.model_fields)) from None
+        return refuse_body(errors, "application/json", model.model_fields)
     except RefusalError as refusal:
-        raise RefusedBodyError(refusal) from None
+        return refusal.with_traceback(None)
 
 
 def _check_lists(data: dict[str, Any], settings: ServiceSettings) -> None:

@@ -97,9 +97,15 @@ class Gate:
         body = bytearray()
         try:
             await self._read(receive, body)
-            await self._answer(scope, bytes(body), receive, reply)
-        finally:
+        except BaseException:
             self._held -= _counted(body)
+            raise
+        held, content = _counted(body), bytes(body)
+        del body  # or every large body would be held twice
+        try:
+            await self._answer(scope, content, receive, reply)
+        finally:
+            self._held -= held
 
     def _check_host(self, scope: Scope) -> None:
         if self._hosts is None:

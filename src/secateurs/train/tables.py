@@ -8,6 +8,8 @@ import typing
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar
 
+from secateurs.support.hints import meant
+
 T = TypeVar("T")
 
 
@@ -36,7 +38,9 @@ def build(kind: type[T], raw: object, where: str, at: str) -> T:
     fields = {item.name: item for item in dataclasses.fields(kind)}  # type: ignore[arg-type]  # T is a dataclass
     for key in raw:
         if key not in fields:
-            raise ConfigError(f"{where}: unknown key {at + key!r}, expected one of {', '.join(fields)}.")
+            hint = meant(key, fields)
+            asks = "" if hint is None else f": did you mean {hint!r}?"
+            raise ConfigError(f"{where}: unknown key {at + key!r}, expected one of {', '.join(fields)}{asks or '.'}")
     missing = dataclasses.MISSING
     for name, item in fields.items():
         if name not in raw and item.default is missing and item.default_factory is missing:
