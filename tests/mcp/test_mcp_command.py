@@ -15,9 +15,11 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from secateurs import cli
+from secateurs.result.savings import TokenCounter
 
 QUERY = "Who built the mill?"
 TEXT = "It rained in Leeds. The mill was built in 1842 by Ann Lee. The Moon causes the tides."
+TEXT += "".join(f" In the year {year} nobody came to see the mill." for year in range(1900, 1909))
 
 
 def command(*words: str) -> list[str]:
@@ -31,7 +33,7 @@ async def use(client: Client, docs: Path) -> None:
     result = await client.call_tool("compress_file", {"query": QUERY, "path": "mill.txt", "max_tokens": 15})
     data = result.structured_content
     assert data["text"] == result.content[0].text
-    assert 0 < data["savings"]["after"] <= 15
+    assert 0 < TokenCounter()(data["text"]) <= 15
     assert "".join(TEXT[start:end] for start, end in data["spans"]).rstrip() == data["text"]
     whole = await client.call_tool("expand", {"handle": data["handle"]})
     assert whole.structured_content["text"] == TEXT

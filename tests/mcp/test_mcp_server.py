@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from pathlib import Path
 
@@ -14,11 +15,14 @@ from structured import JSON, MARKDOWN
 from secateurs import Compressor, OverloadedError, Threshold
 from secateurs.adapters.protocol import CompressorLike
 from secateurs.mcp import make_server
+from secateurs.result.savings import TokenCounter
 
 QUERY = "Who built the mill?"
 TEXT = (
     "It rained in Leeds. The mill was built in 1842 by Ann Lee. It burned down twice. Nobody knows why. "
     "Who built it, asked the owner. The Moon causes the tides. 水车建于1842年。"
+) + "".join(
+    f" In the year {year} nobody came to see the mill, and the wheel stood still." for year in range(1900, 1909)
 )
 
 
@@ -53,13 +57,15 @@ async def test_a_text_is_compressed_and_expanded(tiny, docs, mode):
         assert result.content[0].text == data["text"] == expected.text
         assert (data["status"], data["reason"]) == ("compressed", None)
         assert data["policy"] == f"ToolOutput(None, policy={expected.policy})"
-        assert data["savings"] == expected.savings.to_dict()
+        savings, count = data["savings"], TokenCounter()
+        assert savings["after"] == sum(count(block.text) for block in result.content) > expected.savings.after
+        assert (savings["before"], savings["saved"]) == (count(TEXT), count(TEXT) - savings["after"])
         assert data["spans"] == [list(span) for span in expected.spans]
         cuts = [(cut["start"], cut["end"]) for cut in data["cuts"]]
         assert sorted([*map(tuple, data["spans"]), *cuts])[0][0] == 0
         assert sum(end - start for start, end in [*data["spans"], *cuts]) == len(TEXT)
         assert data["handle"] in said(result)
-        assert f"{expected.savings.saved} of {expected.savings.before} tokens cut" in said(result)
+        assert f"{savings['saved']} of {savings['before']} tokens cut" in said(result)
         for cut, (start, end) in zip(data["cuts"], cuts, strict=True):
             assert f"{start}-{end}" in said(result)
             one = await client.call_tool("expand", {"handle": data["handle"], "start": start, "end": end})
@@ -69,7 +75,20 @@ async def test_a_text_is_compressed_and_expanded(tiny, docs, mode):
         assert said(await client.call_tool("expand", {"handle": data["handle"]})) == TEXT
 
 
-@pytest.mark.parametrize("text", [MARKDOWN, JSON])
+ROOMS = json.dumps({"rooms": ["attic", "barn"] * 30, **json.loads(JSON)})
+
+
+async def test_with_the_note_it_is_shorter_or_left_alone(tiny):
+    """What the note costs is counted: a document that it would make longer stays as it is, and says so."""
+    policy = lambda sentences, count: [one is sentences[0] for one in sentences]  # noqa: E731 - a policy in a line
+    async with Client(make_server(tiny, policy=policy)) as client:
+        result = await client.call_tool("compress_text", {"query": QUERY, "text": "It rained. It burned."})
+        data = result.structured_content
+        assert (said(result), data["status"], data["reason"]) == ("It rained. It burned.", "unchanged", "no_gain")
+        assert (data["cuts"], data["handle"], data["savings"]["saved"]) == ([], None, 0)
+
+
+@pytest.mark.parametrize("text", [MARKDOWN * 5, ROOMS])
 async def test_what_frames_is_kept_and_never_cut(tiny, text):
     """Markdown or JSON comes back well-formed; what is named as cut is all that went, to be had back."""
     policy = lambda sentences, count: [one is sentences[-1] for one in sentences]  # noqa: E731 - a policy in a line
@@ -84,6 +103,7 @@ async def test_what_frames_is_kept_and_never_cut(tiny, text):
             gone.append(said(await client.call_tool("expand", {"handle": data["handle"], **place})))
         assert "".join(gone) == "".join(one.text for one in expected.sentences if not one.kept)
         assert any(one.frame for one in expected.kept)
+        assert text != ROOMS or json.loads(data["text"]) == {"note": "nobody knows"}
 
 
 async def test_a_file_is_compressed_as_its_text_is(tiny, docs):
@@ -130,7 +150,7 @@ async def test_a_call_may_set_threshold_and_budget(tiny):
         few = await client.call_tool(
             "compress_text", {"query": QUERY, "text": TEXT, "threshold": 0.0, "max_tokens": 20}
         )
-        assert 0 < few.structured_content["savings"]["after"] <= 20
+        assert 0 < TokenCounter()(few.structured_content["text"]) <= 20
 
 
 async def test_where_nothing_passes(tiny):
@@ -140,7 +160,7 @@ async def test_where_nothing_passes(tiny):
         whole = await client.call_tool("compress_text", ask)
         assert (whole.structured_content["status"], said(whole)) == ("unchanged", TEXT)
         long = await client.call_tool("compress_text", {**ask, "text": TEXT * 200})
-        assert 0 < long.structured_content["savings"]["after"] <= 2000
+        assert 0 < TokenCounter()(long.structured_content["text"]) <= 2000
     async with Client(make_server(tiny, when_empty="best")) as client:
         best = (await client.call_tool("compress_text", ask)).structured_content
         assert (best["status"], len(best["spans"])) == ("compressed", 1)

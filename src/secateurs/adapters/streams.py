@@ -16,7 +16,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from secateurs.adapters.metadata import METADATA_KEY
-from secateurs.adapters.slots import Slot, json_slots, whole
+from secateurs.adapters.slots import Slot, filled, json_slots, whole
+from secateurs.adapters.tool_output import Parts
 
 _LEAD = "\ufeff \t\r\n"
 _BEGINS = re.compile(r"(?<![^\s:=>,;\ufeff])[\[{]")
@@ -147,6 +148,36 @@ def _values(text: str) -> Iterator[tuple[int, int]]:
             continue
         yield start, end
         at = end
+
+
+def split_texts(texts: Sequence[str | None]) -> Parts[list[str]]:
+    """Take the texts of a result's blocks apart.
+
+    Args:
+        texts: One a block; None for one that holds no text to compress.
+
+    Returns:
+        What of them is compressed. Rebuilt, it is one text a block again, `""` for a block without one or in which
+        nothing is left; a note stands in the last, or behind all where none is left.
+    """
+    slots = [[] if text is None else counted(text, text_slots(text)) for text in texts]
+
+    wholes = texts
+
+    def rebuild(texts: Sequence[str], note: str = "") -> list[str]:
+        rest = iter(texts)
+        pairs = zip(wholes, slots, strict=True)
+        made = ["" if one is None else filled(one, some, [next(rest) for _ in some]) for one, some in pairs]
+        last = last_text(made)
+        if note and last < 0:
+            return [*made, note]
+        return [noted(one, note) if note and place == last else one for place, one in enumerate(made)]
+
+    def valid(made: Sequence[str]) -> bool:
+        return all(still_parses(one, made[place]) for place, one in enumerate(texts) if one and made[place].strip())
+
+    found = tuple(slot.text for some in slots for slot in some)
+    return Parts(found, (None,) * len(found), rebuild, valid)
 
 
 def last_text(texts: Sequence[str]) -> int:

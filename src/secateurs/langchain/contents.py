@@ -13,7 +13,7 @@ from typing import Any
 from langchain_core.documents import Document
 
 from secateurs.adapters.slots import Slot, filled
-from secateurs.adapters.streams import counted, last_text, noted, still_parses, text_slots
+from secateurs.adapters.streams import counted, noted, split_texts, still_parses, text_slots
 from secateurs.adapters.tool_output import Parts
 
 ToolContent = str | list[str | dict[Any, Any]]
@@ -36,27 +36,24 @@ def split_content(content: ToolContent, documents: Sequence[Document] = ()) -> P
     """
     if isinstance(content, str):
         return _split_text(content, documents)
-    parts = [_split_block(block) for block in content]
+    wholes = [_text_of(block) for block in content]
+    split = split_texts(wholes)
 
     def rebuild(texts: Sequence[str], note: str = "") -> ToolContent:
-        rest = iter(texts)
-        made = ["" if part is None else str(part.rebuild([next(rest) for _ in part.texts])) for part in parts]
-        last = last_text(made) if note else -1
+        made = split.rebuild(texts, note)
         blocks: list[str | dict[Any, Any]] = []
-        for place, (block, part, text) in enumerate(zip(content, parts, made, strict=True)):
-            if part is None:
+        for block, text, new in zip(content, wholes, made, strict=False):
+            if text is None:
                 blocks.append(block)
-            elif text.strip():  # providers refuse a blank text block
-                text = noted(text, note) if place == last else text
-                blocks.append(text if isinstance(block, str) else {**block, "text": text})
-        return [*blocks, {"type": "text", "text": note}] if note and last < 0 else blocks
+            elif new.strip():  # providers refuse a blank text block
+                blocks.append(new if isinstance(block, str) else {**block, "text": new})
+        return [*blocks, *({"type": "text", "text": note} for note in made[len(content) :])]
 
     def valid(made: ToolContent) -> bool:
-        texts = [visible_text([block]) for block in content], [visible_text([block]) for block in made]
-        return len(texts[0]) != len(texts[1]) or all(map(still_parses, *texts))
+        before, after = ([visible_text([block]) for block in some] for some in (content, made))
+        return len(before) != len(after) or all(map(still_parses, before, after))
 
-    texts = tuple(text for part in parts if part is not None for text in part.texts)
-    return Parts(texts, (None,) * len(texts), rebuild, valid)
+    return Parts(split.texts, split.ids, rebuild, valid)
 
 
 def visible_text(content: ToolContent) -> str:
@@ -67,7 +64,8 @@ def visible_text(content: ToolContent) -> str:
     return "\n".join(text for text in texts if isinstance(text, str))
 
 
-def _split_block(block: str | dict[Any, Any]) -> Parts[ToolContent] | None:
+def _text_of(block: str | dict[Any, Any]) -> str | None:
+    """Return the text of a block; None where it holds none that may be cut."""
     text = block if isinstance(block, str) else block.get("text")
     if not isinstance(text, str) or not text.strip():
         return None
@@ -75,7 +73,7 @@ def _split_block(block: str | dict[Any, Any]) -> Parts[ToolContent] | None:
         block.get("type") != "text" or block.get("annotations") or block.get("citations")
     ):
         return None  # annotations point into the text by offset
-    return _split_text(text, ())
+    return text
 
 
 def _split_text(text: str, documents: Sequence[Document]) -> Parts[ToolContent]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import socket
 import sys
@@ -71,9 +72,21 @@ def mcp(  # noqa: PLR0913 - a command's options are its interface
         typer.Option(help="A name, beside localhost, by which clients may call it; others get 421. Repeat for more."),
     ] = None,
     max_bytes: Annotated[int, typer.Option(help="Bytes of the longest text or file that is compressed.")] = 1_000_000,
+    upstream: Annotated[
+        str | None,
+        typer.Option(help="A command that starts another MCP server: serve its tools, their results compressed."),
+    ] = None,
+    min_tokens: Annotated[int, typer.Option(help="With --upstream: shorter results stay as they are.")] = 200,
 ) -> None:
-    """Serve compression to agents over the Model Context Protocol: text, files under --root, and what was cut."""
+    """Serve compression to agents over the Model Context Protocol: text, files under --root, and what was cut.
+
+    With --upstream it stands before another server instead, over stdio: that server's tools, errors, images, progress
+    and everything else pass as they are, long results are cut to what the call asked for, and a tool `expand` gives
+    the originals back.
+    """
     check_count(max_bytes, "--max-bytes", least=1)
+    check_count(min_tokens, "--min-tokens", least=0)
+    words = None if upstream is None else _words(upstream, transport, root)
     asked = Asked(policy=policy, threshold=threshold, when_empty=when_empty.value if when_empty else None)
     choose_for_tools(asked, Default())  # before the model loads
     check_elision(elision)
@@ -88,6 +101,11 @@ def mcp(  # noqa: PLR0913 - a command's options are its interface
     compressor = Compressor.from_pretrained(
         model, revision=revision, device=device, encoding=encoding, elision=elision, mapped=False
     )
+    if words is not None:
+        from secateurs.mcp.upstream import serve
+
+        serve(words, compressor, choose_for_tools(asked, compressor.policy), min_tokens=min_tokens)
+        return
     server = make_server(
         compressor, policy=choose_for_tools(asked, compressor.policy), roots=root or (), max_bytes=max_bytes
     )
@@ -95,6 +113,22 @@ def mcp(  # noqa: PLR0913 - a command's options are its interface
         server.run("stdio")
     else:
         _serve(server, hosts, listening, max_bytes)
+
+
+def _words(upstream: str, transport: Transport, root: list[Path] | None) -> list[str]:
+    """Return the words of a command line."""
+    try:
+        words = shlex.split(upstream)
+    except ValueError as error:
+        raise ValueError(f"--upstream {upstream!r} is no command line: {error}.") from None
+    if not words:
+        raise ValueError("--upstream is blank: name the command that starts the other server.")
+    if transport is not Transport.stdio or root:
+        raise ValueError(
+            "--upstream serves that server's tools alone, over stdio: leave --root and --transport out, or start a "
+            "server of its own for them."
+        )
+    return words
 
 
 def _listen(host: str, port: int) -> socket.socket:

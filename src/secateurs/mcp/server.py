@@ -6,9 +6,10 @@ import asyncio
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
@@ -25,6 +26,7 @@ from secateurs.mcp.files import Folders
 from secateurs.mcp.limits import RefusedError, check_size, shown
 from secateurs.policy import Policy, WhenEmpty
 from secateurs.result.compression import Compression
+from secateurs.result.savings import Savings, TokenCounter
 from secateurs.support.surrogates import replace_surrogates
 
 _log = logging.getLogger(__name__)
@@ -43,6 +45,7 @@ _COMPRESS_FILE = (
     "What was cut can be had back with `expand`. Files under: {folders}"
 )
 _EXPAND = "Return what compress_text or compress_file cut from a document: a part, or the whole document as it was."
+_TRIES = 8
 _CUTS_NAMED = 10  # in the note that every client shows; all are in the structured result
 
 Query = Annotated[str, Field(description="What you want to know from the document, as a question or key words.")]
@@ -54,7 +57,7 @@ Most = Annotated[int | None, Field(description="Keep at most this many tokens, b
 
 
 class SavedTokens(BaseModel):
-    """LLM tokens before and after."""
+    """LLM tokens before and after, the note behind the text counted."""
 
     before: int
     after: int
@@ -143,6 +146,7 @@ class _Tools:
         self._asked = asked
         self._folders = folders
         self._originals = originals
+        self._count = TokenCounter(compressor.encoding)
         self._max_bytes = max_bytes
 
     async def compress_text(
@@ -207,21 +211,24 @@ class _Tools:
         result = (await self._compressor.acompress(query, [text], policy=policy))[0]
         if result.status == "error":
             raise RefusedError(f"the document could not be compressed ({result.reason}). Read it as it is.")
-        cuts = _cuts(result)
-        handle = self._originals.put(text, _session(context)) if cuts else None
+        cuts, session = _cuts(result), _session(context)
+        note = _noted(result, cuts, self._originals.handle(text, session), self._count) if cuts else None
+        if cuts and note is None:  # with a note that says so it would be no shorter
+            result, cuts = _left_alone(result), []
+        handle = None if note is None else self._originals.put(text, session)
+        savings = result.savings if note is None else note.savings
         data = Compressed(
             text=result.text,
             status=result.status,
             reason=result.reason,
-            savings=SavedTokens(**result.savings.to_dict()),
+            savings=SavedTokens(**savings.to_dict()),
             spans=[(start, end) for start, end in result.spans],
             cuts=cuts,
             handle=handle,
             warnings=list(result.warnings),
             policy=result.policy,
         )
-        note = "" if handle is None else _note(result, cuts, handle)
-        return _result([block for block in (result.text, note) if block], data)
+        return _result([block for block in (result.text, note.text if note else "") if block], data)
 
 
 def _session(context: Context[Any, Any]) -> str:
@@ -253,10 +260,46 @@ def _cuts(result: Compression) -> list[CutPart]:
     return cuts
 
 
-def _note(result: Compression, cuts: Sequence[CutPart], handle: str) -> str:
+class _Note(NamedTuple):
+    """What stands after a text that was cut, and what is saved with it."""
+
+    text: str
+    savings: Savings
+
+
+def _noted(result: Compression, cuts: Sequence[CutPart], handle: str, count: TokenCounter) -> _Note | None:
+    """Return the note of a result, itself counted; None where the document would not be shorter with it."""
+    before, exact = result.savings.before, result.savings.exact
+    saved = result.savings.saved
+    for _ in range(_TRIES):  # what it says changes how long it is
+        text = _note(result, saved, cuts, handle)
+        after = result.savings.after + count(text)
+        if after >= before:
+            return None
+        if not result.text or saved == before - after:
+            return _Note(text, count.savings(before, after, exact=exact))
+        saved = before - after
+    return None
+
+
+def _left_alone(result: Compression) -> Compression:
+    """Return a document as it is: with our note it would be no shorter."""
+    sentences = tuple(replace(one, kept=True) for one in result.sentences)
+    savings = replace(result.savings, after=result.savings.before)
+    return replace(
+        result,
+        text=result.original,
+        sentences=sentences,
+        savings=savings,
+        status="unchanged",
+        reason="no_gain",
+    )
+
+
+def _note(result: Compression, saved: int, cuts: Sequence[CutPart], handle: str) -> str:
     """Say, after the text, what is missing and how to get it."""
-    savings = result.savings
-    what = f"{savings.saved:,} of {savings.before:,} tokens cut" if result.text else "nothing in it answers the query"
+    before = result.savings.before
+    what = f"{saved:,} of {before:,} tokens cut" if result.text else "nothing in it answers the query"
     named = [f"{cut.start}-{cut.end}" for cut in cuts[:_CUTS_NAMED]]
     where = ", ".join(named if len(cuts) <= _CUTS_NAMED else [*named, "..."])
     return (

@@ -31,6 +31,7 @@ from secateurs.segment.units import LONGEST, Builder, Unit, pieces
 _WHOLE = ((table_end, add_table), (yaml_end, add_yaml), (ini_end, add_ini), (records_end, add_records))
 _MARKDOWN = re.compile(r"[ \t]*(?:[>|]|#{1,6}\s|[-*+]\s|\d{1,9}[.)]\s|```|~~~|:?-+:?[ \t]*\|)")
 _TORN = 4  # lines behind a paragraph in which the rest of its last sentence may begin
+_TRIED = 5  # lines that begin with a bracket
 _PROGRAM = 4  # lines that a document has at least which is nothing but code
 
 
@@ -99,10 +100,26 @@ def _add_whole(page: Page) -> bool:
             page.skip(lo)
             add(build, page.lines[lo:], frame)
             return True
-    if hi - lo >= _PROGRAM and "```" not in text and "~~~" not in text and is_program(lines[lo:]):
+    fenced = "```" in text or "~~~" in text
+    if hi - lo >= _PROGRAM and not fenced and is_program(lines[lo:]) and not _holds_json(page, lo, hi):
         page.skip(lo)
         add_code_lines(page, lo, len(page.lines), frame)
         return True
+    return False
+
+
+def _holds_json(page: Page, lo: int, hi: int) -> bool:
+    """Tell whether JSON of several lines begins a line: what stands around it is no code then, nor is it."""
+    text, tried = page.build.text, 0
+    for line in range(lo, hi):
+        if page.lines[line].lstrip()[:1] in ("{", "["):
+            start = page.starts[line] + len(page.lines[line]) - len(page.lines[line].lstrip())
+            end = json_end(text, start)
+            if end is not None and "\n" in text[start:end]:
+                return True
+            tried += 1
+            if tried == _TRIED:
+                break
     return False
 
 
