@@ -96,7 +96,8 @@ class Watched:
 def watched(folder: Path, **settings: Any) -> Iterator[Watched]:
     """Run the service on a checkpoint, and watch it."""
     command = [sys.executable, __file__, str(folder), json.dumps({**SETTINGS, **settings})]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    one = {**os.environ, "OMP_NUM_THREADS": "1"}  # two would wait for each other on a machine that is busy
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=one) as process:
         assert process.stderr is not None
         said = process.stderr.readline()
         found = re.search(r":(\d+)$", said.strip())
@@ -115,13 +116,10 @@ def main() -> None:
     from secateurs.serve.command import _bound_memory
 
     _bound_memory()
-    import torch
-
     from secateurs import Compressor
     from secateurs.serve import ServiceSettings, create_app
     from secateurs.serve.server import listen, make_server
 
-    torch.set_num_threads(1)
     settings = json.loads(sys.argv[2])
     settings["hosts"] = tuple(settings["hosts"])
     app = create_app(Compressor.from_pretrained(sys.argv[1], device="cpu"), ServiceSettings(**settings))

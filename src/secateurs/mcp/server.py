@@ -21,7 +21,7 @@ from secateurs import __version__
 from secateurs.adapters.choice import Asked, change, choose_for_tools
 from secateurs.adapters.originals import MAX_BYTES, Originals
 from secateurs.adapters.protocol import CompressorLike
-from secateurs.errors import Error
+from secateurs.errors import Error, in_one_line
 from secateurs.mcp.files import Folders
 from secateurs.mcp.limits import RefusedError, check_size, shown
 from secateurs.policy import Policy, WhenEmpty
@@ -244,7 +244,8 @@ def _explained() -> Iterator[None]:
     except (RefusedError, Error, ValueError) as error:
         raise ToolError(str(error)) from error
     except Exception as error:
-        _log.exception("a tool call failed")
+        _log.warning("a tool call failed: %s", in_one_line(error))
+        _log.debug("where it came from", exc_info=error)
         raise ToolError(f"the call failed ({type(error).__name__}: {error}). Read the document as it is.") from error
 
 

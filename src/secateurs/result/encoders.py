@@ -31,6 +31,7 @@ _AGAIN = 60.0  # seconds until what could not be had is asked for again
 
 _LOCKS: Mapping[str, ForkLock] = {name: ForkLock() for name in BUNDLED}
 _LOADED: dict[str, tiktoken.Encoding] = {}
+_READY: dict[str, Encoder] = {}
 _FOREIGN: dict[str, _Foreign] = {}
 
 
@@ -72,8 +73,11 @@ def is_bundled(name: str) -> bool:
 
 def find_encoder(name: str) -> Encoder:
     """Return what counts in an encoding, whose name was checked; loads it the first time."""
+    ready = _READY.get(name)
+    if ready is not None:
+        return ready
     if is_bundled(name):
-        return Encoder(bundled(_SAME_RANKS.get(name, name)), exact=True)
+        return _READY.setdefault(name, Encoder(bundled(_SAME_RANKS.get(name, name)), exact=True))
     found = _FOREIGN.setdefault(name, _Foreign(name)).get()  # setdefault is atomic
     return Encoder(bundled(BUNDLED[0]), exact=False) if found is None else Encoder(found, exact=True)
 

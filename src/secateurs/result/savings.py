@@ -139,7 +139,7 @@ class TokenCounter:
     def __call__(self, text: str) -> int:
         """Return the number of LLM tokens of a text."""
         encode = self._encoder().encoding.encode_ordinary
-        return sum(len(encode(piece)) for piece in _pieces(text))
+        return sum([len(encode(piece)) for piece in _pieces(text)])
 
     def exact(self, text: str = "") -> bool:
         """Return whether the count of this text is tiktoken's own."""
@@ -171,6 +171,8 @@ class _Steady(TokenCounter):
 
 def _cuts(text: str) -> list[int]:
     """Return where a text is cut to be counted: inside runs that are too long; nowhere in what people write."""
+    if len(text) < _LONG_WORD:
+        return []
     found = {
         start
         for length, run in _RUNS
@@ -181,7 +183,10 @@ def _cuts(text: str) -> list[int]:
 
 
 def _pieces(text: str) -> list[str]:
-    if not text.isascii() and _LONE.search(text):
-        text = _LONE.sub("\ufffd", text).encode("utf-16", "surrogatepass").decode("utf-16")
+    if not text.isascii():
+        try:
+            text.encode()  # far quicker than a search
+        except UnicodeEncodeError:
+            text = _LONE.sub("\ufffd", text).encode("utf-16", "surrogatepass").decode("utf-16")
     cuts = _cuts(text)
     return [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
