@@ -10,59 +10,33 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from weakref import WeakValueDictionary
 
 from secateurs.adapters.asking import Asking
-from secateurs.adapters.choice import the_threshold
 from secateurs.adapters.failure import FailureLog, as_failure, of_configuration
-from secateurs.adapters.order import Returned, in_order, lacks_ranking, spared
+from secateurs.adapters.order import lacks_ranking
+from secateurs.adapters.outcome import (
+    Delivered,
+    Outcome,
+    aligned,
+    as_they_are,
+    facts_of,
+    finish,
+    texts_in,
+    without_model,
+)
 from secateurs.adapters.protocol import CompressorLike
-from secateurs.adapters.report import Report, without_text
 from secateurs.adapters.settings import Settings, takes
-from secateurs.adapters.spans import Facts, Told, span
+from secateurs.adapters.spans import span
 from secateurs.errors import Error, describe
-from secateurs.result.compression import Compression
-from secateurs.result.savings import Savings
 from secateurs.support.fork import ForkLock
 
 _log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class Outcome:
-    """What one call came to.
-
-    Attributes:
-        report: The report, already handed to `on_report`. Its savings are what the LLM is spared: a document that
-            `top_n` left out counts there with all its tokens (`after` = 0), though its own compression, made before
-            that, still says what was cut inside it.
-        returned: The documents to return, in order.
-        model: The checkpoint's name.
-        threshold: The probability sentences were compared with; None if the policy has no single one.
-        failure: What to raise: with `on_error="raise"`, or an error of configuration.
-    """
-
-    report: Report
-    returned: tuple[Returned, ...]
-    model: str
-    threshold: float | None = None
-    failure: Exception | None = None
-
-    def check(self) -> None:
-        """Raise the failure, if there is one to raise."""
-        if self.failure is not None:
-            raise self.failure
-
-    def metadata(self, compression: Compression) -> dict[str, Any]:
-        """Return what stands under the metadata key of one document: JSON types, and no text of it."""
-        return {**without_text(compression), "model": self.model, "threshold": self.threshold}
-
-
-Delivered = Callable[[Sequence[Compression]], Savings]
 
 _Key = tuple[int, str | None, str | None, str, str]
 _SHARED: WeakValueDictionary[_Key, CompressorLike] = WeakValueDictionary()
@@ -165,18 +139,18 @@ class Runner:
             The outcome. Call its `check()` once it has been passed on.
         """
         with span() as call:
-            outcome = _without_model(settings, query, texts)
+            outcome = without_model(settings, query, texts)
             if outcome is None:
                 try:
                     compressor = self.load(settings)
                     asked, options = _asked(compressor, query, asking)
                     options |= _options(settings, compressor)
-                    results = compressor.compress(asked, _given(texts), **options)
-                    outcome = _finish(settings, query, ids, _aligned(texts, results), compressor)
+                    results = compressor.compress(asked, texts_in(texts), **options)
+                    outcome = finish(settings, query, ids, aligned(texts, results), compressor)
                     outcome = _delivered(outcome, delivered)
                 except BaseException as error:
                     outcome = self._failed(settings, query, texts, as_failure(error))
-            call.facts = partial(_facts, settings, outcome, texts, ids)
+            call.facts = partial(facts_of, settings, outcome, texts, ids)
         self._tell(settings, outcome)
         return outcome
 
@@ -192,7 +166,7 @@ class Runner:
     ) -> Outcome:
         """Do what `run` does without blocking the event loop, not even while the weights load."""
         with span() as call:
-            outcome = _without_model(settings, query, texts)
+            outcome = without_model(settings, query, texts)
             if outcome is None:
                 try:
                     compressor = self._ready(settings)
@@ -200,14 +174,14 @@ class Runner:
                         compressor = await asyncio.to_thread(self.load, settings)
                     asked, options = _asked(compressor, query, asking)
                     options |= _options(settings, compressor)
-                    results = await compressor.acompress(asked, _given(texts), **options)
-                    finish = partial(_finish, settings, query, ids, _aligned(texts, results), compressor)
-                    outcome = await asyncio.to_thread(finish) if settings.settles else finish()
+                    results = await compressor.acompress(asked, texts_in(texts), **options)
+                    then = partial(finish, settings, query, ids, aligned(texts, results), compressor)
+                    outcome = await asyncio.to_thread(then) if settings.settles else then()
                     if delivered is not None:  # counting a long result takes a while
                         outcome = await asyncio.to_thread(_delivered, outcome, delivered)
                 except BaseException as error:
                     outcome = self._failed(settings, query, texts, as_failure(error))
-            call.facts = partial(_facts, settings, outcome, texts, ids)
+            call.facts = partial(facts_of, settings, outcome, texts, ids)
         self._tell(settings, outcome)
         return outcome
 
@@ -243,19 +217,8 @@ class Runner:
         raises = _raises(settings, error)
         if not raises:
             self.failures.warn("compression failed, the documents are returned as they are", error)
-        outcome = _as_they_are(settings, query, texts, describe(error))
+        outcome = as_they_are(settings, query, texts, describe(error))
         return replace(outcome, failure=error if raises else None)
-
-
-def _facts(settings: Settings, outcome: Outcome, texts: Sequence[str | None], ids: Sequence[str | None]) -> Facts:
-    """Return what a span tells of a call."""
-    given = [Told(text or "", id) for text, id in zip(texts, ids, strict=True)]
-    back = [
-        given[one.index] if one.compression is None else Told(one.compression.text, ids[one.index], one.ranking_score)
-        for one in outcome.returned
-    ]
-    report = outcome.report
-    return Facts(report.query, given, back, outcome.model, settings.top_n, report.savings, report.error)
 
 
 def _raises(settings: Settings, error: BaseException) -> bool:
@@ -282,69 +245,9 @@ def _asked(compressor: CompressorLike, query: str, asking: Asking | None) -> tup
     return asking.alone or query, {}
 
 
-def _given(texts: Sequence[str | None]) -> list[str]:
-    return [text for text in texts if text is not None]
-
-
-def _aligned(texts: Sequence[str | None], results: Sequence[Compression]) -> list[Compression | None]:
-    """Return one entry a document again, None where there was no text."""
-    given = len(_given(texts))
-    if len(results) != given:
-        raise Error(f"the compressor returned {len(results)} results for {given} documents")
-    rest = iter(results)
-    return [None if text is None else next(rest) for text in texts]
-
-
-def _without_model(settings: Settings, query: str, texts: Sequence[str | None]) -> Outcome | None:
-    """Return the outcome where the model has nothing to do, else None."""
-    blank = isinstance(query, str) and not query.strip()
-    if _given(texts) and not blank:
-        return None
-    error = f"the query is blank ({query!r}): the documents are returned as they are" if blank else None
-    return _as_they_are(settings, query, texts, error)
-
-
-def _finish(
-    settings: Settings,
-    query: str,
-    ids: Sequence[str | None],
-    found: Sequence[Compression | None],
-    compressor: CompressorLike,
-) -> Outcome:
-    policy = settings.choice(compressor.policy)
-    found = settings.settle(found, policy)
-    returned = in_order(found, rerank=settings.rerank, top_n=settings.top_n)
-    left = {one.index for one in returned}
-    dropped = tuple(one for index, one in enumerate(ids) if index not in left)
-    report = Report(
-        query,
-        tuple(one for one in found if one is not None),
-        spared(found, returned, compressor.encoding),
-        dropped,
-    )
-    failure = _failed_document(found) if settings.on_error == "raise" else None
-    threshold = the_threshold(policy) if settings.threshold is None else settings.threshold
-    return Outcome(report, returned, compressor.name, threshold, failure)
-
-
 def _delivered(outcome: Outcome, delivered: Delivered | None) -> Outcome:
     """Return an outcome whose report says what is saved of what is delivered."""
     if delivered is None or outcome.failure is not None:
         return outcome
     savings = delivered(outcome.report.compressions)
     return replace(outcome, report=replace(outcome.report, savings=savings))
-
-
-def _failed_document(found: Sequence[Compression | None]) -> Error | None:
-    """Return what to raise for the first document that failed, counted among those that came in."""
-    for index, one in enumerate(found):
-        if one is not None and one.status == "error":
-            return Error(
-                f"documents[{index}] could not be compressed: {one.reason}. on_error='keep' returns it whole."
-            )
-    return None
-
-
-def _as_they_are(settings: Settings, query: str, texts: Sequence[str | None], error: str | None) -> Outcome:
-    report = Report(query, (), Savings(0, 0, settings.encoding), error=error)
-    return Outcome(report, tuple(Returned(index) for index in range(len(texts))), settings.model_name)

@@ -16,7 +16,7 @@ from secateurs.adapters.fields import DocumentFields, documented
 from secateurs.adapters.metadata import METADATA_KEY, copy_metadata, remember_made
 from secateurs.adapters.model import AdapterModel
 from secateurs.adapters.order import Returned
-from secateurs.adapters.runner import Outcome
+from secateurs.adapters.outcome import Outcome
 from secateurs.adapters.settings import Settings
 from secateurs.langchain.tracing import Traced
 from secateurs.result.compression import Compression

@@ -18,7 +18,8 @@ from secateurs.adapters.asking import Asking
 from secateurs.adapters.fields import AgentFields, documented, hinting
 from secateurs.adapters.metadata import METADATA_KEY
 from secateurs.adapters.originals import Originals
-from secateurs.adapters.runner import Outcome, Runner
+from secateurs.adapters.outcome import Outcome
+from secateurs.adapters.runner import Runner
 from secateurs.adapters.tool_output import Delivery, Job, Shortener, Shorter, WayBack
 from secateurs.langchain.contents import ToolContent, split_content, visible_text
 from secateurs.langchain.expand import expand_tool

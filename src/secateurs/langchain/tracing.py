@@ -21,8 +21,8 @@ from langchain_core.runnables.config import (
 )
 
 from secateurs.adapters.metadata import METADATA_KEY
+from secateurs.adapters.outcome import Outcome
 from secateurs.adapters.report import report_to_dict
-from secateurs.adapters.runner import Outcome
 
 EVENT_NAME = "secateurs_report"
 RUN_NAME = METADATA_KEY

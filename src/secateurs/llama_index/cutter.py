@@ -12,7 +12,8 @@ from llama_index_instrumentation import get_dispatcher
 from secateurs.adapters.agent import AgentSettings
 from secateurs.adapters.asking import Asking
 from secateurs.adapters.fields import AgentFields, hinting
-from secateurs.adapters.runner import Outcome, Runner
+from secateurs.adapters.outcome import Outcome
+from secateurs.adapters.runner import Runner
 from secateurs.adapters.tool_output import Delivery, Job, Shortener, WayBack
 from secateurs.llama_index.events import SecateursReportEvent
 from secateurs.llama_index.expand import ExpandTool

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from secateurs.adapters.fields import DocumentFields, documented
 from secateurs.adapters.model import AdapterModel
 from secateurs.adapters.order import Returned
-from secateurs.adapters.runner import Outcome
+from secateurs.adapters.outcome import Outcome
 from secateurs.adapters.settings import Settings
 from secateurs.llama_index.events import SecateursReportEvent
 from secateurs.llama_index.nodes import clean_query, places, rewrite, text_of
