@@ -34,7 +34,7 @@ def text_slots(text: str) -> list[Slot]:
 
     Example:
         >>> rows = [{"id": number, "name": "wheel"} for number in range(20)]
-        >>> [(slot.start, slot.text[:9]) for slot in text_slots("Found:\\n" + json.dumps(rows))]
+        >>> [(slot.start, slot.text[:9]) for slot in text_slots("Found:\n" + json.dumps(rows))]
         [(7, '[{"id": 0')]
     """
     strings = json_slots(text)
@@ -83,8 +83,8 @@ def noted(text: str, note: str) -> str:
     r"""Return a text with a note, the text staying what it is.
 
     Example:
-        >>> noted('{"id": 7}', "[12 of 30 tokens cut]"), noted("wheel 7\\n", "[12 of 30 tokens cut]")
-        ('{"id": 7, "secateurs": "[12 of 30 tokens cut]"}', 'wheel 7\\n[12 of 30 tokens cut]')
+        >>> noted('{"id": 7}', "[12 of 30 tokens cut]"), noted("wheel 7\n", "[12 of 30 tokens cut]")
+        ('{"id": 7, "secateurs": "[12 of 30 tokens cut]"}', 'wheel 7\n[12 of 30 tokens cut]')
     """
     if not text.strip(_LEAD):
         return note
