@@ -34,6 +34,9 @@ def tool_output(
             help="LLM tokens that may be left of an output; may be repeated. [default: 128, LogDx 3500 and 6000]"
         ),
     ] = None,
+    agent: Annotated[
+        bool, typer.Option("--agent", help="Ask as an agent does: a call's arguments and words beside the question.")
+    ] = False,
     output: Annotated[Path | None, typer.Option(help="Folder for the JSON and the picture.")] = None,
     encoding: Annotated[str, typer.Option(help="tiktoken encoding that counts the tokens.")] = "o200k_base",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
@@ -55,7 +58,7 @@ def tool_output(
         check_folder(output)
     names = file_names(paths)
     data = {names[path]: file_hash(path) for path in paths}
-    parts = _measure(cases, model, max_tokens, encoding=encoding, device=device, seed=seed)
+    parts = _measure(cases, model, max_tokens, encoding=encoding, device=device, seed=seed, agent=agent)
     report = Report(__version__, data, encoding, seed, parts)
     show(report, Console(highlight=False, width=None if sys.stdout.isatty() else 110))
     if output is not None:
@@ -67,7 +70,14 @@ def tool_output(
 
 
 def _measure(
-    cases: list[Case], model: str | None, budgets: list[int] | None, *, encoding: str, device: str, seed: int
+    cases: list[Case],
+    model: str | None,
+    budgets: list[int] | None,
+    *,
+    encoding: str,
+    device: str,
+    seed: int,
+    agent: bool,
 ) -> list[Part]:
     from secateurs.compressor import Compressor
     from secateurs.pipeline.cache import ScoreCache
@@ -83,7 +93,7 @@ def _measure(
             for most in (budgets or one.budgets) if some else ():
                 task = progress.add_task(f"{one.name}, {most} tokens", total=len(some))
                 advance = partial(progress.advance, task)
-                runs = measure(some, name, compressor, most=most, seed=seed, signals=True, tick=advance)
+                runs = measure(some, name, compressor, most=most, seed=seed, signals=True, agent=agent, tick=advance)
                 parts.append(Part(one.name, most, True, some, runs))
     return parts
 

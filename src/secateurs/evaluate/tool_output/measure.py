@@ -65,6 +65,7 @@ def measure(
     most: int,
     seed: int,
     signals: bool = False,
+    agent: bool = False,
     tick: Tick = lambda done: None,
 ) -> list[Run]:
     """Cut all cases in every way.
@@ -76,13 +77,14 @@ def measure(
         most: LLM tokens that may be left of an output.
         seed: Of the random lines.
         signals: Whether the compressor keeps what must not be lost beside the best lines, as for an agent.
+        agent: Whether the compressor is asked as an agent asks, see `compress`.
         tick: Called with the number of cases just compressed.
 
     Returns:
         The compressor's run, then those of the simple ways.
     """
     count = TokenCounter(compressor.encoding)
-    runs = [_compressed(cases, name, compressor, most, tick, signals=signals)]
+    runs = [_compressed(cases, name, compressor, most, tick, signals=signals, agent=agent)]
     for way, cut in peers(seed).items():
         outcomes = [outcome(case, cut(case, most, count), count) for case in cases]
         runs.append(Run(way, tuple(outcomes)))
@@ -90,7 +92,7 @@ def measure(
 
 
 def _compressed(
-    cases: Sequence[Case], name: str, compressor: Compressor, most: int, tick: Tick, *, signals: bool
+    cases: Sequence[Case], name: str, compressor: Compressor, most: int, tick: Tick, *, signals: bool, agent: bool
 ) -> Run:
     count = TokenCounter(compressor.encoding)
     outcomes: list[Outcome] = []
@@ -98,7 +100,7 @@ def _compressed(
     failed: list[str] = []
     for start in range(0, len(cases), _CASES_AT_ONCE):
         some = cases[start : start + _CASES_AT_ONCE]
-        for case, result in zip(some, compress(some, compressor, most, signals=signals), strict=True):
+        for case, result in zip(some, compress(some, compressor, most, signals=signals, agent=agent), strict=True):
             found = outcome(case, result.text, count)
             outcomes.append(found)
             losses += [find_loss(case, fact, result, most, count) for fact in found.lost]

@@ -12,19 +12,25 @@ from functools import partial
 
 import numpy as np
 
+from secateurs.adapters.asking import asking
 from secateurs.compressor import Compressor
 from secateurs.evaluate.peers import keyword_overlap
 from secateurs.evaluate.tool_output.cases import Case
-from secateurs.policy import TokenBudget, ToolOutput, longest_fit
+from secateurs.policy import Policy, TokenBudget, ToolOutput, longest_fit
 from secateurs.result.compression import Compression
 from secateurs.result.savings import TokenCounter
 
+_CALLS = {"json": "curl https://api.example/items", "html": "curl https://docs.example/page", "logs": "cat app.log"}
+_CALLS |= {"tabular": "cat export.csv", "text": "cat notes.txt"}
+_SAID = "I will look at the output of this to answer the question."
 _FAILURE = re.compile(r"(?i)error|fail|fatal|exception|panic|traceback|warning|exit code|denied|cannot|not found")
 
 Way = Callable[[Case, int, TokenCounter], str]  # case, LLM tokens at most, counter -> what is left of the output
 
 
-def compress(cases: Sequence[Case], compressor: Compressor, most: int, *, signals: bool = False) -> list[Compression]:
+def compress(
+    cases: Sequence[Case], compressor: Compressor, most: int, *, signals: bool = False, agent: bool = False
+) -> list[Compression]:
     """Compress the outputs of some cases, each to at most so many LLM tokens.
 
     Args:
@@ -32,9 +38,20 @@ def compress(cases: Sequence[Case], compressor: Compressor, most: int, *, signal
         compressor: The loaded checkpoint.
         most: LLM tokens.
         signals: Whether to keep what must not be lost beside the best lines, as an agent's adapter does.
+        agent: Whether to ask as an agent's adapter does, with a call's arguments and the model's words beside the
+            question. The benchmarks have none, so it is what an agent would say that has no more to say.
     """
     policy = ToolOutput(most) if signals else TokenBudget(most)
+    if agent:
+        return [_as_an_agent(case, compressor, policy) for case in cases]
     return compressor.compress_pairs([(case.query, case.text) for case in cases], policy=policy)
+
+
+def _as_an_agent(case: Case, compressor: Compressor, policy: Policy) -> Compression:
+    asked = asking({"command": _CALLS.get(case.kind, "gh run view --log")}, (), words=_SAID, question=case.query)
+    if asked is None:
+        raise ValueError(f"{case.id}: nothing was asked")
+    return compressor.compress(asked.query, [case.text], policy=policy, also=asked.also)[0]
 
 
 def peers(seed: int) -> dict[str, Way]:
