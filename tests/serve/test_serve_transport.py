@@ -293,9 +293,31 @@ def test_the_command_serves_and_ends_in_order(tiny_folder):
     assert len(said) == 1
 
 
+@pytest.mark.parametrize("parents", [signal.SIG_DFL, signal.SIG_IGN], ids=["from a terminal", "under nohup"])
+def test_an_interrupt_ends_the_command_in_order(tiny_folder, parents):
+    """SIGINT ends it as SIGTERM does, with 0, also where the parent ignores it, as nohup's and cron's do."""
+    before = signal.signal(signal.SIGINT, parents)  # which the process inherits where it is to ignore it
+    try:
+        process, said = start("--model", str(tiny_folder), "--port", "0")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    try:
+        url = re.search(r"http://\S+", said[-1])[0]
+        assert httpx.get(f"{url}/healthz").status_code == 200
+        assert httpx.get(f"{url}/healthz", headers={"Host": "evil.example"}).status_code == 421
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+        assert process.stderr.read() == ""
+    finally:
+        process.kill()
+        process.stderr.close()
+        process.wait()
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
+        (["--allow-host", "http://x"], "a host must be a name"),
         (["--timeout", "0"], "timeout must be more than 0 seconds"),
         (["--threshold", "3"], "threshold must be in [0, 1]"),
         (["--max-body", "0"], "max_body must be at least 1"),

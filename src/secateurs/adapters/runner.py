@@ -1,8 +1,8 @@
 """What the framework adapters share: the compressor behind them, the order of documents, failure, and the report.
 
-An adapter translates documents to texts and back; everything else is here, its settings in settings.py, what counts
-as a failure in failure.py. No framework, and no torch until the first document is compressed: making and copying an
-adapter costs nothing.
+An adapter translates documents to texts and back; everything else is here, its settings in settings.py, what a call
+came to in outcome.py, what counts as a failure in failure.py. No framework, and no torch until the first document is
+compressed: making and copying an adapter costs nothing.
 """
 
 from __future__ import annotations

@@ -56,9 +56,9 @@ class SecateursCompressor(BaseDocumentCompressor, Serializable, AdapterModel):
 
     Example:
         >>> from langchain_core.documents import Document
-        >>> document = Document("Ann wrote it in 1999. It rained that year.", id="a")
-        >>> SecateursCompressor(threshold=0.5).compress_documents([document], "Who wrote it?")[0].page_content
-        'Ann wrote it in 1999.'
+        >>> document = Document("Ann Lee built the mill in 1842. Tickets cost five euros on Mondays.", id="mill")
+        >>> SecateursCompressor().compress_documents([document], "Who built the mill?")[0].page_content
+        'Ann Lee built the mill in 1842.'
     """
 
     metadata_mode: MetadataMode = "full"

@@ -30,10 +30,11 @@ class CompressingRetriever(BaseRetriever):
     Example:
         >>> from langchain_core.documents import Document
         >>> from langchain_core.runnables import RunnableLambda
-        >>> found = RunnableLambda(lambda query: [Document("Ann wrote it in 1999. It rained that year.")])
-        >>> retriever = CompressingRetriever(retriever=found, compressor=SecateursCompressor(threshold=0.5))
-        >>> retriever.invoke("Who wrote it?")[0].page_content
-        'Ann wrote it in 1999.'
+        >>> page = "Ann Lee built the mill in 1842. Tickets cost five euros on Mondays."
+        >>> found = RunnableLambda(lambda query: [Document(page)])
+        >>> retriever = CompressingRetriever(retriever=found, compressor=SecateursCompressor(max_total_tokens=500))
+        >>> retriever.invoke("Who built the mill?")[0].page_content
+        'Ann Lee built the mill in 1842.'
     """
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)

@@ -54,10 +54,10 @@ class SecateursPostprocessor(BaseNodePostprocessor, AdapterModel):
 
     Example:
         >>> from llama_index.core.schema import NodeWithScore, TextNode
-        >>> node = NodeWithScore(node=TextNode(text="Ann wrote it in 1999. It rained that year."), score=0.8)
-        >>> postprocessor = SecateursPostprocessor(threshold=0.5)
-        >>> postprocessor.postprocess_nodes([node], query_str="Who wrote it?")[0].text
-        'Ann wrote it in 1999.'
+        >>> page = TextNode(text="Ann Lee built the mill in 1842. Tickets cost five euros on Mondays.")
+        >>> nodes = [NodeWithScore(node=page, score=0.8)]
+        >>> SecateursPostprocessor().postprocess_nodes(nodes, query_str="Who built the mill?")[0].text
+        'Ann Lee built the mill in 1842.'
     """
 
     @classmethod
