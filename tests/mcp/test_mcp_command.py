@@ -155,3 +155,20 @@ async def test_a_server_keeps_what_it_has_loaded(tiny_folder, docs, tmp_path):
             file.truncate(16)
         after = await client.call_tool("compress_text", ask)
     assert after.structured_content == before.structured_content
+
+
+async def test_a_handle_is_good_in_its_session_only(served):
+    """What one client had cut, another one who learns the handle does not get; not in a session of its own."""
+    _, url = served
+    async with (
+        Client(url, mode="legacy", read_timeout_seconds=60) as one,
+        Client(url, mode="legacy", read_timeout_seconds=60) as two,
+    ):
+        ask = {"query": QUERY, "text": TEXT, "max_tokens": 15}
+        handles = [(await each.call_tool("compress_text", ask)).structured_content["handle"] for each in (one, two)]
+        assert handles[0] != handles[1]
+        for client, mine, other in ((one, *handles), (two, *reversed(handles))):
+            assert (await client.call_tool("expand", {"handle": mine})).structured_content["text"] == TEXT
+            refused = await client.call_tool("expand", {"handle": other})
+            assert refused.is_error
+            assert TEXT not in refused.content[0].text

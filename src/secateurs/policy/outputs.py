@@ -5,10 +5,11 @@ And how a policy is narrowed: by plain settings, by what `Default()` stands for.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from secateurs.policy.candidates import among, scatter, text_of
+from secateurs.policy.candidates import among, scatter, signs_of, text_of
 from secateurs.policy.core import (
     LIMITS,
     AllOf,
@@ -27,8 +28,12 @@ from secateurs.policy.core import (
     ranked,
     weighed,
 )
+from secateurs.policy.signals import plain
 from secateurs.result.span import Sentence
 from secateurs.support.arguments import check_count
+
+_WORD = re.compile(r"[^\W\d_]{2,}(?![,;|])")
+_WORDS = 3
 
 
 @dataclass(frozen=True, repr=False)
@@ -75,7 +80,9 @@ class ToolOutput(Policy):
 
     `ToolOutput(n)` is `(Default() | Signals()) & TokenBudget(n)`, but that never everything goes. A line that alone
     is longer than the budget is passed over. Where nothing passes (the first and last lines do not count), a short
-    output stays whole, and of a longer one the best lines stay, as many as a short one has.
+    output stays whole, and of a longer one the best lines stay, as many as a short one has. Of a line that a command
+    wrote many times in a row, time stamps aside, the first stays; an elision mark, where one is asked for, says
+    `× 214` then.
 
     Args:
         n: LLM tokens an output may keep; None for no limit.
@@ -102,7 +109,7 @@ class ToolOutput(Policy):
         """Decide one document."""
         everything = [True] * len(sentences)
         if self.passes(sentences, count):
-            return self._best(sentences, self.policy(sentences, count), self.n, count)
+            return self._best(sentences, _once(sentences, self.policy(sentences, count)), self.n, count)
         if self.when_empty == "drop":
             return [False] * len(sentences)
         if self.when_empty == "best":
@@ -239,6 +246,23 @@ def split(policy: Policy) -> Split:
     if not others:  # limits alone: they choose
         return Split(policy, ())
     return Split(others[0] if len(others) == 1 else AllOf(others), limits)
+
+
+def _once(sentences: Sequence[Sentence], flags: Sequence[bool]) -> list[bool]:
+    """Return flags of which, of lines of an output that repeat the one before them, that of the first is left.
+
+    A line has a few words: rows of figures that repeat are data.
+    """
+    left = list(flags)
+    if not signs_of(sentences).output:
+        return left
+    last, kept = "", False
+    for index, one in enumerate(sentences):
+        looks = plain(one.text)
+        again = looks == last and len(_WORD.findall(looks)) >= _WORDS
+        left[index] = flags[index] and not (again and kept)
+        last, kept = looks, left[index] or (again and kept)
+    return left
 
 
 def _fits(text: str, limit: int, count: Count) -> bool:

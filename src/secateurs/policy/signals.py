@@ -23,7 +23,9 @@ _WEIGHTS: dict[Kind, float] = {
 _WORDS = 0.6  # of a failure that only words tell
 _STEP = 0.85  # of the step that a failure belongs to
 _NEAR = 0.9  # times the weight of what a line stands beside; the same again for each line further
+_BESIDE = 0.5  # of such a weight, below which what stands there is no signal any more
 _FIRST, _LAST = 2, 3  # lines
+_SHORT = 20  # lines of an output that has no first and last ones: it is one thing
 _AT_BEGIN, _AT_END = 300, 100  # characters of a line that are looked at
 _MANY = 8  # lines of one shape, after which the next one weighs half
 _APART = 5  # lines between two of one shape, from which on they are of two groups
@@ -81,6 +83,8 @@ class _Weights:
         near = weight
         for before in range(index - 1, max(index - 1 - shape.before, -1), -1):
             near *= _NEAR
+            if near < _BESIDE * weight:
+                break
             self._raise(before, near)
         if shape.after == BLOCK:
             self._headings[index] = weight
@@ -181,7 +185,7 @@ def _ranks(found: Mapping[int, Shape]) -> dict[int, float]:
 def _edges(lines: Sequence[Line]) -> Sequence[int]:
     """Return the first and last lines, those that hold something."""
     some = [index for index, line in enumerate(lines) if line.text.strip()]
-    return some[:_FIRST] + some[-_LAST:] if len(some) > _FIRST + _LAST else ()
+    return some[:_FIRST] + some[-_LAST:] if len(some) > _SHORT else ()
 
 
 def _weight(shape: Shape) -> float:

@@ -20,6 +20,9 @@ from typing import NamedTuple, Protocol, TypeVar
 from secateurs.result.span import Span
 
 _PREFIX = re.compile(r"[ \t]*(?:>[ \t]?)*[ \t]*")  # of a line: its indentation, and the marks of block quotes
+_FIGURES = re.compile(r"0x[0-9a-fA-F]{1,40}|\d+")
+_MANY = 3  # lines alike that are told as so many of one
+
 _JSON = frozenset(("bracket", "member"))
 _MARKUP = frozenset(("tag", "markup"))
 _FREE = frozenset(("prose", "record", "heading"))
@@ -357,7 +360,22 @@ class Parts:
         inside = index is not None and before is not None and before in self.units[index].frame
         fenced = inside and self.units[before or 0].kind == "mark" and "\n" in space
         coded = len(kinds) == 2 and "code" in kinds and kinds[0] in ("code", "mark") and kinds[1] in ("code", "mark")
-        return "" if fenced or coded else self.elision
+        return "" if fenced or coded else self._times(before, index) or self.elision
+
+    def _times(self, before: int | None, index: int | None) -> str | None:
+        """Return `× 214` where what was cut behind a kept line are so many more like it, figures aside."""
+        if before is None or self.units[before].kind != "record":
+            return None
+        end = len(self.units) if index is None else index
+        looks = self._looks[before]
+        if end - before < _MANY or any(self._looks[one] != looks for one in range(before + 1, end)):
+            return None
+        return f"× {end - before}"
+
+    @cached_property
+    def _looks(self) -> list[str]:
+        """What each unit looks like, figures aside."""
+        return [_FIGURES.sub("#", self.original[unit.start : unit.end]).strip() for unit in self.units]
 
     def _loses(self, before: int | None, index: int | None) -> bool:
         """Return whether more than pure frame was cut between two kept units."""
