@@ -303,6 +303,48 @@ def test_an_interrupt_while_waiting_is_the_one_that_is_raised(times):
     assert shared._worker is None
 
 
+class Once(list):  # type: ignore[type-arg]  # of outcomes
+    """Outcomes, the first of which is interrupted when it has just been written down."""
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        super().__setitem__(index, value)
+        if not interrupted.is_set():
+            interrupted.set()
+            raise Interrupted
+
+
+interrupted = threading.Event()
+
+
+def test_an_outcome_just_written_down_is_counted():
+    """An interrupt between an outcome and its count leaves nobody waiting for what is there already."""
+    model = Steps()
+    shared: SharedBatches[str, str] = SharedBatches(model, budget=100, limit=100)
+    interrupted.clear()
+    with ThreadPoolExecutor(3) as pool:
+        held = pool.submit(shared, ["held"])
+        until(model.waits.is_set)
+        calls = [pool.submit(shared, [name]) for name in ("bbb", "ccc")]
+        until(lambda: shared._tokens == 6)
+        for ticket in shared._tickets:
+            ticket.outcomes = Once(ticket.outcomes)
+        model.end("well")
+        assert held.result(PATIENCE) == ["HELD"]
+        until(lambda: len(model.batches) == 2)
+        model.end("well")
+        ended = 0
+        while not all(call.done() for call in calls):
+            if model.waits.wait(0.01):
+                model.end("well")
+                ended += 1
+                until(lambda: not model.waits.is_set())
+            assert ended < 5
+        errors = [call.exception(PATIENCE) for call in calls]
+    assert sorted(type(error).__name__ for error in errors) == ["Interrupted", "NoneType"]
+    assert shared._worker is None
+    assert shared._tokens == 0
+
+
 STEPS = ("_leave", "_put_back", "_rest", "_clear_up")
 
 

@@ -199,6 +199,8 @@ class SharedBatches(Generic[Item, Outcome]):
 
     def _put_back(self, batch: Sequence[tuple[_Ticket[Item, Outcome], int]]) -> None:
         """Let what has no outcome yet wait again, and count anew: the interrupt came between any two steps."""
+        for owner, _ in batch:
+            owner.remaining = sum(outcome is None for outcome in owner.outcomes)
         for owner, index in reversed(batch):
             if owner.gone or owner.outcomes[index] is not None or index in owner.waiting:
                 continue
