@@ -6,10 +6,12 @@
 app.py         the routes, inside the gate, around one compressor
 gate.py        what every request passes: host, key, size, patience, the caller's leaving, security headers
 hosts.py       by which names the service may be called
+bodies.py      what a body may hold, checked before anything is made of it; large ones read off the event loop
 routes.py      the addresses; schemas.py and replies.py say what requests and answers look like
 values.py      the values in requests, and how each is read; form.py, what a request lacks as a whole
 validation.py  what is wrong with a request, in one sentence; refusal.py, how that is said
 service.py     the model's side: the deadline, the shared compressor; admission.py, how much may wait
+effort.py      what an answer may cost, and whether anybody still waits for it
 answers.py     results as JSON; tags.py, highlights no document can forge
 metrics.py     counts for Prometheus
 settings.py    limits, deadline, key
