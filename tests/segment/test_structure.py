@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 from hypothesis import given, settings
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from pages import WORD, closure, cut, pages, see
 from test_segment import ANY_TEXT, MARKS
 
+from secateurs.result.join import Parts
 from secateurs.segment import segment, units
 from secateurs.segment.units import LONGEST
 
@@ -87,3 +89,12 @@ def test_frames_reach_what_is_above(text):
             for above in (*seen.under.get(word, ()), *seen.items.get(word, ())):
                 total = len(re.findall(rf"\b{above}\b", text))
                 assert len(re.findall(rf"\b{above}\b", needs)) == total or above == word, (text, word)
+
+
+def test_a_long_record_of_json_lines_is_cut_by_its_members():
+    """JSON lines alone are no records of plain text: a long line is cut by its members and stays one that parses."""
+    lines = [json.dumps({"id": number, "said": "Oil leaks. " * 50, "by": "Ann"}) for number in range(3)]
+    text = "\n".join(lines) + "\n"
+    parts = Parts(text, tuple(units(text)))
+    chosen = next(i for i, unit in enumerate(parts.units) if text[unit.start : unit.end].strip().startswith('"by"'))
+    assert json.loads(parts.text(parts.closure([chosen]))) == {"id": 0, "by": "Ann"}

@@ -10,7 +10,16 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from secateurs.segment.data import add_ini, add_json, add_yaml, ini_end, json_end, yaml_end
+from secateurs.segment.data import (
+    add_ini,
+    add_json,
+    add_json_lines,
+    add_yaml,
+    ini_end,
+    json_end,
+    json_lines_end,
+    yaml_end,
+)
 from secateurs.segment.data.tables import add_table, table_end
 from secateurs.segment.markdown.fences import add_code_lines, add_tail
 from secateurs.segment.markdown.halves import parts
@@ -95,6 +104,10 @@ def _add_whole(page: Page) -> bool:
         return True
     lo, hi = page.extent()
     lines = page.lines[:hi]
+    if build.text[start : start + 1] in ("{", "[") and json_lines_end(lines, lo) == hi:
+        page.skip(lo)
+        add_json_lines(build, page.lines[lo:], frame, page.language)
+        return True
     for find, add in _WHOLE:
         if hi - lo > 1 and find(lines, lo) == hi and not (find is not yaml_end and _is_markdown(page, lo, hi)):
             page.skip(lo)
