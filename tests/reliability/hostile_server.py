@@ -55,9 +55,8 @@ class Watched:
 
     def begin(self) -> float:
         """Watch anew; returns the megabytes it holds."""
-        self.memory = self.delay = 0.0
-        self.lost = []
-        return self.resident()
+        self.memory, self.delay, self.lost = self.resident(), 0.0, []
+        return self.memory
 
     def resident(self) -> float:
         """Return the megabytes it holds now."""
