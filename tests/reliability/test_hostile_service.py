@@ -295,7 +295,7 @@ ATTACKS = {
     "wrong hosts": Attack(wrong_hosts, frozenset({"421"})),
     "wrong keys": Attack(wrong_keys, frozenset({"401"})),
     "answers too dear": Attack(
-        dear_answers, frozenset({"honest 200", "beside 200", "beside 429", "504", "429"}), megabytes=400
+        dear_answers, frozenset({"200", "honest 200", "beside 200", "beside 429", "504", "429"}), megabytes=400
     ),
     "a crowd": Attack(a_crowd, frozenset({"200", "429"})),
     "idle connections": Attack(idle_connections, frozenset({"honest 200", "cut"})),
