@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import logging
+import re
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -89,6 +90,11 @@ def same(one: object, other: object) -> bool:
     return type(one) is type(other) and (one == other or (one != one and other != other))
 
 
+def written(document: Document) -> str:
+    """Return what a document says, scores to four digits: threads may differ in how many share a matrix product."""
+    return re.sub(r"\b0\.\d{5,}", lambda score: f"{float(score[0]):.4f}", repr(document))
+
+
 @pytest.fixture(scope="module")
 def compressor(tiny):
     return SecateursCompressor(compressor=tiny, threshold=0.5, on_error="raise")
@@ -105,7 +111,8 @@ async def test_langchain_metadata_comes_back_as_it_was(compressor, metadata):
     documents = [Document(TEXT, metadata=copy.deepcopy(metadata), id="a"), Document("It rained.", metadata=metadata)]
     before = copy.deepcopy(documents)
     results = compressor.compress_documents(documents, QUERY)
-    assert [repr(one) for one in await compressor.acompress_documents(documents, QUERY)] == [repr(r) for r in results]
+    awaited = await compressor.acompress_documents(documents, QUERY)
+    assert [written(one) for one in awaited] == [written(one) for one in results]
     for document, was in zip(documents, before, strict=True):
         assert document.page_content == was.page_content
         assert document.id == was.id
