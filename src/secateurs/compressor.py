@@ -23,7 +23,14 @@ from secateurs.policy import Default, Policy, check_policy, resolve
 from secateurs.result.compression import Compression
 from secateurs.result.savings import TokenCounter
 from secateurs.segment import Segmenter, get_cutter
-from secateurs.support.arguments import check_count, check_documents, check_elision, check_pairs, check_query
+from secateurs.support.arguments import (
+    check_also,
+    check_count,
+    check_documents,
+    check_elision,
+    check_pairs,
+    check_query,
+)
 from secateurs.support.calls import Calls
 from secateurs.support.fork import ForkLock
 from secateurs.support.names import checkpoint_name, commit_of
@@ -205,7 +212,7 @@ class Compressor:
             TimeoutError: The time is up.
             OverloadedError: Other callers' documents are waiting already, too many for these to join them.
         """
-        work = self._work(self._pairs(query, documents), policy, max_total_tokens, elision, _check_also(also))
+        work = self._work(self._pairs(query, documents), policy, max_total_tokens, elision, check_also(also))
         return self._calls.run(work, timeout=timeout)
 
     def compress_pairs(
@@ -252,7 +259,7 @@ class Compressor:
         also: Mapping[str, float] | None = None,
     ) -> list[Compression]:
         """Do what `compress` does without blocking the event loop."""
-        work = self._work(self._pairs(query, documents), policy, max_total_tokens, elision, _check_also(also))
+        work = self._work(self._pairs(query, documents), policy, max_total_tokens, elision, check_also(also))
         return await self._calls.arun(work, timeout=timeout)
 
     async def acompress_pairs(
@@ -384,17 +391,6 @@ class Compressor:
         if checkpoint is None or scorer is None:
             raise RuntimeError(_CLOSED)
         return checkpoint, scorer
-
-
-def _check_also(also: Mapping[str, float] | None) -> dict[str, float]:
-    """Return further queries and their weights, or say what is wrong with them."""
-    if also is not None and not isinstance(also, Mapping):
-        raise TypeError(f"also must map queries to what their scores are multiplied by, got {also!r}")
-    for query, weight in (also or {}).items():
-        check_query(query)
-        if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight <= 1:
-            raise ValueError(f"a weight in also must be in [0, 1], got {weight!r} for {query!r}")
-    return dict(also or {})
 
 
 def _load(kind: type[Compressor], settings: dict[str, Any], cache: ScoreCache | None = None) -> Compressor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from secateurs.errors import in_short
 
@@ -61,6 +61,17 @@ def check_elision(elision: str | None) -> str | None:
     if not isinstance(elision, str):
         raise TypeError(f"elision must be a string such as '[…]', or None, got {type(elision).__name__}")
     raise ValueError(f"elision must be a printable mark such as '[…]', got {in_short(elision)}: None for none.")
+
+
+def check_also(also: Mapping[str, float] | None) -> dict[str, float]:
+    """Return further queries and their weights, or say what is wrong with them."""
+    if also is not None and not isinstance(also, Mapping):
+        raise TypeError(f"also must map queries to what their scores are multiplied by, got {also!r}")
+    for query, weight in (also or {}).items():
+        check_query(query)
+        if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight <= 1:
+            raise ValueError(f"a weight in also must be in [0, 1], got {weight!r} for {query!r}")
+    return dict(also or {})
 
 
 def check_key(key: str | None) -> str | None:

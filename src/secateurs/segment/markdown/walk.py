@@ -158,8 +158,9 @@ class Walker:
     def _between(self, mark: str) -> Frame:
         """Return what a list needs that begins here, so that it does not go on with the one before it."""
         past, units = self._past[-1], len(self.page.build)
-        flows = past is not None and past.mark == mark and past.frame == self.page.outline.frame
-        return (units - 1,) if flows and past is not None and past.units < units else ()
+        if past is None or past.units == units or (past.mark, past.frame) != (mark, self.page.outline.frame):
+            return ()
+        return (units - 1,)
 
     def _close(self, kind: str) -> None:
         if kind == "list_item_close":

@@ -262,8 +262,7 @@ class Walk:
             return last
         flow = Flow(text, self.tree, first, last)
         mode = self._mode(flow)
-        fenced = MARKDOWN_FENCE.search(text, flow.start, flow.end) is not None
-        if mode == "lines" and self.inner is not None and (flow.plainly or fenced) and "\n" in flow.plain.strip():
+        if mode == "lines" and self.inner is not None and self._is_text(flow):
             self.inner(self.build, flow.end, (*self._around(), *self.lead.units()), self.language)
             self.read += not self.headings
         else:
@@ -278,9 +277,16 @@ class Walk:
         name = self.opens[-1].element.name if self.opens else ""
         if not self.opens or not self.opens[-1].element.known:
             return "lines"
-        parted = name in WRAPPERS and "\n\n" in flow.plain.strip()
-        marked = not self.tree.page or MARKDOWN.search(self.build.text, flow.start, flow.end) is not None
-        return "lines" if parted and marked else "sentences"
+        if name not in WRAPPERS or "\n\n" not in flow.plain.strip():
+            return "sentences"
+        marked = not self.tree.page or MARKDOWN.search(self.build.text, flow.start, flow.end)
+        return "lines" if marked else "sentences"
+
+    def _is_text(self, flow: Flow) -> bool:
+        """Whether a flow is a text of its own: of several lines without a tag, or Markdown with a fence."""
+        if "\n" not in flow.plain.strip():
+            return False
+        return flow.plainly or MARKDOWN_FENCE.search(self.build.text, flow.start, flow.end) is not None
 
     def _segments(self, parts: Sequence[Segment]) -> None:
         kind: Kind = "code" if self.code else "heading" if self.headings else "markup"
