@@ -205,6 +205,7 @@ class RunConfig:
         seed: Seed of everything random.
         device: `"auto"`, `"cpu"`, `"cuda"`, ...
         precision: Of the matrix products; `"auto"` is bfloat16 where the hardware has it.
+        table: How the file stores the word embeddings: `"float16"`, or `"int8"` with a scale a row, half as large.
         threads: Threads on a CPU; 0 for all cores.
         save_seconds: Seconds between checkpoints.
         log_steps: Steps between lines of the log.
@@ -218,6 +219,7 @@ class RunConfig:
     seed: int = 0
     device: str = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    table: Literal["float16", "int8"] = "float16"
     threads: int = 0
     save_seconds: float = 150.0
     log_steps: int = 25
