@@ -140,7 +140,7 @@ def to_markdown(results: Results, picture: str | None = None, *, resamples: int)
 
 def show(results: Results, console: Console, *, resamples: int) -> None:
     """Print the table over all questions, that of ours by language, and what has to be known."""
-    heads = _HEADS if results.read else ("system", "setting", "saved", *_MORE[1:4])
+    heads: tuple[str, ...] = _HEADS if results.read else ("system", "setting", "saved", *_MORE[1:4])
     filled = [dict(zip((*_HEADS, *_MORE), _cells(row), strict=True)) for row in results.rows]
     heads = tuple(head for head in heads if any(row[head] for row in filled))
     title = "Answers" if results.read else "Nobody was asked yet: what stands in the text"
