@@ -169,6 +169,37 @@ REFUSED: dict[str, tuple[str, Change, str]] = {
         "tok_embeddings.weight.* finite",
     ),
     "quantized": ("gte", tensors(lambda t: t | {LAYER + "mlp.Wo.weight": t[LAYER + "mlp.Wo.weight"].char()}), "int8"),
+    "scales-of-other-rows": (
+        "gte",
+        tensors(
+            lambda t: (
+                t
+                | {
+                    LAYER + "mlp.Wo.weight": t[LAYER + "mlp.Wo.weight"].char(),
+                    LAYER + "mlp.Wo.weight_scale": torch.ones(3),
+                }
+            )
+        ),
+        "mlp.Wo.weight_scale.* expected one floating-point scale for each row",
+    ),
+    "infinite-scale": (
+        "gte",
+        tensors(
+            lambda t: (
+                t
+                | {
+                    LAYER + "mlp.Wo.weight": t[LAYER + "mlp.Wo.weight"].char(),
+                    LAYER + "mlp.Wo.weight_scale": torch.full((len(t[LAYER + "mlp.Wo.weight"]),), float("inf")),
+                }
+            )
+        ),
+        "mlp.Wo.weight.* finite",
+    ),
+    "scales-of-a-matrix-in-16-bits": (
+        "gte",
+        tensors(lambda t: t | {LAYER + "mlp.Wo.weight_scale": torch.ones(len(t[LAYER + "mlp.Wo.weight"]))}),
+        "no place for .*mlp.Wo.weight_scale",
+    ),
     "truncated-weights": ("gte", cut(0.6), "model.safetensors.*Download it again"),
     "truncated-header": ("gte", cut(200), "model.safetensors.*Download it again"),
     "empty-weights": ("gte", cut(0), "model.safetensors.*Download it again"),

@@ -28,7 +28,7 @@ pytestmark = [
     pytest.mark.watchdog(300),
 ]
 
-WORK = ("/v1/compress", "/v1/highlight", "/v1/rerank")
+WORK = ("/v1/compress", "/v1/highlight", "/v1/rerank", "/v2/rerank")
 ROUTES = (*WORK, "/", "/healthz", "/readyz", "/openapi.json", "/v1/models", "/metrics", "/v1/nothing")
 MILL = "The mill was built in 1842 by Ann Lee. It burned down twice, and nobody knows why. "
 HONEST = {"query": "Who built the mill?", "documents": [MILL, "The Moon causes the tides."]}

@@ -17,7 +17,7 @@ schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is not i
 
 from schemathesis.checks import positive_data_acceptance  # noqa: E402 - only where it is installed
 
-WORK = ("/v1/compress", "/v1/highlight", "/v1/rerank")
+WORK = ("/v1/compress", "/v1/highlight", "/v1/rerank", "/v2/rerank")
 
 
 @pytest.fixture(scope="session")

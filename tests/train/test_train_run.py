@@ -191,6 +191,21 @@ def test_a_finished_checkpoint_compresses(make_config: Make, start: str) -> None
     assert len(result.sentences) == 3
 
 
+def test_word_embeddings_in_8_bits_score_almost_alike(make_config: Make) -> None:
+    """With `table = "int8"` the file holds integers and scales, is smaller, and scores change in the third digit."""
+    config = make_config(dev="")
+    pair = ("Who built the mill?", ["It rained. The mill was built by Ann Lee. Why?"])
+    scores, sizes = [], []
+    for table in ("float16", "int8"):
+        folder, _ = run(replace(config, run=replace(config.run, table=table), output=config.output + table), QUIET)
+        sizes.append((folder / "model.safetensors").stat().st_size)
+        with Compressor.from_pretrained(folder, device="cpu") as compressor:
+            scores.append([unit.score for unit in compressor.compress(*pair)[0].sentences])
+    assert sizes[1] < sizes[0]
+    assert scores[1] == pytest.approx(scores[0], abs=5e-3)
+    assert scores[1] != scores[0]
+
+
 @pytest.mark.parametrize("start", ["", 'vocabulary_texts = ["other.jsonl"]'])
 def test_a_plain_encoder_is_a_start(make_config: Make, tiny_encoder: Path, start: str) -> None:
     """An encoder without heads is given heads; a smaller vocabulary is written with its tokenizer."""

@@ -17,6 +17,7 @@ from secateurs.errors import CheckpointError, in_short, own_failure, shorten
 # More than any model has, and small enough that no product of two overflows a tensor's own count of its elements.
 _LARGEST_NUMBER = 2**24
 _PRECISIONS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+SCALE = "_scale"  # after the name of a matrix in 8 bits: what each of its rows is multiplied by
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle", "*.npy", "*.npz")
 
 
@@ -57,6 +58,9 @@ def flag(config: Mapping[str, Any], key: str, where: str) -> bool:
 class TensorFile:
     """Tensors of a checkpoint by name, read from disk one at a time.
 
+    A matrix may be stored in 8 bits, integers beside one scale a row (`scaled_rows`); it is read as what it stands
+    for, and its scales are no tensor of their own.
+
     Attributes:
         shapes: Shape of every tensor, whichever file it is in.
         mapped: Whether tensors may stay in the file's own pages.
@@ -74,6 +78,8 @@ class TensorFile:
                 are not finite.
         """
         stored: torch.Tensor = self._home[name].get_tensor(name)
+        if name + SCALE in self._home and stored.dtype == torch.int8:
+            stored = self._multiply(name, stored)
         if stored.dtype not in _PRECISIONS:
             raise CheckpointError(
                 f"tensor {name!r} is of {stored.dtype}, expected floating point of 16, 32 or 64 bits: quantized "
@@ -90,6 +96,36 @@ class TensorFile:
                 "they are too large for that precision: use dtype='float32'. Otherwise download it again."
             )
         return tensor.to(device=device)
+
+    def _multiply(self, name: str, rows: torch.Tensor) -> torch.Tensor:
+        """Return a matrix in 8 bits as half precision."""
+        scale: torch.Tensor = self._home[name + SCALE].get_tensor(name + SCALE)
+        if rows.dim() != 2 or scale.shape != rows.shape[:1] or scale.dtype not in _PRECISIONS:
+            raise CheckpointError(
+                f"tensor {name + SCALE!r} is {tuple(scale.shape)} of {scale.dtype}, expected one floating-point "
+                f"scale for each row of {name!r}, which is {tuple(rows.shape)} in 8 bits. Download it again."
+            )
+        return (rows.float() * scale.float()[:, None]).to(torch.float16)
+
+
+def scaled_rows(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Store a matrix in 8 bits: integers, and what each row is multiplied by.
+
+    Returns:
+        Integers in [-127, 127], and scales in half precision.
+
+    Shape:
+        matrix, integers: (rows, width); scales: (rows,).
+
+    Example:
+        >>> integers, scales = scaled_rows(torch.tensor([[1.0, -0.5], [0.0, 0.0]]))
+        >>> integers.tolist(), [round(scale, 4) for scale in scales.tolist()]
+        ([[127, -64], [0, 0]], [0.0079, 0.0])
+    """
+    wide = matrix.float()
+    scales = (wide.abs().amax(dim=1) / 127).to(torch.float16)
+    divisor = torch.where(scales > 0, scales.float(), 1.0)
+    return (wide / divisor[:, None]).round().clamp(-127, 127).to(torch.int8), scales
 
 
 @contextmanager
@@ -123,8 +159,17 @@ def open_tensors(folder: Path, *, mapped: bool = True) -> Iterator[TensorFile]:
                     "not use this checkpoint."
                 )
             home.update(dict.fromkeys(names, opened))
-        shapes = {name: tuple(handle.get_slice(name).get_shape()) for name, handle in home.items()}
+        shapes = {
+            name: tuple(handle.get_slice(name).get_shape())
+            for name, handle in home.items()
+            if not (name.endswith(SCALE) and _in_bytes(home, name.removesuffix(SCALE)))
+        }
         yield TensorFile(home, shapes, mapped)
+
+
+def _in_bytes(home: Mapping[str, Any], name: str) -> bool:
+    """Tell whether a tensor is stored in 8-bit integers."""
+    return name in home and home[name].get_slice(name).get_dtype() == "I8"
 
 
 def _weight_files(folder: Path) -> list[Path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import groupby, islice
 from typing import Any
 from uuid import uuid4
 
@@ -40,20 +40,55 @@ class Highlighting:
         """Return the highlights of one text."""
         if result.status == "error":
             return {"fragments": [], "scores": [], "error": result.reason}
-        matches = self._matches(result) if result.original.strip() else set()
+        matches = set(_matches(result, self.policy, self.count))
         shape = self.tags.fragments if self.only else self.tags.whole
         found = shape(result.sentences, [index in matches for index in range(len(result.sentences))])
         return {"fragments": list(found.fragments), "scores": list(found.scores), "error": None}
 
-    def _matches(self, result: Compression) -> set[int]:
-        """Return the units that match; what is frame and nothing else never does."""
-        parts = parts_of(result)
-        some = Candidates(
-            [result.sentences[index] for index in parts.choices],
-            lambda places: parts.text(parts.closure(parts.choices[place] for place in places)),
-        )
-        flags = self.policy(some, self.count)
-        return {index for index, flag in zip(parts.choices, flags, strict=True) if flag}
+
+@dataclass(frozen=True)
+class Finding:
+    """How to find the relevant spans of a document.
+
+    Attributes:
+        policy: Which sentences are relevant.
+        count: Counts LLM tokens, for policies that ask.
+        most: How many spans a document, at most; None for all.
+    """
+
+    policy: Policy
+    count: TokenCounter
+    most: int | None = None
+
+    def spans(self, result: Compression) -> list[dict[str, Any]]:
+        """Return the spans of one document, the best first: what is relevant without a gap is one span.
+
+        White space around a span is no part of it.
+        """
+        found: list[dict[str, Any]] = []
+        units = _matches(result, self.policy, self.count)
+        for _, run in groupby(enumerate(units), key=lambda numbered: numbered[1] - numbered[0]):
+            some = [result.sentences[index] for _, index in run]
+            text = result.original[some[0].start : some[-1].end]
+            start = some[0].start + len(text) - len(text.lstrip())
+            text = text.strip()
+            if text:
+                score = max(one.score for one in some)
+                found.append({"start": start, "end": start + len(text), "score": score, "text": text})
+        return sorted(found, key=lambda span: -span["score"])[: self.most]
+
+
+def _matches(result: Compression, policy: Policy, count: TokenCounter) -> list[int]:
+    """Return the units that match, in order; what is frame and nothing else never does."""
+    if not result.original.strip():
+        return []
+    parts = parts_of(result)
+    some = Candidates(
+        [result.sentences[index] for index in parts.choices],
+        lambda places: parts.text(parts.closure(parts.choices[place] for place in places)),
+    )
+    flags = policy(some, count)
+    return [index for index, flag in zip(parts.choices, flags, strict=True) if flag]
 
 
 def compressed(
@@ -131,17 +166,21 @@ def highlighted(
     return b"".join((encode({"model": model})[:-1], b',"results":[', b",".join(found), b"]}"))
 
 
-def ranked(body: RerankRequest, model: str, results: Sequence[Compression], effort: Effort) -> bytes:
+def ranked(
+    body: RerankRequest, model: str, finding: Finding | None, results: Sequence[Compression], effort: Effort
+) -> bytes:
     """Return the answer to a request to order documents.
 
     Args:
         body: The request.
         model: The model's name.
+        finding: How to find relevant spans; None where none are asked for.
         results: One a document.
-        effort: What making it may cost; it is too little to be looked at.
+        effort: What making it may cost.
 
     Raises:
         RefusalError: 500; a document failed, and there is no honest place for it.
+        CancelledError: Nobody waits for it any more.
     """
     for index, one in enumerate(results):
         if one.status == "error":
@@ -152,4 +191,11 @@ def ranked(body: RerankRequest, model: str, results: Sequence[Compression], effo
     if body.return_documents:
         for item in items:
             item["document"] = {"text": body.documents[item["index"]]}
-    return encode({"id": uuid4().hex, "model": model, "results": items})
+    written = []
+    for item in items:
+        effort.check()
+        if finding is not None:
+            item["relevant_spans"] = finding.spans(results[item["index"]])
+        written.append(encode(item))
+    head = encode({"id": uuid4().hex, "model": model})[:-1]
+    return b"".join((head, b',"results":[', b",".join(written), b"]}"))

@@ -31,7 +31,12 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 _log = logging.getLogger(__name__)
 
 _OPEN = ("/", "/healthz", "/readyz", "/openapi.json")  # without a key: nothing of a caller's, and no model
-_WITH_BODY = ("/v1/compress", "/v1/highlight", "/v1/rerank")  # by POST; of no other request is a body read
+_WITH_BODY = (
+    "/v1/compress",
+    "/v1/highlight",
+    "/v1/rerank",
+    "/v2/rerank",
+)  # by POST; of no other request is a body read
 _LEFT = 499  # the status that is counted for a caller who left; nobody sees it
 _BODIES = 16  # times the largest body: bytes of bodies that are held at once
 _FREE = 65_536  # bytes of each body that count for nothing there: large ones that dribble keep no small one out

@@ -12,7 +12,17 @@ from secateurs.result.compression import Compression
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
-_ADDRESSES = ("/", "/v1/compress", "/v1/highlight", "/v1/rerank", "/v1/models", "/healthz", "/readyz", "/metrics")
+_ADDRESSES = (
+    "/",
+    "/v1/compress",
+    "/v1/highlight",
+    "/v1/rerank",
+    "/v2/rerank",
+    "/v1/models",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+)
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _TOKENS = (16, 64, 256, 512, 1024, 2048, 4096, 8192, 16384, 65536)
 

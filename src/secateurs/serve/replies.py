@@ -187,12 +187,22 @@ class Text(BaseModel):
     text: str
 
 
+class RelevantSpan(BaseModel):
+    """A stretch of a document that is relevant to the query."""
+
+    start: int = Field(description="First code point in the document.")
+    end: int = Field(description="One past the last code point.")
+    score: float = Field(description="That of its best unit, a probability.")
+    text: str = Field(description="The stretch itself; Cohere returns the offsets alone.")
+
+
 class Ranked(BaseModel):
     """One document and its place."""
 
     index: int = Field(description="Its place in the request, from 0.")
     relevance_score: float = Field(description="A probability; 0.0 for a blank document.")
     document: Text | None = Field(default=None, description="With return_documents.")
+    relevant_spans: list[RelevantSpan] = Field(default=[], description="The best first; with relevant_spans.")
 
 
 class RerankReply(BaseModel):
@@ -201,7 +211,24 @@ class RerankReply(BaseModel):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
-                {"id": "6f0c", "model": "secateurs-xsmall", "results": [{"index": 0, "relevance_score": 0.98}]}
+                {
+                    "id": "6f0c",
+                    "model": "secateurs-xsmall",
+                    "results": [
+                        {
+                            "index": 0,
+                            "relevance_score": 0.98,
+                            "relevant_spans": [
+                                {
+                                    "start": 0,
+                                    "end": 38,
+                                    "score": 0.91,
+                                    "text": "The mill was built by Ann Lee in 1842.",
+                                }
+                            ],
+                        }
+                    ],
+                }
             ]
         }
     )

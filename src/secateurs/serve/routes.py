@@ -9,9 +9,9 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
 
 from secateurs.adapters.choice import Asked
-from secateurs.policy import Threshold, resolve
+from secateurs.policy import Policy, Threshold, resolve
 from secateurs.serve import replies
-from secateurs.serve.answers import Highlighting, compressed, highlighted, ranked
+from secateurs.serve.answers import Finding, Highlighting, compressed, highlighted, ranked
 from secateurs.serve.bodies import BodyRoute, check_product, check_size
 from secateurs.serve.metrics import CONTENT_TYPE
 from secateurs.serve.page import content_security_policy, page
@@ -104,14 +104,17 @@ async def highlight(body: HighlightRequest, service: _Service) -> Response:
     check_size(service.settings, pairs, "texts")
     # every sentence with its score: what matches is said here
     job = Job(pairs, Threshold(0.0), timeout=body.timeout, cuts=False)
-    policy = service.policy if body.threshold is None else Threshold(body.threshold)
-    if resolve(policy, Threshold(0.0)) is not policy:
-        said = f"only what is behind {service.name} knows its own policy: send a threshold."
-        raise RefusalError(422, "not_supported", said)
+    policy = _matching(service, body.threshold, "threshold")
     how = Highlighting(tags, policy, service.counter(job), body.highlight_only)
     return _json(await service.run(job, partial(highlighted, service.name, how, [len(some) for some in texts])))
 
 
+@router.post(
+    "/v2/rerank",
+    summary="Order documents, at the address of Cohere's version 2",
+    responses={200: {"model": replies.RerankReply}, **_WORK},
+    openapi_extra=examples(RerankRequest),
+)
 @router.post(
     "/v1/rerank",
     summary="Order documents",
@@ -123,13 +126,21 @@ async def rerank(body: RerankRequest, service: _Service) -> Response:
 
     A model without one answers 422 `not_supported`; `GET /v1/models` says which this is (`ranks`). If a document
     cannot be read the request fails: a made-up score would misplace it silently.
+
+    With `relevant_spans` each document comes with what of it is relevant, from the same forward pass: in Cohere's
+    fields (mode, threshold, max_spans; start, end, score), with two things of ours beside them: `true` is enough, and
+    each span has its `text`. A document without any has an empty list.
     """
     _check_model(service, body.model)
     await _check_ranks(service)
     pairs = [(body.query, document) for document in body.documents]
     check_size(service.settings, pairs, "documents")
     job = Job(pairs, Threshold(0.0), timeout=body.timeout, cuts=False, rerank=True, top_n=body.top_n)
-    return _json(await service.run(job, partial(ranked, body, service.name)))
+    spans, finding = body.relevant_spans, None
+    if spans is not None and spans.mode == "enabled":
+        policy = _matching(service, spans.threshold, "relevant_spans.threshold")
+        finding = Finding(policy, service.counter(job), spans.max_spans)
+    return _json(await service.run(job, partial(ranked, body, service.name, finding)))
 
 
 @router.get(
@@ -203,6 +214,15 @@ async def _check_ranks(service: Service) -> None:
             "not_supported",
             f"{service.name} has no ranking head: serve a checkpoint that has one. `ranks` in GET /v1/models tells.",
         )
+
+
+def _matching(service: Service, threshold: float | None, name: str) -> Policy:
+    """Return what says which sentences match: a threshold, else the service's own policy."""
+    policy = service.policy if threshold is None else Threshold(threshold)
+    if resolve(policy, Threshold(0.0)) is not policy:
+        said = f"only what is behind {service.name} knows its own policy: send a {name}."
+        raise RefusalError(422, "not_supported", said)
+    return policy
 
 
 def _check_model(service: Service, name: str | None) -> None:

@@ -6,9 +6,9 @@ The values in them are in values.py, what a request lacks as a whole in form.py.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from secateurs.policy import WhenEmpty
@@ -29,6 +29,7 @@ from secateurs.serve.values import (
     Text,
     Texts,
 )
+from secateurs.support.arguments import LARGEST_COUNT
 
 Encoding = Literal["o200k_base", "o200k_harmony", "cl100k_base"]
 
@@ -183,6 +184,47 @@ class HighlightRequest(_Request):
     )
 
 
+class RelevantSpans(BaseModel):
+    """Which spans of each document come back, in the words of Cohere's Rerank 5."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    SCHEMA: ClassVar[dict[str, Any]] = {
+        "anyOf": [
+            {"type": "boolean"},
+            {"type": "null"},
+            {
+                "type": "object",
+                "properties": {
+                    "mode": {"enum": ["enabled", "disabled"]},
+                    "threshold": {"anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, {"type": "null"}]},
+                    "max_spans": {
+                        "anyOf": [
+                            {"type": "integer", "minimum": 1, "maximum": LARGEST_COUNT},
+                            {"type": "null"},
+                        ]
+                    },
+                },
+                "additionalProperties": False,
+            },
+        ]
+    }
+
+    mode: Literal["enabled", "disabled"] = "enabled"
+    threshold: Probability | None = None
+    max_spans: PositiveCount | None = None
+
+
+def _read_spans(value: object) -> object:
+    if isinstance(value, bool):
+        return {} if value else None
+    if isinstance(value, dict) and not value.keys() <= RelevantSpans.model_fields.keys():
+        raise PydanticCustomError("spans", "must have no other fields than mode, threshold and max_spans")
+    if value is None or isinstance(value, dict):
+        return value
+    raise PydanticCustomError("spans", "must be true, or an object with mode, threshold and max_spans")
+
+
 class RerankRequest(_Request):
     """Documents to order, as Cohere and Jina ask for it; fields of theirs that do not apply are ignored."""
 
@@ -190,7 +232,14 @@ class RerankRequest(_Request):
         extra="ignore",
         json_schema_extra={
             "additionalProperties": True,
-            "examples": [{"query": "Who built the mill?", "documents": _DOCUMENTS, "top_n": 1}],
+            "examples": [
+                {"query": "Who built the mill?", "documents": _DOCUMENTS, "top_n": 1},
+                {
+                    "query": "Who built the mill?",
+                    "documents": _DOCUMENTS,
+                    "relevant_spans": {"mode": "enabled", "threshold": 0.3, "max_spans": 2},
+                },
+            ],
         },
     )
 
@@ -198,6 +247,14 @@ class RerankRequest(_Request):
     documents: list[Document] = Field(description="The documents, as strings or as objects with a text.")
     top_n: PositiveCount | None = Field(default=None, description="How many to return; null for all.")
     return_documents: bool = Field(default=False, description="Whether the documents come back with their scores.")
+    relevant_spans: Annotated[
+        RelevantSpans | None, BeforeValidator(_read_spans), WithJsonSchema(RelevantSpans.SCHEMA)
+    ] = Field(
+        default=None,
+        description="Whether each document comes back with its relevant spans: true, or an object with Cohere's "
+        "fields (mode, threshold, max_spans), the mode `enabled` where it is not said. Without a threshold the "
+        "service's own policy says what is relevant, where Cohere's is 0.1 on scores of another model.",
+    )
 
 
 def fields_of(path: str) -> Iterable[str]:
@@ -206,6 +263,7 @@ def fields_of(path: str) -> Iterable[str]:
         "/v1/compress": CompressRequest,
         "/v1/highlight": HighlightRequest,
         "/v1/rerank": RerankRequest,
+        "/v2/rerank": RerankRequest,
     }
     return bodies[path].model_fields if path in bodies else ()
 

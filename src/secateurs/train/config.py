@@ -24,6 +24,8 @@ class StartConfig:
         freeze_embeddings: Leave the word embeddings as they are.
         freeze_layers: Leave this many of the lowest layers, and all embeddings, as they are; -1 for all layers,
             so that only the heads learn.
+        fit_heads: Before anything is learned fit the heads to the states as they are, on the first pool: of a pruner
+            whose layers changed (`upper`, `pick`) they have never seen such states.
         vocabulary_texts: Text files; only pieces seen in them and in the training data stay. Empty keeps all.
         max_length: Longest window in encoder tokens; 0 for the model's own.
     """
@@ -34,6 +36,7 @@ class StartConfig:
     upper: str = ""
     freeze_embeddings: bool = True
     freeze_layers: int = 0
+    fit_heads: bool = False
     vocabulary_texts: tuple[str, ...] = ()
     max_length: int = 0
 
@@ -205,6 +208,7 @@ class RunConfig:
         seed: Seed of everything random.
         device: `"auto"`, `"cpu"`, `"cuda"`, ...
         precision: Of the matrix products; `"auto"` is bfloat16 where the hardware has it.
+        table: How the file stores the word embeddings: `"float16"`, or `"int8"` with a scale a row, half as large.
         threads: Threads on a CPU; 0 for all cores.
         save_seconds: Seconds between checkpoints.
         log_steps: Steps between lines of the log.
@@ -218,6 +222,7 @@ class RunConfig:
     seed: int = 0
     device: str = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    table: Literal["float16", "int8"] = "float16"
     threads: int = 0
     save_seconds: float = 150.0
     log_steps: int = 25

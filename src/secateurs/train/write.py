@@ -12,7 +12,9 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
+from secateurs.checkpoints import TOKEN_TABLE
 from secateurs.checkpoints.backbones import BACKBONES, rename_back
+from secateurs.checkpoints.files import SCALE, scaled_rows
 from secateurs.model.pruner import Pruner
 from secateurs.support.files import explained
 from secateurs.train.config import TrainConfig
@@ -22,6 +24,7 @@ from secateurs.train.measures import DevResult
 from secateurs.train.start import Start
 
 _TOKENIZER_FILES = ("tokenizer_config.json", "special_tokens_map.json")
+_TABLES = {"float16": "", "int8": ", the word embeddings in 8 bits with a scale a row"}
 _LARGEST = torch.finfo(torch.float16).max
 
 
@@ -62,7 +65,7 @@ def write_checkpoint(folder: Path, start: Start, model: Pruner, config: TrainCon
     new, old = folder.with_name(folder.name + ".new"), folder.with_name(folder.name + ".old")
     for stale in (new, old):
         shutil.rmtree(stale, ignore_errors=True)
-    tensors = _tensors(start, model)
+    tensors = _tensors(start, model, small=config.run.table == "int8")
     try:
         _fill(new, tensors, start, model, outcome.threshold)
         (new / "README.md").write_text(write_card(start, config, outcome), encoding="utf-8")
@@ -88,7 +91,8 @@ def _fill(folder: Path, tensors: Mapping[str, torch.Tensor], start: Start, model
             shutil.copyfile(start.folder / name, folder / name)
 
 
-def _tensors(start: Start, model: Pruner) -> dict[str, torch.Tensor]:
+def _tensors(start: Start, model: Pruner, *, small: bool = False) -> dict[str, torch.Tensor]:
+    """Return what is written, by the layout's names; `small` puts the word embeddings in 8 bits."""
     table = {f"ranking_model.{theirs}": ours for theirs, ours in BACKBONES[start.kind].names.items()}
     table["pruning_head.classifier"] = "pruning"
     tensors = {}
@@ -96,7 +100,11 @@ def _tensors(start: Start, model: Pruner) -> dict[str, torch.Tensor]:
         if not torch.isfinite(tensor).all():
             raise ValueError(f"the trained weight {name} is not finite: train again with a lower learning rate.")
         # a weight beyond half precision's range would come back as infinite
-        tensors[rename_back(name, table)] = tensor.cpu().clamp(-_LARGEST, _LARGEST).to(torch.float16).contiguous()
+        theirs, values = rename_back(name, table), tensor.cpu().clamp(-_LARGEST, _LARGEST)
+        if small and name == TOKEN_TABLE:
+            tensors[theirs], tensors[theirs + SCALE] = scaled_rows(values)
+        else:
+            tensors[theirs] = values.to(torch.float16).contiguous()
     return tensors
 
 
@@ -137,7 +145,7 @@ def write_card(start: Start, config: TrainConfig, outcome: Outcome) -> str:
         card.description or "A query-aware pruner: it scores each sentence of a document for a query.",
         f"Layout: OpenProvence. Made with `secateurs train` from `{start.name}`; {start.base['num_hidden_layers']} "
         f"layers, width {start.base['hidden_size']}, {start.base['vocab_size']:,} pieces, windows of "
-        f"{start.layout.max_length} encoder tokens, stored in float16.",
+        f"{start.layout.max_length} encoder tokens, stored in float16{_TABLES[config.run.table]}.",
         "## Threshold",
         f"Default: **{outcome.threshold}**, " + _threshold_note(config, outcome),
     ]
