@@ -95,6 +95,7 @@ def expected() -> str:
     return digest()
 
 
+@pytest.mark.sliced
 def test_a_hundred_times_the_same(tiny):
     """A hundred calls, alone and in company, in this order and that, give equal results to the bit of their bytes."""
     policy = Threshold(0.5) | TopK(1)
@@ -103,7 +104,7 @@ def test_a_hundred_times_the_same(tiny):
         return [json.dumps(one.to_dict()) for one in tiny.compress(QUERY, documents, policy=policy)]
 
     first = said(DOCUMENTS)
-    assert all(said(DOCUMENTS) == first for _ in range(99))
+    assert all(said(DOCUMENTS) == first for _ in range(part(99)))
 
 
 @pytest.mark.parametrize(
