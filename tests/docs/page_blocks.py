@@ -20,7 +20,7 @@ PAGES = (README, MAP, ".github/CONTRIBUTING.md", ".github/SECURITY.md", "tests/r
 LONG = ("src/secateurs/ray/README.md",)  # their Python wants Ray: run under -m slow
 
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.M | re.S)
-_SAID = re.compile(r"^# > ?(.*)\n", re.M)
+_SAID = re.compile(r"(?:^# >.*\n)+", re.M)
 
 
 @dataclass(frozen=True)
@@ -62,17 +62,17 @@ def at_root() -> Iterator[None]:
 
 def printed(work: Callable[[], object]) -> list[str]:
     """Return the lines that something prints."""
-    out = io.StringIO()
+    out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)  # our command line writes bytes
     with contextlib.redirect_stdout(out):
         work()
-    return [line.rstrip() for line in out.getvalue().rstrip().splitlines()]
+    return [line.rstrip() for line in out.buffer.getvalue().decode("utf-8").rstrip().splitlines()]
 
 
 def run_python(code: str, namespace: dict[str, object], name: str) -> str:
-    """Run a block of Python; return it with what it prints behind `# > `, where such lines stand.
+    """Run a block of Python; return it with what it prints behind `# > `.
 
     Args:
-        code: The block. Either all its `# > ` lines stand together, or each print has as many as before.
+        code: The block. What it prints stands where its `# > ` lines do, if these stand together, or else at its end.
         namespace: What the blocks before it have defined.
         name: The page, for tracebacks.
 
@@ -80,12 +80,9 @@ def run_python(code: str, namespace: dict[str, object], name: str) -> str:
         The block as it should be.
     """
     lines = printed(lambda: exec(compile(code, name, "exec"), namespace))
-    groups = re.findall(r"(?:^# > ?.*\n)+", code, re.M)
-    if len(groups) <= 1:
-        return code.replace(groups[0], "".join(f"# > {line}\n" for line in lines), 1) if groups else code
-    fresh = iter(lines)
-    found = _SAID.sub(lambda _: f"# > {next(fresh, '')}\n", code)
-    return found + "".join(f"# > {line}\n" for line in fresh)
+    said = "".join(f"# > {line}".rstrip() + "\n" for line in lines)
+    groups = _SAID.findall(code)
+    return code.replace(groups[0], said, 1) if len(groups) == 1 else _SAID.sub("", code) + said
 
 
 def run_command(command: str) -> list[str]:
@@ -114,8 +111,8 @@ def run_console(code: str) -> str:
 def refreshed(page: str) -> str:
     """Run the blocks of a page, in order and in one namespace, and return the page with what they print.
 
-    `python` blocks print behind `# > `; a `console` block has commands behind `$ ` and what they print; a `text` block
-    is what the command of the `sh` block before it prints.
+    `python` blocks print behind `# > `; a `console` block has commands behind `$ ` and what they print; a `text`
+    block is what the command of the `sh` block before it prints.
     """
     text, namespace, at, parts, command = text_of(page), {}, 0, [], ""
     with at_root():
