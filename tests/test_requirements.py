@@ -734,7 +734,7 @@ def section(heading: str, page: Path = ROOT / "README.md") -> str:
 
 
 def test_P3_the_pages_show_how_to_come_from_other_tools():
-    """A page shows what to write instead, for the five compressors that users come from, and the README leads there."""
+    """A page shows what to write instead of the five compressors that users come from; the README leads there."""
     text = section("Coming from something else", ROOT / "src/secateurs/adapters/README.md")
     for name in (
         "LLMChainExtractor",
