@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from secateurs.result.savings import Savings
     from secateurs.result.span import Highlight, Sentence, Span, UnitPlace
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOME = {
     "Compressor": "compressor",
