@@ -16,11 +16,25 @@ sys.path.insert(0, str(Path(__file__).parent))
 # A room's tests use other rooms' fakes, and run alone: module names are unique
 sys.path.extend(str(path) for path in Path(__file__).parent.iterdir() if path.is_dir())
 
+import slices
 from tiny import tiny_checkpoint
 
 from secateurs import Compressor
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tell the tests how much to try, before one is read."""
+    slices.ask(config.option.markexpr)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What runs in slices each time runs whole among the slow ones."""
+    for item in items:
+        if slices.whole() and item.get_closest_marker("sliced"):
+            item.add_marker("slow")
 
 
 @pytest.fixture(autouse=True)

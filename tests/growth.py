@@ -44,7 +44,11 @@ def grows(work: Callable[[str], object], unit: str, most: int) -> float:
     found = math.inf
     for _ in range(3):
         texts = [unit * (size // len(unit)) for size in sizes]
-        found = min(found, exponent(sizes, [seconds(lambda text=text: work(text), 2) for text in texts]))
+        # A disturbed short one could hide a square, a disturbed long one only looks like one, and is measured again
+        times = [
+            seconds(lambda text=text: work(text), repeats) for text, repeats in zip(texts, (3, 2, 1, 1), strict=True)
+        ]
+        found = min(found, exponent(sizes, times))
         if found <= LINEAR:
             break
     return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -110,7 +109,6 @@ def test_llama_index_embeds_its_sentences_in_tens(roomy: checkpoints.Checkpoint)
     assert peer.tokens_read is not None and 25 * 9 < peer.tokens_read() <= watch.tokens
 
 
-@pytest.mark.skipif(find_spec("langchain_community") is None, reason="EmbeddingsFilter needs langchain-community")
 def test_langchain_embeds_documents_in_thirty_twos(roomy: checkpoints.Checkpoint):
     """Its own class runs once for the query and once for each 32 documents."""
     (peer,) = (caller for caller in find_peers(roomy).callers if caller.name == LANGCHAIN)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from laws import check_laws
+from slices import spread
 from texts import EMPTY, QUERY, SURROGATES, TEXT
 from tiny import SPECIAL, tiny_checkpoint
 from tokenizers import Tokenizer, models, pre_tokenizers
@@ -79,7 +80,7 @@ def test_no_documents_have_no_results(layout):
 
 
 @pytest.mark.parametrize("bad", SURROGATES, ids=ascii)
-@pytest.mark.parametrize("place", [0, 17, 32])
+@pytest.mark.parametrize("place", spread([17, 0, 32], 3))
 def test_one_document_with_half_a_character_changes_no_other(layout, bad, place):
     """Among 32 sound documents one with lone surrogates is scored, and the others are what they are without it."""
     good = [f"{TEXT} Part {number} burned. {'So it was. ' * (number % 5)}" for number in range(32)]

@@ -13,6 +13,7 @@ from growth import LINEAR, grows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference_cut import check_tiling, closure, cut
+from slices import part, tries
 
 from secateurs.segment.data import add_ini, add_yaml, ini_end, yaml_end
 from secateurs.segment.units import Builder, Unit
@@ -106,7 +107,7 @@ def is_part(cut_value: Any, value: Any) -> bool:
     return type(cut_value) is type(value) and cut_value == value
 
 
-@settings(max_examples=150, deadline=None)
+@tries(150, 3)
 @given(ROOTS, st.sampled_from([2, 4]), st.sampled_from([40, 80, 1000]), st.randoms())
 def test_cut_yaml_keeps_parents(value: dict[str, Any], indent: int, width: int, rng: random.Random) -> None:
     """Whatever lines are kept, the output is YAML, and every value stands where it stood."""
@@ -119,7 +120,7 @@ def test_cut_yaml_keeps_parents(value: dict[str, Any], indent: int, width: int, 
     assert cut(text, units, range(len(units))) == text
 
 
-@settings(max_examples=200, deadline=None)
+@tries(200)
 @given(ANY_LINES)
 def test_any_lines_tile(text: str) -> None:
     """Lines that are nothing in particular are units all the same, and nothing is lost."""
@@ -338,6 +339,7 @@ def test_where_ini_ends(text: str, until: int) -> None:
         assert ini_end(lines[:-2], 0) == len(lines) - 2
 
 
+@pytest.mark.sliced
 @pytest.mark.parametrize(
     "pattern",
     [
@@ -369,7 +371,7 @@ def test_reading_is_linear(pattern: str) -> None:
             add(build, lines, ())
             build.units()
 
-    assert grows(work, pattern, 40_000) <= LINEAR
+    assert grows(work, pattern, part(40_000, 2)) <= LINEAR
 
 
 def test_ever_deeper_is_linear() -> None:

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from growth import LINEAR, grows, seconds
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from reference_cut import check_tiling, closure, cut
+from slices import part, tries
 
 from secateurs.segment.data import add_json, add_json_lines, json_end, json_lines_end
 from secateurs.segment.units import LONGEST, Builder, Unit
@@ -68,7 +69,7 @@ def is_part(cut_value: Any, value: Any, key: str = "") -> bool:
     return type(cut_value) is type(value) and cut_value == value
 
 
-@settings(max_examples=150, deadline=None)
+@tries(150, 3)
 @given(ROOTS, LAYOUTS, st.sampled_from(["\n", "\r\n"]), st.sampled_from(["", "\ufeff", " \n"]), st.randoms())
 def test_a_cut_parses(value: Any, layout: dict[str, Any], line_break: str, before: str, rng: random.Random) -> None:
     """Whatever units are kept, the output is JSON, and holds nothing that the source does not hold."""
@@ -82,7 +83,7 @@ def test_a_cut_parses(value: Any, layout: dict[str, Any], line_break: str, befor
     assert cut(text, units, chosen) == text
 
 
-@settings(max_examples=60, deadline=None)
+@tries(60, 2)
 @given(ROOTS, LAYOUTS)
 def test_a_member_alone_keeps_its_path(value: Any, layout: dict[str, Any]) -> None:
     """A unit that is kept alone brings its brackets and nothing of its siblings, unless one names the object."""
@@ -94,7 +95,7 @@ def test_a_member_alone_keeps_its_path(value: Any, layout: dict[str, Any]) -> No
             assert all(one.pure or one.end - one.start <= 250 or one.end - one.start > LONGEST for one in with_it)
 
 
-@settings(max_examples=150, deadline=None)
+@tries(150, 3)
 @given(
     st.one_of(ROOTS.map(json.dumps), st.text(alphabet='[]{}",:\\ 1eE.-ntu\n')),
     st.integers(0, 30),
@@ -193,7 +194,7 @@ def test_where_json_lines_end(text: str, until: int) -> None:
     assert json_lines_end(text.splitlines(keepends=True), 0) == until
 
 
-@settings(max_examples=60, deadline=None)
+@tries(60, 3)
 @given(
     st.lists(st.dictionaries(st.sampled_from(["id", "text", "x", "y"]), VALUES, min_size=1), min_size=2), st.randoms()
 )
@@ -221,6 +222,7 @@ def test_levels_without_end() -> None:
     assert len(units_of("[" * 10_000 + "1" + "]" * 10_000)) == 3
 
 
+@pytest.mark.sliced
 @pytest.mark.parametrize("pattern", ["[\n", '{"a":\n', "[1,\n", '["a\\n. B. ",\n', "[[1],\n"])
 def test_trying_every_line_is_linear(pattern: str) -> None:
     """Asking at every line of a text that opens what it never closes costs no square."""
@@ -230,7 +232,7 @@ def test_trying_every_line_is_linear(pattern: str) -> None:
         for start in range(0, len(text), len(pattern)):
             json_end(text, start, dead)
 
-    assert grows(work, pattern, 400_000) <= LINEAR
+    assert grows(work, pattern, part(400_000)) <= LINEAR
 
 
 def test_lines_that_never_break_are_linear() -> None:
@@ -244,6 +246,7 @@ def test_lines_that_never_break_are_linear() -> None:
     assert grows(work, "{\f", 80_000) <= LINEAR
 
 
+@pytest.mark.sliced
 @pytest.mark.parametrize(
     "pattern",
     [
@@ -264,10 +267,11 @@ def test_time_is_linear(pattern: str) -> None:
         add_json(build, len(whole), (), None)
         build.units()
 
-    assert grows(work, pattern, 200_000) <= LINEAR
+    assert grows(work, pattern, part(200_000)) <= LINEAR
 
 
+@pytest.mark.sliced
 def test_one_long_string_is_linear() -> None:
     """A string of a million escapes is decoded and cut in one go."""
-    assert grows(lambda text: units_of(f'["{text}"]'), "\\u4ed6\\u6765\\n\\ud83d\\ude00. ", 400_000) <= LINEAR
+    assert grows(lambda text: units_of(f'["{text}"]'), "\\u4ed6\\u6765\\n\\ud83d\\ude00. ", part(400_000)) <= LINEAR
     assert seconds(lambda: units_of('["' + "a" * 2_000_000 + '"]'), 1) < 2

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from growth import LINEAR, exponent, grows, seconds
+from slices import part
 
 from secateurs.segment import units
 from secateurs.segment.units import LONGEST
@@ -19,13 +20,14 @@ RUNS = [
 ]  # fmt: skip
 
 
+@pytest.mark.sliced
 @pytest.mark.parametrize("unit", RUNS, ids=ascii)
 def test_a_run_takes_linear_time(unit):
     """Twice the text takes about twice the time, whatever repeats; the units are the text."""
     text = unit * (20_000 // len(unit))
     found = units(text)
     assert sum(one.end - one.start for one in found) == len(text)
-    assert grows(units, unit, 40_000) <= LINEAR
+    assert grows(units, unit, part(40_000, 2)) <= LINEAR
 
 
 SHAPES: dict[str, Callable[[int], str]] = {

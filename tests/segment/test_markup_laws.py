@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from markup_pages import Reader, kept, pages, text_of, units
+from slices import tries
 
 from secateurs.segment.units import LONGEST
 
-_SLOW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+_SLOW = tries(100, 2, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 def _some(cut):

@@ -10,6 +10,7 @@ import pytest
 from growth import LINEAR, grows, seconds
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from slices import part
 from test_segment import ANY_TEXT, MARKS
 
 from secateurs.segment.prose import add_prose, sentence_ends
@@ -332,11 +333,12 @@ BOMBS = [
 ]  # fmt: skip
 
 
+@pytest.mark.sliced
 @pytest.mark.parametrize("bomb", BOMBS, ids=ascii)
 @pytest.mark.parametrize("language", [None, "de"])
 def test_time_is_linear(bomb: str, language: str | None) -> None:
     """Twice the text takes about twice the time, whatever repeats."""
     work = lambda text: units(text, language)  # noqa: E731 - one expression
-    assert grows(work, bomb, 24_000) <= LINEAR
-    text = bomb * (60_000 // len(bomb))
+    assert grows(work, bomb, part(24_000, 2)) <= LINEAR
+    text = bomb * (part(60_000, 2) // len(bomb))
     assert seconds(lambda: work(text), 2) <= 1.2

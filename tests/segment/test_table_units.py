@@ -11,6 +11,7 @@ from growth import LINEAR, grows, seconds
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from reference_cut import check_tiling, closure, cut
+from slices import part
 
 from secateurs.segment.data.tables import add_table, table_end
 from secateurs.segment.units import Builder, Unit
@@ -182,6 +183,7 @@ def test_what_is_no_table(text: str) -> None:
     assert [table_end(lines, i) for i in range(len(lines))] == list(range(len(lines)))
 
 
+@pytest.mark.sliced
 @pytest.mark.parametrize(
     "pattern",
     [
@@ -211,7 +213,7 @@ def test_time_is_linear(pattern: str) -> None:
             i = max(table_end(lines, i), i + 1)
         units_of(text)
 
-    assert grows(work, pattern, 40_000) <= LINEAR
+    assert grows(work, pattern, part(40_000, 2)) <= LINEAR
 
 
 def test_a_quote_that_never_closes() -> None:

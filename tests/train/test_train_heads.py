@@ -13,10 +13,11 @@ import torch
 
 from secateurs.train.config import LossConfig, SourceConfig, TrainConfig
 from secateurs.train.data import Preparer
-from secateurs.train.heads import settle
+from secateurs.train.heads import fit, settle
 from secateurs.train.losses import Learner, TrainBatch, collate
 from secateurs.train.mixing import Mixer
 from secateurs.train.start import Start, load_start
+from secateurs.train.task import Labels
 
 Make = Callable[..., TrainConfig]
 
@@ -69,3 +70,27 @@ def test_of_what_nobody_labelled_nothing_is_concluded(make_config: Make, tiny_en
     none = [replace(batch, labels=batch.labels * 0) for batch in batches_of(config)[1]]
     settle(learner, none)
     assert start.model.pruning.bias.tolist() == pytest.approx([0.0, math.log(1e-3 / (1 - 1e-3))])
+
+
+def test_fitted_heads_are_better_than_any_share(make_config: Make, tiny_encoder: Path) -> None:
+    """Heads that are fitted lower the loss below the entropy of the labels; nothing else of the model changes."""
+    start, batches = batches_of(make_config(model=tiny_encoder))
+    before = {name: tensor.clone() for name, tensor in start.model.state_dict().items()}
+    learner = Learner(start.model, LossConfig())
+    settle(learner, batches)
+    shares = np.mean([learner(batch)["token"].item() for batch in batches])
+    fit(start.model, batches)
+    assert np.mean([learner(batch)["token"].item() for batch in batches]) < 0.95 * shares
+    after = start.model.state_dict()
+    changed = {name for name, tensor in after.items() if not torch.equal(tensor, before[name])}
+    assert changed == {f"{head}.{part}" for head in ("pruning", "ranking.classifier") for part in ("weight", "bias")}
+
+
+def test_a_run_may_begin_with_fitted_heads(make_config: Make) -> None:
+    """With `fit_heads` even the heads of a pruner are fitted to what it will learn from."""
+    start, _ = batches_of(make_config(start="fit_heads = true"))
+    config = make_config(start="fit_heads = true")
+    corpus = Preparer(start.tokenizer, start.pipeline).run(config.sources, Path(config.data))
+    before = start.model.pruning.weight.clone()
+    Labels(config, start, Mixer(corpus, config, start.layout.template, start.layout.max_length))
+    assert not torch.equal(start.model.pruning.weight, before)

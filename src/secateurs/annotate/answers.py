@@ -58,12 +58,16 @@ class Reply:
         thought: What a thinking model thought, where the server keeps it apart.
         refusal: The message's refusal, where there is one.
         finish_reason: Why the model stopped; `""` where the server does not say.
+        prompt_tokens: LLM tokens of the prompt, as the server counts them; 0 where it does not say.
+        completion_tokens: LLM tokens of the reply, thought included.
     """
 
     content: str
     thought: str = ""
     refusal: str = ""
     finish_reason: str = ""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +121,8 @@ def parse(reply: Reply, shown: int, *, end_of_thought: str = "</think>") -> Answ
         raise UnusableError(Reason.content_filter)
     if reply.refusal:
         raise UnusableError(Reason.refusal, reply.refusal)
-    thought, text = _without_thought(reply.content, end_of_thought)
-    row = _object(text)
+    thought, text = without_thought(reply.content, end_of_thought)
+    row = json_object(text)
     reasoning = row.get("reasoning", "" if thought or reply.thought else None)
     if not isinstance(reasoning, str):
         raise UnusableError(Reason.wrong_shape, "no reasoning")
@@ -129,8 +133,16 @@ def parse(reply: Reply, shown: int, *, end_of_thought: str = "</think>") -> Answ
     return Answer(numbers, "\n\n".join(told))
 
 
-def _without_thought(content: str, marker: str) -> tuple[str, str]:
-    """Return the thought and the answer of a content that may hold both."""
+def without_thought(content: str, marker: str) -> tuple[str, str]:
+    """Return the thought and the answer of a content that may hold both.
+
+    Args:
+        content: What the model wrote.
+        marker: What it writes between the two.
+
+    Raises:
+        UnusableError: There is no answer.
+    """
     text = content.strip()
     if not text:
         raise UnusableError(Reason.empty, "the message has no text")
@@ -147,7 +159,12 @@ def _without_thought(content: str, marker: str) -> tuple[str, str]:
     return "", text
 
 
-def _object(text: str) -> dict[str, Any]:
+def json_object(text: str) -> dict[str, Any]:
+    """Read an answer that is a JSON object, in a code fence or not.
+
+    Raises:
+        UnusableError: It is none, or says something twice.
+    """
     fenced = _FENCE.fullmatch(text)
     try:
         row = json.loads(fenced[1] if fenced else text, object_pairs_hook=_once)

@@ -78,6 +78,7 @@ class ModelConfig:
         structured: How the server is told the shape of an answer: `response_format`, vLLM's own
             `structured_outputs`, or not at all.
         body: Further fields of the request.
+        schema: JSON schema of an answer.
     """
 
     model: str
@@ -85,6 +86,7 @@ class ModelConfig:
     max_tokens: int = 8192
     structured: Structured = "json-schema"
     body: Mapping[str, Any] = field(default_factory=dict)
+    schema: Mapping[str, Any] = field(default_factory=lambda: SCHEMA)
 
     def request(self) -> dict[str, Any]:
         """Return what every request says besides its messages."""
@@ -93,10 +95,10 @@ class ModelConfig:
         if "max_completion_tokens" not in extra:
             fields["max_tokens"] = self.max_tokens
         if self.structured == "json-schema":
-            schema = {"name": "labels", "strict": True, "schema": SCHEMA}
+            schema = {"name": "labels", "strict": True, "schema": dict(self.schema)}
             fields["response_format"] = {"type": "json_schema", "json_schema": schema}
         elif self.structured == "vllm":
-            extra.setdefault("structured_outputs", {"json": SCHEMA})
+            extra.setdefault("structured_outputs", {"json": dict(self.schema)})
         return fields
 
 
@@ -169,14 +171,14 @@ class Endpoint:
             message = choice.message
             more = message.model_extra or {}
             thought = more.get("reasoning_content") or more.get("reasoning") or ""
-            reply = Reply(message.content or "", thought, message.refusal or "", choice.finish_reason or "")
+            used = [_used(completion.usage, name) for name in ("prompt_tokens", "completion_tokens")]
+            reply = Reply(message.content or "", thought, message.refusal or "", choice.finish_reason or "", *used)
             if not all(isinstance(text, str) for text in (reply.content, thought, reply.refusal)):
                 raise TypeError("the message's content is no text")
         except (AttributeError, IndexError, TypeError) as error:
             raise _PassingError("nonsense", f"no chat completion: {error}") from None
-        for name in ("prompt_tokens", "completion_tokens"):
-            used = getattr(completion.usage, name, 0)
-            self.counts[name] += used if isinstance(used, int) else 0
+        self.counts["prompt_tokens"] += reply.prompt_tokens
+        self.counts["completion_tokens"] += reply.completion_tokens
         return reply
 
     def _judge(self, error: openai.APIStatusError) -> Exception:
@@ -185,7 +187,7 @@ class Endpoint:
         if status in _HOPELESS or 300 <= status < 400 or error.code == "insufficient_quota":
             return EndpointError(
                 f"{self._where} answered {status}: {said[:300]}. Expected a chat completion; check --base-url"
-                " (it usually ends in /v1), --model and the API key. What is labelled so far is safe."
+                " (it usually ends in /v1), --model and the API key. What is done so far is safe."
             )
         if status in _TRANSIENT or status >= 500:
             return _PassingError(str(status), said, _retry_after(error.response.headers))
@@ -208,6 +210,12 @@ class Endpoint:
         """Take the key out of what a server says: some repeat it."""
         key = self._config.api_key
         return text.replace(key, "***") if key else text
+
+
+def _used(usage: Any, name: str) -> int:
+    """Return a count of LLM tokens; the client does not check what it gets."""
+    used = getattr(usage, name, 0)
+    return used if isinstance(used, int) else 0
 
 
 class _PassingError(Exception):

@@ -52,7 +52,7 @@ async def run(path: Path, output: Output, labeller: Labeller, *, concurrency: in
             for _ in range(concurrency):
                 group.create_task(work())
     except BaseExceptionGroup as failures:
-        raise _first(failures) from None
+        raise first_failure(failures) from None
 
 
 class _Strikes:
@@ -73,7 +73,7 @@ class _Strikes:
             )
 
 
-def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+def first_failure(failures: BaseExceptionGroup[BaseException]) -> BaseException:
     """Return the failure that a group of workers failed of, an interrupt before an error."""
-    flat = [_first(error) if isinstance(error, BaseExceptionGroup) else error for error in failures.exceptions]
+    flat = [first_failure(error) if isinstance(error, BaseExceptionGroup) else error for error in failures.exceptions]
     return min(flat, key=lambda error: isinstance(error, Exception))

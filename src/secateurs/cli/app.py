@@ -36,7 +36,7 @@ _ROOMS = {
     "serve": "Serve compression over HTTP, with a page to try it on.",
     "mcp": "Serve compression to agents over the Model Context Protocol.",
     "bulk": "Compress a corpus with Ray; resumable.",
-    "evaluate": "Measure on labelled data, and on tool output.",
+    "evaluate": "Measure on labelled data, answers, and tool output.",
     "train": "Train a pruner.",
     "annotate": "Label records with an LLM that reasons first.",
     "bench": "Time the parts of a compression on this machine.",

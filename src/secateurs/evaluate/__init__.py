@@ -11,7 +11,9 @@ thresholds.py   where thresholds are chosen, and how
 bootstrap.py    intervals, paired by record
 assess.py       runs -> results
 report.py       JSON, Markdown, tables; plot.py: the picture
+table.py        Markdown tables
 command.py      the command line's entry; options.py: what its options mean
+answers/        whether a reader still answers right: `secateurs evaluate answers`
 preview/        what would be cut of documents nobody labelled: `secateurs evaluate preview`
 tool_output/    what survives in the output of tools: `secateurs evaluate tool-output`
 """

@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 
 from secateurs import __version__
 from secateurs.checkpoints import BUNDLED
+from secateurs.evaluate.answers.command import answers
 from secateurs.evaluate.assess import Assessment, Plan, assess
 from secateurs.evaluate.measure import Load, SystemRun, file_hash, file_names, find_files, measure, sampled, whole
 from secateurs.evaluate.options import check_folder, need, short_name
@@ -76,8 +77,9 @@ def evaluate(  # noqa: PLR0913 - a command's options are its interface
 ) -> None:
     """Measure how much evidence survives, and how many tokens that saves, on labelled DATA.
 
-    Beside it: `secateurs evaluate preview FILE`, what would be cut of your own documents, without labels;
-    `secateurs evaluate tool-output FILE...`, which facts survive in the output of tools. Data whose name is that of
+    Beside it: `secateurs evaluate answers FILE`, whether a reader still answers right; `secateurs evaluate preview
+    FILE`, what would be cut of your own documents, without labels; `secateurs evaluate tool-output FILE...`, which
+    facts survive in the output of tools. Data whose name is that of
     a command is given as a path: ./preview
     """
     if threshold is not None:
@@ -202,5 +204,6 @@ class _Commands(TyperGroup):
 
 app = typer.Typer(cls=_Commands, add_completion=False, rich_markup_mode=None)
 app.command("labelled")(evaluate)
+app.command("answers")(answers)
 app.command("tool-output")(tool_output)
 app.command("preview")(preview)

@@ -125,7 +125,7 @@ def _parquet(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
 def _evidence(row: Mapping[str, Any], where: str, fallback: str) -> Record:
     query = _text(row, "query", where)
     context = _text(row, "context", where)
-    spans = _spans(row.get("evidence"), len(context), f"{where}: 'evidence'")
+    spans = check_spans(row.get("evidence"), len(context), f"{where}: 'evidence'")
     labels = row.get("labels")
     unsure = isinstance(labels, list) and None in labels  # an annotator that could not tell: not the same as a 0
     return _record(row, query, context, spans, where, str(_or(row.get("id"), fallback)), unsure=unsure)
@@ -146,7 +146,7 @@ def _open_provence(row: Mapping[str, Any], where: str, fallback: str) -> Iterato
         place = f"{where}: text {index}"
         if not isinstance(context, str):
             raise BadRecordError(f"{place}: is {context!r}, expected a string.")
-        pairs = _spans(ranges, len(context), f"{place}: 'context_spans'")
+        pairs = check_spans(ranges, len(context), f"{place}: 'context_spans'")
         flags = _relevance(relevance, len(pairs), f"{place}: 'context_spans_relevance'")
         kept = [pair for pair, flag in zip(pairs, flags, strict=True) if flag == 1]
         yield _record(row, query, context, kept, where, f"{name}#{index}", unsure=-1 in flags)
@@ -187,7 +187,7 @@ def _items(value: object, where: str) -> Sequence[Any]:
     return value
 
 
-def _spans(value: object, length: int, where: str) -> list[Span]:
+def check_spans(value: object, length: int, where: str) -> list[Span]:
     """Check spans: pairs of whole numbers, in range, not empty, sorted and disjoint."""
     spans: list[Span] = []
     for pair in _items(value, where):

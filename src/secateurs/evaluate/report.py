@@ -13,6 +13,7 @@ from rich.text import Text
 from secateurs.evaluate.assess import LABELS, Assessment, Group, Plan, Setting
 from secateurs.evaluate.bootstrap import Interval
 from secateurs.evaluate.figures import NAMES
+from secateurs.evaluate.table import escaped, number
 
 # figure -> heading; every table shows these, JSON has all
 _SHOWN = {
@@ -185,7 +186,7 @@ def _overview(report: Report) -> tuple[list[str], list[list[str]]]:
     rows = []
     for item in report.systems:
         for setting in item.settings.values():
-            error = _number(item.calibration_error[""])
+            error = number(item.calibration_error[""])
             threshold = setting.mean.threshold
             name = setting.label + (f" {threshold:.3g}" if threshold is not None else "")
             rows.append([item.name, name, *_cells(setting.mean, ranges=True), error])
@@ -210,13 +211,13 @@ def _by_file(item: Assessment, setting: Setting) -> tuple[list[str], list[list[s
         heads.append("threshold")
     rows = []
     for name, group in setting.files.items():
-        rows.append([name, str(group.records), *_cells(group, ranges=True), _number(item.calibration_error[name])])
+        rows.append([name, str(group.records), *_cells(group, ranges=True), number(item.calibration_error[name])])
     for lang, group in setting.languages.items():
         rows.append([f"mean, {lang}", str(group.records), *_cells(group, ranges=True), ""])
     rows.append(["mean over files", str(setting.mean.records), *_cells(setting.mean, ranges=True), ""])
     if setting.label == "oracle":
         groups = [*setting.files.values(), *setting.languages.values(), setting.mean]
-        rows = [[*row, _number(group.threshold)] for row, group in zip(rows, groups, strict=True)]
+        rows = [[*row, number(group.threshold)] for row, group in zip(rows, groups, strict=True)]
     return heads, rows
 
 
@@ -234,7 +235,7 @@ def _clipped(text: str) -> str:
 def _cells(group: Group, *, ranges: bool) -> list[str]:
     cells = []
     for name in _SHOWN:
-        cell = _number(getattr(group.figures, name))
+        cell = number(getattr(group.figures, name))
         interval = group.intervals.get(name) if ranges and name in _WITH_INTERVAL else None
         cells.append(cell if interval is None else f"{cell} [{_short(interval.low)}, {_short(interval.high)}]")
     return cells
@@ -244,18 +245,10 @@ def _short(value: float) -> str:
     return f"{value:.2f}".replace("0.", ".", 1) if 0 <= value < 1 else f"{value:.2f}"
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"
-
-
 def _markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     left = {"system", "threshold", "file", "query", "evidence", "scored best instead"}
     marks = [":--" if head in left else "--:" for head in heads]
-    return [f"| {' | '.join(line)} |" for line in (heads, marks, *(map(_escaped, row) for row in rows))]
-
-
-def _escaped(cell: str) -> str:
-    return cell.replace("|", "\\|").replace("\n", " ")
+    return [f"| {' | '.join(line)} |" for line in (heads, marks, *(map(escaped, row) for row in rows))]
 
 
 def _rich(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:

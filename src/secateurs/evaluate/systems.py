@@ -61,9 +61,10 @@ class CheckpointSystem:
         """Score records, one result each, in order."""
         pairs = [(record.query, record.context) for record in records]
         results = self._compressor.compress_pairs(pairs, policy=Threshold(0.0))
-        return [self._scored(result) for result in results]
+        return [self.scored(result) for result in results]
 
-    def _scored(self, result: Compression) -> Scored:
+    def scored(self, result: Compression) -> Scored:
+        """Read the scores, and what the checkpoint keeps by default, off a result that kept everything."""
         document = documents.Scored(parts_of_result(result), result.sentences, None, ())
         candidates = document.candidates
         scores = np.array([one.score for one in candidates], dtype=np.float64)

@@ -49,13 +49,18 @@ class RankingHead(nn.Module):
 
     def forward(self, hidden: Tensor, lengths: Sequence[int]) -> Tensor:
         """(tokens, width) to (windows,): the logit of label 0."""
+        logits: Tensor = self.classifier(self.features(hidden, lengths))
+        return logits[:, 0]
+
+    def features(self, hidden: Tensor, lengths: Sequence[int]) -> Tensor:
+        """(tokens, width) to (windows, width): what the classifier sees."""
         if self.pooling == "cls":
             sizes = torch.tensor(lengths, device=hidden.device)
             pooled = hidden[torch.cumsum(sizes, 0) - sizes]
         else:
             pooled = torch.stack([window.mean(0) for window in torch.split(hidden, list(lengths))])
-        logits: Tensor = self.classifier(self.norm(self.activate(self.dense(pooled))))
-        return logits[:, 0]
+        seen: Tensor = self.norm(self.activate(self.dense(pooled)))
+        return seen
 
 
 class Pruner(nn.Module):

@@ -248,4 +248,5 @@ class Parts(Response):
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         for part in self._parts:
             await send({"type": "http.response.body", "body": part, "more_body": True})
+            await asyncio.sleep(0)  # a crowd of these keeps nobody else waiting
         await send({"type": "http.response.body", "body": b"", "more_body": False})

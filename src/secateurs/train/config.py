@@ -24,6 +24,8 @@ class StartConfig:
         freeze_embeddings: Leave the word embeddings as they are.
         freeze_layers: Leave this many of the lowest layers, and all embeddings, as they are; -1 for all layers,
             so that only the heads learn.
+        fit_heads: Before anything is learned fit the heads to the states as they are, on the first pool: of a pruner
+            whose layers changed (`upper`, `pick`) they have never seen such states.
         vocabulary_texts: Text files; only pieces seen in them and in the training data stay. Empty keeps all.
         max_length: Longest window in encoder tokens; 0 for the model's own.
     """
@@ -34,6 +36,7 @@ class StartConfig:
     upper: str = ""
     freeze_embeddings: bool = True
     freeze_layers: int = 0
+    fit_heads: bool = False
     vocabulary_texts: tuple[str, ...] = ()
     max_length: int = 0
 

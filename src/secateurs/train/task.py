@@ -10,7 +10,7 @@ from torch import Tensor
 
 from secateurs.train.config import TrainConfig
 from secateurs.train.dev import DevSet
-from secateurs.train.heads import settle
+from secateurs.train.heads import fit, settle
 from secateurs.train.losses import HoldsModel, Learner, TrainBatch, collate
 from secateurs.train.measures import as_line
 from secateurs.train.mixing import Mixer
@@ -88,6 +88,8 @@ class Labels:
         self._model = start.model
         self._config, self._template = config, start.layout.template
         self._mixer, self._dev = mixer, dev
+        if config.start.fit_heads:
+            fit(start.model, map(self.collate, mixer.pool(0)))
         settle(learner, map(self.collate, mixer.pool(0)))
 
     def pool(self, number: int) -> list[list[Example]]:
