@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
@@ -33,3 +33,8 @@ def tries(most: int, share: int = 4, **options: Any) -> Callable[[Any], Any]:
         return pytest.mark.sliced(settings(max_examples=part(most, share), deadline=None, **options)(test))
 
     return decorate
+
+
+def spread(values: Iterable[Any], share: int) -> list[Any]:
+    """Return values for `parametrize`: one of so many each time, the others under `-m slow` only."""
+    return [one if not n % share else pytest.param(one, marks=pytest.mark.slow) for n, one in enumerate(values)]

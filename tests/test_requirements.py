@@ -726,16 +726,16 @@ def test_P2_tests_need_no_network_and_no_gpu(tmp_path):
         assert same(scores(*clone.compress(QUERY, [TEXT])), scores(*compressor.compress(QUERY, [TEXT])))
 
 
-def section(heading: str) -> str:
-    """One section of the README, with its subsections."""
-    found = re.search(rf"^## {heading}\n(.*?)(?=^## |\Z)", README, re.M | re.S)
-    assert found, f"the README has no section '## {heading}'"
+def section(heading: str, page: Path = ROOT / "README.md") -> str:
+    """One section of a page, with its subsections."""
+    found = re.search(rf"^## {heading}\n(.*?)(?=^## |\Z)", page.read_text(encoding="utf-8"), re.M | re.S)
+    assert found, f"{page.name} has no section '## {heading}'"
     return found.group(1)
 
 
-def test_P3_the_readme_shows_how_to_come_from_other_tools():
-    """The README shows what to write instead, for the five compressors that users come from."""
-    text = section("Coming from something else")
+def test_P3_the_pages_show_how_to_come_from_other_tools():
+    """A page shows what to write instead of the five compressors that users come from; the README leads there."""
+    text = section("Coming from something else", ROOT / "src/secateurs/adapters/README.md")
     for name in (
         "LLMChainExtractor",
         "EmbeddingsFilter",
@@ -746,12 +746,13 @@ def test_P3_the_readme_shows_how_to_come_from_other_tools():
         assert name in text
     assert "SecateursCompressor" in text
     assert "SecateursPostprocessor" in text
+    assert "coming from other tools](src/secateurs/adapters/README.md)" in README
 
 
 def test_P4_the_readme_shows_every_door():
     """The README shows every way in: retriever, query engine and agents of both frameworks.
 
-    It also shows citations from spans, and how to read what was saved.
+    It also shows spans and what was saved, and leads to citations and to reports of every call.
     """
     assert "CompressingRetriever(" in section("LangChain")
     llama_index = section("LlamaIndex")
@@ -763,4 +764,5 @@ def test_P4_the_readme_shows_every_door():
     assert re.search(r"\bcit(e|ation)", README)
     assert ".spans" in README
     assert ".savings" in README
-    assert "on_report" in README
+    for room in ("langchain", "llama_index"):
+        assert "on_report" in (ROOT / f"src/secateurs/{room}/README.md").read_text(encoding="utf-8")

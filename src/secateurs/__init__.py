@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from secateurs.pipeline.cache import ScoreCache
     from secateurs.policy import (
         Default,
+        Distinct,
         Fallback,
         Neighbours,
         Policy,
         Signals,
+        SourcePlace,
         Threshold,
         TokenBudget,
         ToolOutput,
@@ -32,9 +34,9 @@ if TYPE_CHECKING:
     from secateurs.result.compression import Compression
     from secateurs.result.hidden import Hidden
     from secateurs.result.savings import Savings
-    from secateurs.result.span import Highlight, Sentence, Span
+    from secateurs.result.span import Highlight, Sentence, Span, UnitPlace
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOME = {
     "Compressor": "compressor",
@@ -45,6 +47,7 @@ _HOME = {
     "Report": "adapters.report",
     "Sentence": "result.span",
     "Span": "result.span",
+    "UnitPlace": "result.span",
     "Savings": "result.savings",
     "Policy": "policy",
     "Default": "policy",
@@ -52,6 +55,8 @@ _HOME = {
     "TopK": "policy",
     "TokenBudget": "policy",
     "Neighbours": "policy",
+    "Distinct": "policy",
+    "SourcePlace": "policy",
     "Signals": "policy",
     "Fallback": "policy",
     "ToolOutput": "policy",
@@ -68,6 +73,7 @@ __all__ = [
     "Compressor",
     "Default",
     "DeviceError",
+    "Distinct",
     "Error",
     "Fallback",
     "Hidden",
@@ -81,11 +87,13 @@ __all__ = [
     "ScoreCache",
     "Sentence",
     "Signals",
+    "SourcePlace",
     "Span",
     "Threshold",
     "TokenBudget",
     "ToolOutput",
     "TopK",
+    "UnitPlace",
     "__version__",
 ]
 

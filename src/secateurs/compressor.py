@@ -19,7 +19,7 @@ from secateurs.model.device import resolve_device, resolve_dtype
 from secateurs.model.scorer import Observer, Scorer, compute
 from secateurs.pipeline.cache import ScoreCache
 from secateurs.pipeline.run import Pipeline
-from secateurs.policy import Default, Policy, check_policy, resolve
+from secateurs.policy import Default, Distinct, Policy, check_distinct, check_policy, resolve
 from secateurs.result.compression import Compression
 from secateurs.result.savings import TokenCounter
 from secateurs.segment import Segmenter, get_cutter
@@ -58,6 +58,17 @@ class Recipe:
         model = checkpoint.model
         dtype = str(model.dtype).removeprefix("torch.")
         return cls(str(checkpoint.path), None, str(model.device), dtype, checkpoint.family.name)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What is asked of one call; the fields are the arguments of `Compressor.compress`."""
+
+    policy: Policy | None = None
+    max_total_tokens: int | None = None
+    elision: str | None = None
+    also: Mapping[str, float] | None = None
+    distinct: Distinct | None = None
 
 
 class Compressor:
@@ -190,6 +201,7 @@ class Compressor:
         timeout: float | None = None,
         elision: str | None = None,
         also: Mapping[str, float] | None = None,
+        distinct: Distinct | None = None,
     ) -> list[Compression]:
         """Compress documents for one query, or for several at once.
 
@@ -202,6 +214,9 @@ class Compressor:
             elision: What stands where something was cut; None for this compressor's own.
             also: Further queries, each with what its scores are multiplied by, from 0 to 1. All are scored in the
                 same pass; a sentence's score is the best of them.
+            distinct: `Distinct()` leaves out of each document what a kept sentence of a better-ranked one says
+                already, verbatim or nearly; such a sentence has `copy_of`, and a document in which nothing else
+                passed is `"dropped"`, its reason `"nothing_new"`. None keeps every copy.
 
         Returns:
             One result a document, in order. A document that fails comes back whole, with `status="error"`.
@@ -212,7 +227,8 @@ class Compressor:
             TimeoutError: The time is up.
             OverloadedError: Other callers' documents are waiting already, too many for these to join them.
         """
-        work = self._work(self._pairs(query, documents), policy, max_total_tokens, elision, check_also(also))
+        asked = _Asked(policy, max_total_tokens, elision, check_also(also), distinct)
+        work = self._work(self._pairs(query, documents), asked)
         return self._calls.run(work, timeout=timeout)
 
     def compress_pairs(
@@ -223,6 +239,7 @@ class Compressor:
         max_total_tokens: int | None = None,
         timeout: float | None = None,
         elision: str | None = None,
+        distinct: Distinct | None = None,
     ) -> list[Compression]:
         """Compress documents for many queries at once, batched together.
 
@@ -232,6 +249,7 @@ class Compressor:
             max_total_tokens: LLM tokens to spend over all documents together, best sentences first.
             timeout: Seconds after which to give up; None to wait as long as it takes.
             elision: What stands where something was cut; None for this compressor's own.
+            distinct: As in `compress`, among the documents of each query.
 
         Returns:
             One result a pair, in order.
@@ -242,10 +260,9 @@ class Compressor:
             TimeoutError: The time is up.
             OverloadedError: Other callers' documents are waiting already, too many for these to join them.
         """
-        return self._calls.run(
-            self._work(check_pairs(pairs, none_as_blank=self.none_as_blank), policy, max_total_tokens, elision),
-            timeout=timeout,
-        )
+        asked = _Asked(policy, max_total_tokens, elision, distinct=distinct)
+        work = self._work(check_pairs(pairs, none_as_blank=self.none_as_blank), asked)
+        return self._calls.run(work, timeout=timeout)
 
     async def acompress(
         self,
@@ -257,9 +274,11 @@ class Compressor:
         timeout: float | None = None,
         elision: str | None = None,
         also: Mapping[str, float] | None = None,
+        distinct: Distinct | None = None,
     ) -> list[Compression]:
         """Do what `compress` does without blocking the event loop."""
-        work = self._work(self._pairs(query, documents), policy, max_total_tokens, elision, check_also(also))
+        asked = _Asked(policy, max_total_tokens, elision, check_also(also), distinct)
+        work = self._work(self._pairs(query, documents), asked)
         return await self._calls.arun(work, timeout=timeout)
 
     async def acompress_pairs(
@@ -270,10 +289,11 @@ class Compressor:
         max_total_tokens: int | None = None,
         timeout: float | None = None,
         elision: str | None = None,
+        distinct: Distinct | None = None,
     ) -> list[Compression]:
         """Do what `compress_pairs` does without blocking the event loop."""
-        checked = check_pairs(pairs, none_as_blank=self.none_as_blank)
-        work = self._work(checked, policy, max_total_tokens, elision)
+        asked = _Asked(policy, max_total_tokens, elision, distinct=distinct)
+        work = self._work(check_pairs(pairs, none_as_blank=self.none_as_blank), asked)
         return await self._calls.arun(work, timeout=timeout)
 
     def counting(self, encoding: str) -> Self:
@@ -348,20 +368,19 @@ class Compressor:
         return [(query, document) for document in check_documents(documents, none_as_blank=self.none_as_blank)]
 
     def _work(
-        self,
-        pairs: Sequence[tuple[str, str]],
-        policy: Policy | None,
-        max_total_tokens: int | None,
-        elision: str | None,
-        also: Mapping[str, float] | None = None,
+        self, pairs: Sequence[tuple[str, str]], asked: _Asked
     ) -> Callable[[threading.Event], list[Compression]]:
         """Return what a call has to do, its arguments checked."""
-        policy = self.policy if policy is None else check_policy(policy)
-        if max_total_tokens is not None:
-            check_count(max_total_tokens, "max_total_tokens", least=0)
-        mark = self.elision if elision is None else check_elision(elision)
+        policy = self.policy if asked.policy is None else check_policy(asked.policy)
+        budget, also = asked.max_total_tokens, asked.also
+        if budget is not None:
+            check_count(budget, "max_total_tokens", least=0)
+        mark = self.elision if asked.elision is None else check_elision(asked.elision)
+        distinct = check_distinct(asked.distinct, len(pairs))
         self._open()  # else a closed one would start a thread to say so
-        return lambda cancelled: self._pipeline(mark).run(pairs, policy, max_total_tokens, cancelled, also=also)
+        return lambda cancelled: self._pipeline(mark).run(
+            pairs, policy, budget, cancelled, also=also, distinct=distinct
+        )
 
     def _pipeline(self, elision: str | None) -> Pipeline:
         checkpoint, _ = self._open()

@@ -13,6 +13,7 @@ from llama_index.core.llms import LLMMetadata, MockLLM
 from measure import measure, table
 from plot import draw
 from rag import read_corpus, survives
+from slices import part
 from ways import Ways
 from with_langchain import LangChainPipeline, make_chain
 from with_llama_index import LlamaIndexPipeline, make_engine
@@ -128,8 +129,10 @@ def test_documents_are_ranked_as_the_adapter_ranks_them(few, corpus, retriever, 
         assert [one.id for one in reranking.kept(kept)] == list(asked.ranked[:3])
 
 
+@pytest.mark.sliced
 def test_figures_hang_together(few, corpus, encoder, bundled, tmp_path):
     """More compression never costs more tokens and never keeps more evidence; all ten passages are the measure."""
+    few = few[: part(6, 2)]
     figures = measure(replace(corpus, questions=few), encoder, bundled)
     bundled.cache = None
     assert json.loads(json.dumps(figures)) == figures

@@ -8,6 +8,7 @@ import pickle
 import tracemalloc
 
 import pytest
+from slices import part
 
 from secateurs import ScoreCache, Threshold
 from secateurs.pipeline.documents import Scored
@@ -108,10 +109,11 @@ DOCUMENT_KINDS = {
 }
 
 
+@pytest.mark.sliced
 @pytest.mark.parametrize("kind", DOCUMENT_KINDS)
 def test_an_entry_is_charged_what_it_costs(tiny, passes, kind):
     """The bytes a cache counts are those it takes, be the documents short or wide or full of structure."""
-    documents = [DOCUMENT_KINDS[kind](number) for number in range(400 if kind == "five characters" else 20)]
+    documents = [DOCUMENT_KINDS[kind](number) for number in range(part(400 if kind == "five characters" else 20, 2))]
     tiny.compress(QUERY, [DOCUMENT_KINDS[kind](10**6)])[0].highlights(0.1)  # whatever is made once
     tiny.cache.clear()
     gc.collect()

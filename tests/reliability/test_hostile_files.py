@@ -240,8 +240,15 @@ print("the same")
 """
 
 
-@pytest.mark.parametrize("harm", ["cut short", "written over"])
-@pytest.mark.parametrize("stored", ["float32", "float16"])
+@pytest.mark.parametrize(
+    ("harm", "stored"),
+    [
+        ("cut short", "float32"),
+        ("written over", "float16"),
+        pytest.param("cut short", "float16", marks=pytest.mark.slow),
+        pytest.param("written over", "float32", marks=pytest.mark.slow),
+    ],
+)
 def test_copied_weights_are_nobody_elses(harm: str, stored: str, folder: Path) -> None:
     """What `mapped=False` loaded neither changes nor ends the process when its file is changed in place."""
     held = load_file(folder / "model.safetensors")

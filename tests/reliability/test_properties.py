@@ -20,6 +20,7 @@ from generated import any_documents, any_policy, any_query, any_text
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from laws import check_laws
+from slices import tries
 from test_text_hidden import whole
 
 from secateurs import Compression, Compressor, Policy, Threshold, TokenBudget, TopK
@@ -110,7 +111,7 @@ def check_everything(compressor: Compressor, query: str, documents: Sequence[str
     assert pickle.loads(pickle.dumps(results[0])) == results[0]
 
 
-@settings(relaxed, max_examples=300)
+@tries(300, 3, suppress_health_check=list(HealthCheck))
 @given(query=any_query, documents=any_documents, policy=any_policy)
 def test_any_text_obeys_every_law(tiny, query, documents, policy):
     """Any query, any documents, any policy: all laws of a result hold, rendered or pickled, alone or in company."""

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from slices import whole
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the soak reads what Linux tells of a process")
 
@@ -25,10 +26,11 @@ def run(*options: str, seconds: float) -> dict[str, object]:
     return found
 
 
+@pytest.mark.sliced
 @pytest.mark.watchdog(200)
 def test_honest_callers_are_served_beside_a_hostile_one(tiny_folder: Path) -> None:
     """For seconds: no honest call fails but by 429, every health check is answered, and both sides were busy."""
-    found = run("--minutes", "0.2", "--rounds", "1", "--model", str(tiny_folder), seconds=180)
+    found = run("--minutes", "0.2" if whole() else "0.07", "--rounds", "1", "--model", str(tiny_folder), seconds=180)
     bars = found["bars"]
     assert isinstance(bars, dict)
     assert bars["no honest call fails but by 429"]

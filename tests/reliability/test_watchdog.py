@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from slices import spread
 from watchdog import run_python
 
 HERE = Path(__file__).parent
@@ -16,7 +17,7 @@ WAITS = {
 }
 
 
-@pytest.mark.parametrize("body", WAITS.values(), ids=WAITS)
+@pytest.mark.parametrize("body", spread(WAITS.values(), 2), ids=list(WAITS))
 def test_a_test_that_hangs_is_ended_with_its_stacks_told(tmp_path, body):
     """A test that hangs ends the run within its limit, and the stack names it, whether or not it holds the lock."""
     (tmp_path / "watchdog.py").write_text((HERE / "watchdog.py").read_text(encoding="utf-8"), encoding="utf-8")

@@ -5,7 +5,7 @@ that lies beside it, `auto_map` entries and pickles are never touched. Every par
 file with its shape, and every tensor of the file must be used.
 
 Each published layout is a `Family` (family.py) in a file of its own; backbones.py has readers and tables for BERT,
-XLM-RoBERTa, DeBERTa-v3 and ModernBERT. How to add one is written in secateurs/README.md.
+XLM-RoBERTa, DeBERTa-v3 and ModernBERT. How to add one is written in README.md.
 """
 
 from __future__ import annotations

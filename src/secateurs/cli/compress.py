@@ -75,7 +75,7 @@ def compress(  # noqa: PLR0913 - a command's options are its interface
     """Compress documents: keep the units that matter for QUERY, and say what that saves.
 
     A kept unit brings what it needs where it stands (the headings above it, a table's header, the list items it is
-    under). README: "What stays, and why".
+    under). The map, src/secateurs/README.md: "What stays, and why".
     """
     from secateurs.checkpoints import BUNDLED
     from secateurs.compressor import Compressor

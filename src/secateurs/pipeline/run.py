@@ -6,6 +6,7 @@
       -> Scored        score.py    one forward pass for many windows of many documents, one score a unit; of several
                                    queries the best
       -> Scored        decide.py   a policy marks what stays in each document
+      -> Scored        copies.py   what is said in several documents stays in the best of them, where that is asked
       -> Scored        decide.py   a budget, where there is one, what stays of all documents together
       -> Compression   cut.py      the kept units with their frames, and what they save
 
@@ -24,13 +25,14 @@ from secateurs.checkpoints import Checkpoint
 from secateurs.errors import own_failure
 from secateurs.model.scorer import Scorer, WindowScores
 from secateurs.pipeline.cache import ScoreCache, recall, remember
+from secateurs.pipeline.copies import Copies, distinguish, tell
 from secateurs.pipeline.cut import cut, leave_whole
 from secateurs.pipeline.decide import decide, spend
 from secateurs.pipeline.documents import Draft, Failed, Scored, each
 from secateurs.pipeline.draft import plan
 from secateurs.pipeline.score import best_of, reduce_scores
 from secateurs.pipeline.sift import Sifter, may_sift
-from secateurs.policy import Policy
+from secateurs.policy import Distinct, Policy
 from secateurs.result.compression import Compression
 from secateurs.result.join import Parts
 from secateurs.result.savings import TokenCounter
@@ -74,6 +76,7 @@ class Pipeline:
         cancelled: threading.Event,
         *,
         also: Mapping[str, float] | None = None,
+        distinct: Distinct | None = None,
     ) -> list[Compression]:
         """Compress documents.
 
@@ -83,6 +86,7 @@ class Pipeline:
             budget: LLM tokens to spend over all documents together; None for no limit.
             cancelled: When set, what has not been scored or counted yet never will be.
             also: Further queries, each with what its scores are multiplied by; of a unit's scores the best counts.
+            distinct: What counts as said in two documents of a query, and goes from the worse one; None for nothing.
 
         Returns:
             One result a pair, in order.
@@ -101,10 +105,14 @@ class Pipeline:
         best = [best_of(known[pair], [(known[one, pair[1]], w) for one, w in further.items()]) for pair in pairs]
         count = _WhileWaited(self.count, cancelled)
         decided = each(partial(self._decide, policy, count), best)
+        copies: list[Copies | None] = [None] * len(pairs)
+        if distinct is not None:
+            apart = distinguish(decided, distinct, [query for query, _ in pairs])
+            decided, copies = apart.documents, apart.copies
         if budget is not None:
             decided = spend(decided, budget, count)
         cuts = each(partial(cut, count=count), decided)
-        return [leave_whole(one, count) if isinstance(one, Failed) else one for one in cuts]
+        return tell([leave_whole(one, count) if isinstance(one, Failed) else one for one in cuts], copies)
 
     def draft(
         self, pairs: Sequence[Pair], cancelled: threading.Event, share: float | None = None

@@ -13,6 +13,9 @@ alone. `repr(policy)` is its source, and `Policy.parse` reads it back. Where a c
 
 core.py        what a policy is, the simple ones, `|` and `&`
 candidates.py  what they choose among, and how many of the best fit
+distinct.py    `Distinct`, no policy: it looks at all documents of a call, after the policies
+sameness.py    whether two units say the same
+pointing.py    words that point back at what was said before
 outputs.py     policies around others: `Fallback`, `ToolOutput`; how a policy is narrowed
 shapes.py      the table of what must not be lost of a tool's output; a row more for a tool more
 signals.py     finds that in a document
@@ -42,6 +45,7 @@ from secateurs.policy.core import (
     mapped,
     weighed,
 )
+from secateurs.policy.distinct import Distinct, SourcePlace, check_distinct
 from secateurs.policy.outputs import Fallback, Split, ToolOutput, combine, resolve, split
 
 __all__ = [
@@ -50,10 +54,12 @@ __all__ = [
     "Candidates",
     "Count",
     "Default",
+    "Distinct",
     "Fallback",
     "Neighbours",
     "Policy",
     "Signals",
+    "SourcePlace",
     "Split",
     "Threshold",
     "TokenBudget",
@@ -61,6 +67,7 @@ __all__ = [
     "TopK",
     "WhenEmpty",
     "best_first",
+    "check_distinct",
     "check_policy",
     "check_when_empty",
     "combine",
@@ -73,5 +80,5 @@ __all__ = [
 ]
 
 _POLICIES.update(Fallback=Fallback, ToolOutput=ToolOutput)
-for _kind in (Policy, AllOf, AnyOf, *_POLICIES.values()):
+for _kind in (Policy, AllOf, AnyOf, *_POLICIES.values(), Distinct, SourcePlace):
     _kind.__module__ = __name__  # where pickles look for them, whatever file they stand in

@@ -41,14 +41,16 @@ class Compression(_Carrier):
         status: `"compressed"`, `"unchanged"` (then `text == original`), `"dropped"` (then `text == ""`) or
             `"error"` (then `text == original`).
         reason: Why: None for `"compressed"`; `"nothing_cut"`, `"no_gain"` or `"blank"` for `"unchanged"`;
-            `"nothing_passed"` for `"dropped"`; `"error: ..."` for `"error"`.
+            `"nothing_passed"` for `"dropped"`, or `"nothing_new"` where all that passed is said in better-ranked
+            documents and one copy was asked for (`Distinct`); `"error: ..."` for `"error"`.
         ranking_score: Relevance of the whole document, a probability in [0, 1] (sigmoid of the ranking head's
             logit, best window); None where the checkpoint has no ranking head or the model was not asked.
         warnings: `"query_shortened"` (the query was cut to three quarters of the window), `"sentence_split"`
             (a sentence was scored in parts because it is longer than its family scores at once: half a window
             in the OpenProvence layout, a window in the others).
-        policy: What decided: the policy's `repr`, and behind a comma `max_total_tokens=...` where a budget for all
-            documents was spent. None where nothing was to be decided. No part of equality or `to_dict`.
+        policy: What decided: the policy's `repr`, and behind commas `Distinct()` where one copy was asked for and
+            `max_total_tokens=...` where a budget for all documents was spent. None where nothing was to be decided.
+            No part of equality or `to_dict`.
     """
 
     text: str

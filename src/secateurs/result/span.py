@@ -22,6 +22,18 @@ class Span(NamedTuple):
     end: int
 
 
+class UnitPlace(NamedTuple):
+    """A unit of one of the documents of a call.
+
+    Attributes:
+        document: The document's index among those of the call, from 0.
+        unit: The unit's index among that one's `sentences`.
+    """
+
+    document: int
+    unit: int
+
+
 def merge_spans(spans: Iterable[tuple[int, int]]) -> tuple[Span, ...]:
     """Join sorted spans that touch.
 
@@ -55,6 +67,8 @@ class Sentence:
         score: Relevance to the query, a probability in [0, 1]; 0.0 for what is frame and nothing else.
         kept: Whether the unit is part of the compressed text.
         frame: Whether it is kept for the sake of others alone: a heading, a table's header, a fence mark, a tag.
+        copy_of: The kept unit of a better-ranked document that says the same, where this one was left out for that
+            alone; see `Distinct`.
     """
 
     start: int
@@ -63,11 +77,25 @@ class Sentence:
     score: float
     kept: bool
     frame: bool = False
+    copy_of: UnitPlace | None = None
+
+    @property
+    def reason(self) -> str | None:
+        """Why it was left out, where its score is not the reason: `"copy"`; else None."""
+        return None if self.copy_of is None else "copy"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the unit as JSON types; `frame` stands there only where it is true."""
-        data = {"start": self.start, "end": self.end, "text": self.text, "score": self.score, "kept": self.kept}
-        return {**data, "frame": True} if self.frame else data
+        """Return the unit as JSON types.
+
+        `frame` stands there only where it is true, `reason` and `copy_of` ([document, unit]) only of a copy.
+        """
+        data: dict[str, Any] = {"start": self.start, "end": self.end, "text": self.text, "score": self.score}
+        data["kept"] = self.kept
+        if self.frame:
+            data["frame"] = True
+        if self.copy_of is not None:
+            data |= {"reason": self.reason, "copy_of": list(self.copy_of)}
+        return data
 
 
 @dataclass(frozen=True, slots=True)
