@@ -13,7 +13,7 @@ from secateurs.adapters.choice import Asked, choose
 from secateurs.adapters.order import in_order, spared
 from secateurs.adapters.spans import Facts, Told, span
 from secateurs.errors import Error, OverloadedError
-from secateurs.policy import AllOf, AnyOf, Neighbours, Policy, Threshold
+from secateurs.policy import AllOf, AnyOf, Distinct, Neighbours, Policy, Threshold
 from secateurs.result.compression import Compression
 from secateurs.result.savings import TokenCounter
 from secateurs.serve.admission import Admission
@@ -55,6 +55,7 @@ class Job:
         steps: Whether the answer says what every threshold would cost.
         rerank: Whether the answer orders the documents.
         top_n: How many documents it returns.
+        distinct: What counts as said in two documents, of which one keeps it; None for nothing.
     """
 
     pairs: Pairs
@@ -67,6 +68,7 @@ class Job:
     steps: bool = False
     rerank: bool = False
     top_n: int | None = None
+    distinct: Distinct | None = None
 
     @property
     def size(self) -> int:
@@ -201,6 +203,8 @@ class Service:
         options: dict[str, Any] = {"policy": job.policy, "max_total_tokens": job.max_total_tokens}
         if job.elision is not None:
             options["elision"] = job.elision
+        if job.distinct is not None:
+            options["distinct"] = job.distinct
         query = job.pairs[0][0]
         if all(pair[0] == query for pair in job.pairs):
             return await compressor.acompress(query, [document for _, document in job.pairs], **options)
