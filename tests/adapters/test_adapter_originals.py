@@ -48,6 +48,25 @@ def test_many_short_texts_are_bounded():
     assert 0 < len(kept) < 200
 
 
+def test_what_is_kept_for_a_time_is_forgotten_after_it():
+    """With a time a text is there until it is over, anew each time it is put, and its memory is free afterwards."""
+    now = 0.0
+    originals = Originals(seconds=900.0, clock=lambda: now)
+    handle = originals.put("All of it.")
+    now = 899.0
+    assert originals.get(handle) == "All of it."
+    assert originals.put("All of it.") == handle
+    now = 1_700.0
+    assert originals.get(handle) == "All of it."
+    now = 1_800.0
+    assert originals.get(handle) is None
+    assert originals._texts.currsize == 0
+    kept = Originals(clock=lambda: now)
+    handle = kept.put("All of it.")
+    now = 1e9
+    assert kept.get(handle) == "All of it."
+
+
 def test_handles_cannot_be_told_from_their_text():
     """A handle has 128 bits, is another in each store, process and conversation, and stays the same within one."""
     one, other = Originals(), Originals()

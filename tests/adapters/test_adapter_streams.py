@@ -10,19 +10,18 @@ import pytest
 from fake_compressor import FakeCompressor
 from hypothesis import given
 from hypothesis import strategies as st
-from langchain_core.documents import Document
 from llama_index.core.schema import MetadataMode, NodeWithScore, TextNode
 from llama_index.core.tools import ToolOutput as LlamaOutput
 
 from secateurs import Compressor, Threshold, ToolOutput
 from secateurs.adapters.agent import AgentSettings
 from secateurs.adapters.asking import Asking
+from secateurs.adapters.contents import split_content, visible_text
 from secateurs.adapters.originals import Originals
 from secateurs.adapters.runner import Runner
 from secateurs.adapters.slots import filled
 from secateurs.adapters.streams import noted, parsed_as, still_parses, text_slots
 from secateurs.adapters.tool_output import Delivery, Parts, Shortener, WayBack
-from secateurs.langchain.contents import split_content, visible_text
 from secateurs.llama_index.outputs import split_output
 from secateurs.result.savings import TokenCounter
 
@@ -162,9 +161,9 @@ def test_no_way_of_writing_keeps_a_large_text_out_of_the_budget(kind: str, writt
 def test_a_document_in_an_artifact_keeps_nothing_else_out_of_the_budget():
     """A short document that a long content is said to be made of is not all that counts."""
     page = PROSE * 3
-    assert split_content(f"Found:\n{page}", [Document(page)]).texts == (page,)
+    assert split_content(f"Found:\n{page}", [(page, None)]).texts == (page,)
     long = page + PROSE * 400
-    assert split_content(long, [Document(page)]).texts == (long,)
+    assert split_content(long, [(page, None)]).texts == (long,)
     node = TextNode(text=page, metadata={"about": PROSE * 400})
     content = node.get_content(MetadataMode.LLM)
     output = LlamaOutput(tool_name="look", content=content, raw_input={}, raw_output=[NodeWithScore(node=node)])

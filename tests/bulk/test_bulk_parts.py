@@ -276,7 +276,7 @@ def test_a_table_becomes_json(tmp_path, job, work):
 @pytest.mark.parametrize(
     ("name", "data", "settings", "message"),
     [
-        ("a.jsonl.gz", gzip.compress(b'{"q": "a", "d": "b"}\n' * 9)[:-9], {}, "is complete"),
+        ("a.jsonl.gz", gzip.compress(b'{"q": "a", "d": "b"}\n' * 9, mtime=0)[:-9], {}, "is complete"),
         ("a.jsonl.gz", b"plain", {}, "Not a gzipped file"),
         ("a.parquet", b"PAR1 and no more", {}, "cannot use"),
         ("a.jsonl", b'{"q": "a", "d": "b", "x": 1}\n{"q": "a", "d": "b", "x": "y"}\n', {"format": Format.parquet},

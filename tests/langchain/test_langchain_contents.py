@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from agent_parts import LONG, RAIN
 
-from secateurs.langchain.contents import split_content
+from secateurs.adapters.contents import split_content
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,11 @@ pytestmark = [
 ]
 
 WORK = ("/v1/compress", "/v1/highlight", "/v1/rerank", "/v2/rerank")
-ROUTES = (*WORK, "/", "/healthz", "/readyz", "/openapi.json", "/v1/models", "/metrics", "/v1/nothing")
+ROUTES = (
+    *WORK,
+    *("/", "/healthz", "/readyz", "/openapi.json", "/v1/models", "/metrics", "/v1/nothing"),
+    f"/v1/retrieve/{'a' * 26}",
+)
 MILL = "The mill was built in 1842 by Ann Lee. It burned down twice, and nobody knows why. "
 HONEST = {"query": "Who built the mill?", "documents": [MILL, "The Moon causes the tides."]}
 MEGABYTE = 1_000_000
@@ -233,7 +237,37 @@ def idle_connections(port: int) -> Statuses:
     return honest + Counter(map(answer, some))
 
 
+def guessed_handles(port: int) -> Statuses:
+    """Handles that nobody was given, short, long, and of other alphabets."""
+    some = [*map(str, range(100)), "a" * 26, "A" * 60_000, "..%2f..%2fetc%2fpasswd", "%00", "%ff" * 1_000]
+    return Counter(ask(port, "GET", f"/v1/retrieve/{handle}") for handle in some)
+
+
+def untaken_originals(port: int) -> Statuses:
+    """One long original, asked for two hundred times and taken by nobody: it is held once."""
+    body = {**TALK, "messages": [{"role": "tool", "content": MILL * 2_000}, ASKED], "max_tokens": 50}
+    connection = HTTPConnection("127.0.0.1", port, timeout=60)
+    connection.request("POST", "/v1/compress", json.dumps(body), {"Authorization": f"Bearer {KEY}", **JSON})
+    response = connection.getresponse()
+    answered = json.loads(response.read())
+    connection.close()
+    if response.status != 200:
+        return Counter([f"not cut {response.status}"])
+    head = f"GET /v1/retrieve/{answered['compressed'][0]['handle']} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    some = [socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(200)]
+    for one in some:
+        one.sendall(f"{head}Authorization: Bearer {KEY}\r\n\r\n".encode())
+    time.sleep(1.0)
+    honest = Counter([f"honest {ask(port, 'POST', '/v1/compress', HONEST)}"])
+    for one in some:
+        one.close()
+    return honest
+
+
 HIGHLIGHT = "/v1/highlight"
+JSON = {"Content-Type": "application/json"}
+ASKED = {"role": "user", "content": "Who built the mill?"}
+TALK = {"messages": [{"role": "tool", "content": MILL * 300}, ASKED]}
 ATTACKS = {
     "queries times texts": Attack(
         posts({"queries": ["a"] * 4_000, "texts": ["b"] * 4_000}, HIGHLIGHT, times=8), frozenset({"413"})
@@ -255,7 +289,7 @@ ATTACKS = {
         posts(listing("texts", b"[0]", 500_000), HIGHLIGHT, times=3), frozenset({"413"}), megabytes=150
     ),
     "eight megabytes of empty lists": Attack(
-        posts(listing("pairs", b"[]", 2_600_000), times=2), frozenset({"413"}), megabytes=600
+        posts(listing("pairs", b"[]", 2_600_000), *WORK[:3], times=2), frozenset({"413"}), megabytes=600
     ),
     "a hundred thousand fields": Attack(
         posts({**HONEST, **{f"f{number}": 0 for number in range(100_000)}}, times=3),
@@ -284,6 +318,49 @@ ATTACKS = {
         frozenset({"200", "504"}),
         megabytes=600,
     ),
+    "a question for many messages": Attack(
+        posts(
+            {"messages": [{"role": "tool", "content": MILL * 3}] * 999, "query": "a " * 10_000},
+            "/v1/compress",
+            times=8,
+        ),
+        frozenset({"413"}),
+        megabytes=150,
+    ),
+    "messages without end": Attack(
+        posts(b'{"messages":[%s]}' % b",".join([b"0"] * MEGABYTE), "/v1/compress", times=3),
+        frozenset({"413"}),
+        megabytes=150,
+    ),
+    "blocks without end": Attack(
+        posts({"messages": [{"role": "tool", "content": [""] * MEGABYTE}, ASKED]}, "/v1/compress", times=3),
+        frozenset({"413"}),
+        megabytes=200,
+    ),
+    "calls without end": Attack(
+        posts(
+            {
+                "messages": [
+                    {
+                        "role": "assistant",
+                        "tool_calls": [{"id": "a", "function": {"name": "f", "arguments": "[" * 19_000}}] * 300,
+                    },
+                    *[{"role": "tool", "tool_call_id": "a", "content": "x"}] * 900,
+                ]
+            },
+            "/v1/compress",
+            times=2,
+        ),
+        frozenset({"200"}),
+        megabytes=200,
+    ),
+    "a conversation of megabytes": Attack(
+        posts({"messages": [*[{"role": "tool", "content": MILL * 90}] * 900, ASKED]}, "/v1/compress", times=3),
+        frozenset({"504", "429"}),
+        megabytes=600,
+    ),
+    "guessed handles": Attack(guessed_handles, frozenset({"404", "400"})),
+    "originals nobody takes": Attack(untaken_originals, frozenset({"honest 200", "not cut 504"}), megabytes=150),
     "half bodies": Attack(half_bodies, frozenset({"408"})),
     "dribbled bodies": Attack(dribbled_bodies, frozenset({"408"})),
     "dribbled heads": Attack(dribbled_heads, frozenset({"cut", "400"})),
@@ -303,6 +380,8 @@ ATTACKS = {
 IN_SHORT = (  # in the default run: one of a kind
     "queries times texts",
     "two megabytes of zeros",
+    "a question for many messages",
+    "guessed handles",
     "half bodies",
     "bodies without the key",
     "wrong hosts",

@@ -281,3 +281,26 @@ def test_without_javascript_the_result_is_there(show, tiny):
     assert all(name in text for name in DOCUMENTS)
     assert "Ann Lee built it." in text
     assert not view.tab.is_visible("#slider")
+
+
+def test_units_are_shown_as_what_they_are(show, tiny):
+    """The smoke test, wherever there is a browser: kinds and frames, code in one width, no row of white space."""
+    code = "```py\na = 1\n\n\n\n\nif a:\n    b = 2\n```\n\n\n\n\n"
+    view = show(saved(tiny, TopK(1), {"page.md": f"{MARKDOWN}\n\n\n\n\n# Code\n\n\n\n{code}The end.\n\n\n\n\n"}))
+    rows = view.tab.evaluate(
+        """() => [...document.querySelectorAll(".sentence")].map((row) => ({
+            kind: row.querySelector(".kind").innerText,
+            text: row.querySelector(".text").innerText,
+            height: row.getBoundingClientRect().height,
+            width: (font => /mono/i.test(font))(getComputedStyle(row.querySelector(".text")).fontFamily),
+        }))"""
+    )
+    kinds = {row["kind"] for row in rows}
+    assert {"heading", "sentence", "code"} <= kinds
+    for row in rows:
+        assert row["width"] == (row["kind"] not in ("heading", "sentence", "list item", "HTML")), row
+        assert row["height"] <= 30 * (1 + row["text"].strip().count("\n")), row
+    assert view.tab.locator(".sentence.frame:not(.cut)").count() >= 1
+    view.move(1.0)
+    view.wait("#tokens", "→ 0")
+    assert view.tab.locator(".sentence:not(.cut)").count() == 0

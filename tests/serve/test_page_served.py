@@ -243,7 +243,7 @@ def test_the_accessibility_tree_names_everything(compressed):
     assert all(after - before <= 1 for before, after in pairwise(levels))
     ids = view.tab.locator("[id]").evaluate_all("all => all.map(e => e.id)")
     assert len(ids) == len(set(ids))
-    assert "kept:" in view.tab.locator(".sentence").first.evaluate("e => e.textContent")
+    assert "kept, sentence:" in view.tab.locator(".sentence").first.evaluate("e => e.textContent")
 
 
 def test_a_key_is_asked_for_and_sent(show, tiny):

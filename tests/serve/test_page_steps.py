@@ -5,8 +5,9 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from slices import tries
 from structured import ALL
 
 from secateurs import Compression, Compressor, Savings, Sentence, Threshold
@@ -83,7 +84,7 @@ def shown(whole: Compression, found: Thresholds, threshold: float) -> str:
 
 
 @pytest.mark.parametrize("encoding", COUNTERS)
-@settings(max_examples=300, deadline=None)
+@tries(300, 3)
 @given(parts=DOCUMENTS, frames=FRAMES, elision=st.sampled_from([None, "[…]"]))
 def test_every_threshold_is_what_the_pipeline_makes_of_it(encoding, parts, frames, elision):
     """However units begin and end and need each other, each step has the units, text and count of that threshold."""

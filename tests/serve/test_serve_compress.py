@@ -14,8 +14,8 @@ from structured import ALL, MARKDOWN
 from secateurs import Compressor, Neighbours, Policy, Threshold, TokenBudget, TopK
 from secateurs.adapters.choice import Asked
 from secateurs.result.savings import TokenCounter
+from secateurs.serve.policies import read_policy
 from secateurs.serve.refusal import RefusalError
-from secateurs.serve.service import read_policy
 from secateurs.serve.steps import at_every_threshold
 
 PAIRS = [("Who built the mill?", MILL), ("What causes tides?", DOCUMENTS[1]), ("Who built the mill?", DOCUMENTS[2])]

@@ -18,6 +18,7 @@ from contextlib import closing
 import httpx
 import pytest
 from serving import DOCUMENTS, MILL, QUERY, Scripted, running, wait_until
+from slices import spread
 
 from secateurs import Error, __version__
 from secateurs.cli import main
@@ -293,7 +294,9 @@ def test_the_command_serves_and_ends_in_order(tiny_folder):
     assert len(said) == 1
 
 
-@pytest.mark.parametrize("parents", [signal.SIG_DFL, signal.SIG_IGN], ids=["from a terminal", "under nohup"])
+@pytest.mark.parametrize(
+    "parents", spread([signal.SIG_IGN, signal.SIG_DFL], 2), ids=["under nohup", "from a terminal"]
+)
 def test_an_interrupt_ends_the_command_in_order(tiny_folder, parents):
     """SIGINT ends it as SIGTERM does, with 0, also where the parent ignores it, as nohup's and cron's do."""
     before = signal.signal(signal.SIGINT, parents)  # which the process inherits where it is to ignore it

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+QUERY_ARGUMENTS = ("query", "question", "search_query", "q")  # names of arguments that hold a query
 WEIGHTS = (1.0, 0.9, 0.8)  # of the first, second and third that is there
 _VALUE = 200  # characters of one argument that say what is looked for; a longer one is what was written or sent
 _ARGUMENTS = 400  # characters of all arguments

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import time
 from base64 import b32encode
+from collections.abc import Callable
 from functools import partial
 from sys import getsizeof
 from typing import Any
 
-from cachetools import LRUCache
+from cachetools import LRUCache, TTLCache
 
 from secateurs.support.fork import ForkLock
 
@@ -27,6 +29,8 @@ class Originals:
 
     Args:
         max_bytes: Forget the texts longest unused when all together take more memory than this; the newest stays.
+        seconds: Forget a text so long after it was last put; None to keep it while there is room.
+        clock: Seconds, monotonic.
 
     Example:
         >>> originals = Originals()
@@ -35,10 +39,22 @@ class Originals:
         ('All of it.', None)
     """
 
-    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(
+        self,
+        max_bytes: int = MAX_BYTES,
+        *,
+        seconds: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._most = max(max_bytes, 1)
+        self._seconds = seconds
         self._key = secrets.token_bytes(32)
-        self._texts: LRUCache[tuple[str, str], str] = LRUCache(self._most, getsizeof=partial(_size, self._most))
+        size = partial(_size, self._most)
+        self._texts: LRUCache[tuple[str, str], str] | TTLCache[tuple[str, str], str] = (
+            LRUCache(self._most, getsizeof=size)
+            if seconds is None
+            else TTLCache(self._most, seconds, timer=clock, getsizeof=size)
+        )
         self._lock = ForkLock()
 
     def handle(self, text: str, conversation: str = "") -> str:
@@ -70,11 +86,13 @@ class Originals:
     def get(self, handle: str, conversation: str = "") -> str | None:
         """Return the text of a handle; None if it is not or no longer kept, or another conversation's."""
         with self._lock:
+            if isinstance(self._texts, TTLCache):
+                self._texts.expire()  # or nothing would free what is over before the next text comes
             return self._texts.get((conversation, handle))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copy and pickle the bound, not what is kept, nor the key."""
-        return Originals, (self._most,)
+        """Copy and pickle the bounds, not what is kept, nor the key."""
+        return partial(Originals, self._most, seconds=self._seconds), ()
 
 
 def _size(most: int, text: str) -> int:

@@ -88,11 +88,11 @@ class WayBack:
     """How an agent has back what was cut.
 
     Attributes:
-        tool: Name of the tool that returns originals.
+        tool: Name of the tool that returns originals; None where the LLM has none, and is not told of a handle.
         originals: Where they are kept.
     """
 
-    tool: str
+    tool: str | None
     originals: Originals
 
 
@@ -126,7 +126,7 @@ class Shortener:
     """Decides which outputs are compressed, and makes them of what their compressions say.
 
     Args:
-        encoding: The tiktoken encoding in which tokens are counted.
+        encoding: The tiktoken encoding in which tokens are counted, or what counts them.
         min_tokens: Outputs of fewer LLM tokens stay as they are.
         way_back: How an agent has an original back; None for no way.
         drops: Whether a note stands in the place of an output in which nothing passes; else that stays as it is.
@@ -135,9 +135,11 @@ class Shortener:
         ValueError, TypeError: `min_tokens` is no count.
     """
 
-    def __init__(self, encoding: str, *, min_tokens: int, way_back: WayBack | None, drops: bool) -> None:
+    def __init__(
+        self, encoding: str | TokenCounter, *, min_tokens: int, way_back: WayBack | None, drops: bool
+    ) -> None:
         check_count(min_tokens, "min_tokens", least=0)
-        self._count = TokenCounter(encoding)
+        self._count = TokenCounter(encoding) if isinstance(encoding, str) else encoding
         self._min_tokens = min_tokens
         self._way_back = way_back
         self._drops = drops
@@ -186,7 +188,8 @@ class Shortener:
         nothing: bool,
     ) -> Shorter[Output] | None:
         """Return an output with a note that says how much was cut, the note counted; None where it is not shorter."""
-        back = "" if self._way_back is None else f'; {self._way_back.tool}(handle="{handle}") returns all of it'
+        tool = None if self._way_back is None else self._way_back.tool
+        back = "" if tool is None else f'; {tool}(handle="{handle}") returns all of it'
         exact = self._count.exact(job.original)
         saved = job.before - self._count(shown(job.parts.rebuild(texts)))
         for _ in range(_TRIES):  # what it says changes how long it is

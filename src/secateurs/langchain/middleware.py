@@ -14,14 +14,14 @@ from typing import Any
 from langchain_core.messages import ToolMessage
 
 from secateurs.adapters.agent import AgentSettings
-from secateurs.adapters.asking import Asking
+from secateurs.adapters.asking import QUERY_ARGUMENTS, Asking
+from secateurs.adapters.contents import ToolContent, split_content, visible_text
 from secateurs.adapters.fields import AgentFields, documented, hinting
 from secateurs.adapters.metadata import METADATA_KEY
 from secateurs.adapters.originals import Originals
 from secateurs.adapters.outcome import Outcome
 from secateurs.adapters.runner import Runner
 from secateurs.adapters.tool_output import Delivery, Job, Shortener, Shorter, WayBack
-from secateurs.langchain.contents import ToolContent, split_content, visible_text
 from secateurs.langchain.expand import expand_tool
 from secateurs.langchain.tool_results import (
     Cut,
@@ -84,7 +84,7 @@ class ContextCompressionMiddleware(AgentMiddleware[Any, Any, Any], AgentFields):
     """
 
     query: QueryOf | None = None
-    query_arguments: Sequence[str] = ("query", "question", "search_query", "q")
+    query_arguments: Sequence[str] = QUERY_ARGUMENTS
     include: Sequence[str] | None = None
     exclude: Sequence[str] = ()
     min_tokens: int = 200
@@ -205,7 +205,7 @@ class ContextCompressionMiddleware(AgentMiddleware[Any, Any, Any], AgentFields):
                 if known.content is not None:
                     self._shortener.keep(text, thread)  # in case it was forgotten
                 return known
-            parts = split_content(message.content, documents_of(message))
+            parts = split_content(message.content, [(one.page_content, one.id) for one in documents_of(message)])
             ids = tuple(message.tool_call_id if one is None else one for one in parts.ids)
             return self._shortener.job(asked, text, replace(parts, ids=ids), thread) or Cut()
         except Exception as error:

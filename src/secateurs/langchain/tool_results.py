@@ -14,8 +14,8 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCal
 from langchain_core.runnables import ensure_config
 
 from secateurs.adapters.asking import Asking, asking
+from secateurs.adapters.contents import ToolContent, visible_text
 from secateurs.adapters.metadata import METADATA_KEY, copy_metadata, is_made_of, remember_made, was_made
-from secateurs.langchain.contents import ToolContent, visible_text
 from secateurs.support.fork import ForkLock
 from secateurs.support.sizes import size_of
 

@@ -23,7 +23,7 @@ from mcp.shared.message import SessionMessage
 from mcp.types import JSONRPCError, JSONRPCNotification, JSONRPCRequest, JSONRPCResponse
 
 from secateurs.adapters.agent import AgentSettings
-from secateurs.adapters.asking import Asking, asking
+from secateurs.adapters.asking import QUERY_ARGUMENTS, Asking, asking
 from secateurs.adapters.originals import Originals
 from secateurs.adapters.runner import Runner
 from secateurs.adapters.streams import split_texts
@@ -34,7 +34,6 @@ _log = logging.getLogger(__name__)
 NAME = "expand"
 _OTHERWISE = "secateurs_expand"  # where the server has a tool of that name itself
 _HANDLE = {"type": "string", "description": "The handle that stands at the end of the cut result."}
-QUERY_ARGUMENTS = ("query", "question", "search_query", "q")
 
 Id = int | str
 Send = Callable[[SessionMessage], Awaitable[None]]

@@ -10,6 +10,8 @@ bodies.py      what a body may hold, checked before anything is made of it; larg
 routes.py      the addresses; schemas.py and replies.py say what requests and answers look like
 values.py      the values in requests, and how each is read; form.py, what a request lacks as a whole
 validation.py  what is wrong with a request, in one sentence; refusal.py, how that is said
+messages.py    what a request with a conversation looks like; conversation.py, what is cut of it and kept for a while
+policies.py    what a request may ask of a policy
 service.py     the model's side: the deadline, the shared compressor; admission.py, how much may wait
 effort.py      what an answer may cost, and whether anybody still waits for it
 answers.py     results as JSON; tags.py, highlights no document can forge
@@ -22,7 +24,8 @@ Every refusal is `{"error": {"type": ..., "message": ...}}` with a status that s
 
     400 bad_json         the body is not JSON in UTF-8
     401 unauthorized     the key is missing or wrong
-    404 not_found        no such address; 404 unknown_model: another model than the one served was asked for
+    404 not_found        no such address, or nothing is kept under a handle
+    404 unknown_model    another model than the one served was asked for
     405 wrong_method     the address wants another method
     408 too_slow         the body did not arrive in time
     413 too_large        the body, the number of documents, or one text exceeds the limits (`GET /v1/models` has them)

@@ -10,7 +10,7 @@ import gc
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
@@ -24,7 +24,7 @@ from secateurs.serve.validation import refuse_body
 
 _FIELDS = 64  # of a request, those of others that are ignored included
 _TAGS = 100
-_LISTS = ("documents", "pairs", "queries", "texts")
+_LISTS = ("documents", "pairs", "queries", "texts", "messages", "exclude")
 
 
 class BodyRoute(APIRoute):
@@ -103,6 +103,9 @@ def read_body(body: bytes, model: type[BaseModel], settings: ServiceSettings) ->
 
 
 def _validated(data: dict[str, Any], model: type[BaseModel], settings: ServiceSettings) -> BaseModel | RefusalError:
+    kinds: Sequence[type[BaseModel]] = get_args(model) or (model,)
+    # of several kinds, the last one that has the field by which it is known
+    model = next((kind for kind in kinds[:0:-1] if getattr(kind, "KNOWN_BY", None) in data), kinds[0])
     try:
         _check_lists(data, settings)
         return model.model_validate(data)
@@ -123,7 +126,11 @@ def _check_lists(data: dict[str, Any], settings: ServiceSettings) -> None:
     for name in ("pre_tags", "post_tags"):
         given = data.get(name)
         if isinstance(given, list) and len(given) > _TAGS:
-            raise _too_much(f"{name}: {len(given):,} of them", _TAGS)
+            raise too_much(f"{name}: {len(given):,} of them", _TAGS)
+    messages = data.get("messages")
+    if isinstance(messages, list):
+        contents = [one.get("content") for one in messages if isinstance(one, dict)]
+        _check_number(settings, sum(len(one) for one in contents if isinstance(one, list)), "messages' blocks")
     texts = data.get("texts")
     if isinstance(texts, list):
         _check_number(settings, sum(len(some) for some in texts if isinstance(some, list)), "texts")
@@ -164,23 +171,40 @@ def check_size(settings: ServiceSettings, pairs: Pairs, name: str) -> None:
     _check_number(settings, len(pairs), name)
     for index, (query, document) in enumerate(pairs):
         if len(document) > settings.max_document_characters:
-            raise _too_much(f"{name}[{index}] has {len(document):,} characters", settings.max_document_characters)
+            raise too_much(f"{name}[{index}] has {len(document):,} characters", settings.max_document_characters)
         if len(query) > settings.max_query_characters:
             said = f"the query of {name}[{index}] has {len(query):,} characters"
-            raise _too_much(said, settings.max_query_characters)
+            raise too_much(said, settings.max_query_characters)
     _check_characters(settings, sum(len(query) for query, _ in pairs), "the query")
+
+
+def check_turns(settings: ServiceSettings, turns: Sequence[tuple[int, str, Sequence[str]]]) -> None:
+    """Refuse messages of which one is too long, or whose queries are too many together.
+
+    Args:
+        settings: The limits.
+        turns: The place, the text and the queries of each message that is compressed.
+
+    Raises:
+        RefusalError: 413.
+    """
+    for index, text, _ in turns:
+        if len(text) > settings.max_document_characters:
+            raise too_much(f"messages[{index}] has {len(text):,} characters", settings.max_document_characters)
+    _check_characters(settings, sum(len(query) for _, _, queries in turns for query in queries), "the question")
 
 
 def _check_number(settings: ServiceSettings, number: int, name: str) -> None:
     if number > settings.max_documents:
-        raise _too_much(f"{name}: {number:,} of them", settings.max_documents)
+        raise too_much(f"{name}: {number:,} of them", settings.max_documents)
 
 
 def _check_characters(settings: ServiceSettings, characters: int, name: str) -> None:
     """Refuse texts that have more characters, each as often as it is read, than a body has bytes."""
     if characters > settings.max_body:
-        raise _too_much(f"{name}: {characters:,} characters, each as often as it is read", settings.max_body)
+        raise too_much(f"{name}: {characters:,} characters, each as often as it is read", settings.max_body)
 
 
-def _too_much(said: str, limit: int) -> RefusalError:
+def too_much(said: str, limit: int) -> RefusalError:
+    """Return the refusal of a request that holds more than it may."""
     return RefusalError(413, "too_large", f"{said}, and {limit:,} is the limit. Split it over several requests.")

@@ -15,6 +15,7 @@ import typer
 
 from secateurs.adapters.choice import choose
 from secateurs.adapters.options import CHOICE, Revision, Wanted, options
+from secateurs.adapters.originals import MAX_BYTES
 from secateurs.policy import Default
 
 _M_ARENA_MAX = -8  # in glibc's malloc.h
@@ -38,6 +39,12 @@ def serve(  # noqa: PLR0913 - a command's options are its interface
     max_waiting: Annotated[int, typer.Option(help="Requests that may wait; more are refused with 429.")] = 64,
     max_body: Annotated[int, typer.Option(help="Bytes of a request.")] = 8 * 2**20,
     max_documents: Annotated[int, typer.Option(help="Documents of a request.")] = 1_000,
+    keep_seconds: Annotated[
+        float, typer.Option(help="Seconds for which what was cut out of a conversation can be had back.")
+    ] = 900.0,
+    max_kept_bytes: Annotated[
+        int, typer.Option(help="Memory for that; the longest unused is forgotten.")
+    ] = MAX_BYTES,
     allow_host: Annotated[
         list[str] | None,
         typer.Option(help="A name, beside localhost, by which callers may call it; others get 421. Repeat for more."),
@@ -62,6 +69,8 @@ def serve(  # noqa: PLR0913 - a command's options are its interface
         max_waiting=max_waiting,
         max_body=max_body,
         max_documents=max_documents,
+        keep_seconds=keep_seconds,
+        max_kept_bytes=max_kept_bytes,
         allow_origins=tuple(allow_origin or ()),
     )
     with listen(host, port) as bound:  # a port that is taken is found before a model is loaded

@@ -12,7 +12,9 @@ from secateurs.result.compression import Compression
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
+RETRIEVE = "/v1/retrieve"  # counted as one address, whatever the handle
 _ADDRESSES = (
+    RETRIEVE,
     "/",
     "/v1/compress",
     "/v1/highlight",
@@ -80,6 +82,7 @@ class Metrics:
 
     def request(self, address: str, status: int, seconds: float) -> None:
         """Count a request; addresses nobody serves are counted together, or callers could fill the memory."""
+        address = RETRIEVE if address.startswith(f"{RETRIEVE}/") else address
         known = address if address in _ADDRESSES else "other"
         self._requests.labels(known, str(status)).inc()
         self._seconds.labels(known).observe(seconds)

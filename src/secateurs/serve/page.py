@@ -23,7 +23,7 @@ from typing import Any
 from secateurs.result.compression import Compression
 from secateurs.result.hidden import script_pattern, show
 from secateurs.result.savings import Savings, TokenCounter
-from secateurs.serve.steps import at_every_threshold
+from secateurs.serve.steps import at_every_threshold, parts_of
 
 _POLICY_PLACE = "<!-- policy -->"
 _STATIC_PLACE = "<!-- static --><noscript>This page needs JavaScript.</noscript>"
@@ -83,7 +83,12 @@ def to_page(
     policies = {result.policy for _, result in items if result.policy}
     policy = policies.pop() if len(policies) == 1 else None
     documents = [
-        {"source": source, **result.to_dict(), **at_every_threshold(result, count).to_dict()}
+        {
+            "source": source,
+            **result.to_dict(),
+            **at_every_threshold(result, count).to_dict(),
+            "units": [{"kind": unit.kind, "frame": list(unit.frame)} for unit in parts_of(result).units],
+        }
         for source, result in items
     ]
     answer = {"query": query, "model": model, "policy": policy, "documents": documents, "savings": total.to_dict()}

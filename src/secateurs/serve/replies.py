@@ -148,6 +148,68 @@ class CompressReply(BaseModel):
     savings: Savings = Field(description="Of all documents together.")
 
 
+class Cut(BaseModel):
+    """A message that was cut."""
+
+    index: int = Field(description="Its place among the messages.")
+    tokens_before: int
+    tokens_after: int = Field(description="The note that says so counted.")
+    handle: str = Field(description="`GET /v1/retrieve/{handle}` gives what it was back, for a while.")
+
+
+class MessagesReply(BaseModel):
+    """A conversation after compression: as many messages in the same order, all but their texts as they were."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "model": "secateurs-xsmall",
+                    "tokens_before": 1000,
+                    "tokens_after": 400,
+                    "tokens_saved": 600,
+                    "compression_ratio": 0.4,
+                    "savings": {**_SAVINGS, "before": 1000, "after": 400, "saved": 600, "saved_fraction": 0.6},
+                    "compressed": [
+                        {
+                            "index": 1,
+                            "tokens_before": 990,
+                            "tokens_after": 390,
+                            "handle": "k3wfy2ivmjq7x5o6c4n2ahzd5e",
+                        }
+                    ],
+                    "messages": [
+                        {"role": "user", "content": "Who built the mill?"},
+                        {"role": "tool", "tool_call_id": "a", "content": "Ann Lee.\n[600 of 990 tokens cut]"},
+                    ],
+                }
+            ]
+        }
+    )
+
+    model: str = Field(description="The model that compressed, and not the one that is to read it.")
+    tokens_before: int = Field(description="LLM tokens of the messages' texts; roles and tool calls do not count.")
+    tokens_after: int = Field(description="The same of the messages that come back.")
+    tokens_saved: int
+    compression_ratio: float = Field(description="Kept by original: tokens_after / tokens_before; 0.4 saves 60 %.")
+    savings: Savings = Field(description="The same counts in our words.")
+    compressed: list[Cut] = Field(description="The messages that were cut.")
+    messages: list[dict[str, Any]]
+
+
+class Original(BaseModel):
+    """What a message was before it was cut."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"handle": "k3wfy2ivmjq7x5o6c4n2ahzd5e", "original_content": "The mill was built ..."}]
+        }
+    )
+
+    handle: str
+    original_content: str
+
+
 class Highlighted(BaseModel):
     """The highlights of one text; both lists are empty where nothing matches."""
 
@@ -317,7 +379,7 @@ class Refused(BaseModel):
 _MEANINGS = {
     400: "The body is not JSON in UTF-8.",
     401: "The key is missing or wrong.",
-    404: "Another model than the one served was asked for.",
+    404: "Another model than the one served was asked for; or nothing is kept under the handle.",
     408: "The body did not arrive in time.",
     413: "The body, the number of documents, or one text exceeds the limits.",
     415: "The content type is not application/json.",

@@ -13,12 +13,15 @@ from secateurs.policy import Distinct, Policy, SourcePlace, Threshold, resolve
 from secateurs.serve import replies
 from secateurs.serve.answers import Finding, Highlighting, compressed, highlighted, ranked
 from secateurs.serve.bodies import BodyRoute, check_product, check_size
+from secateurs.serve.conversation import Parts, converse, original
+from secateurs.serve.messages import MessagesRequest
 from secateurs.serve.metrics import CONTENT_TYPE
 from secateurs.serve.page import content_security_policy, page
+from secateurs.serve.policies import read_policy
 from secateurs.serve.refusal import RefusalError, encode
 from secateurs.serve.replies import refusals
 from secateurs.serve.schemas import CompressRequest, HighlightRequest, RerankRequest, examples
-from secateurs.serve.service import Job, Service, read_policy
+from secateurs.serve.service import Job, Service
 from secateurs.serve.tags import Tags
 
 router = APIRouter(route_class=BodyRoute)
@@ -37,16 +40,23 @@ _Service = Annotated[Service, Depends(_find_service)]
 @router.post(
     "/v1/compress",
     summary="Compress documents",
-    responses={200: {"model": replies.CompressReply}, **_WORK},
-    openapi_extra=examples(CompressRequest),
+    responses={200: {"model": replies.CompressReply | replies.MessagesReply}, **_WORK},
+    openapi_extra=examples(CompressRequest, MessagesRequest),
 )
-async def compress(body: CompressRequest, service: _Service) -> Response:
+async def compress(body: CompressRequest | MessagesRequest, service: _Service) -> Response:
     """Keep the units of each document that matter for its query, with what they need, and count what that saves.
 
     What a unit needs is the headings above it, a table's header, the list items it is under: no field asks for them.
 
     Results come in the order of the request, unless `rerank` is set. No documents give no results.
+
+    Instead of documents a conversation can be sent, `messages` as chat APIs have them: results of tools and earlier
+    messages of the user are cut by an agent's rules, to what the call's arguments and the user's last message ask.
+    Roles, ids, calls, order and every other message stay as they are, and so does what would not get shorter. What
+    was cut is to be had at `GET /v1/retrieve/{handle}` for a while.
     """
+    if isinstance(body, MessagesRequest):
+        return _json(await converse(body, service))
     _check_model(service, body.model)
     if body.rerank:
         await _check_ranks(service)
@@ -145,6 +155,20 @@ async def rerank(body: RerankRequest, service: _Service) -> Response:
 
 
 @router.get(
+    "/v1/retrieve/{handle}",
+    summary="What a message was",
+    responses={200: {"model": replies.Original}, **refusals(401, 404, 421, 500)},
+)
+async def retrieve(handle: str, service: _Service) -> Response:
+    """Return what a message was before it was cut, whole.
+
+    A handle is good in the process that gave it, and for a while: `keep_seconds` in `GET /v1/models`, and while there
+    is memory for it.
+    """
+    return Parts(original(service.originals, handle))
+
+
+@router.get(
     "/v1/models", summary="What is served", responses={200: {"model": replies.Models}, **refusals(401, 421, 500)}
 )
 async def models(service: _Service) -> Response:
@@ -157,7 +181,11 @@ async def models(service: _Service) -> Response:
         "policy": repr(service.policy),
         "encoding": service.encoding,
         "ranks": await service.probe(),
-        "limits": {**settings.limits(), "timeout": settings.timeout},
+        "limits": {
+            **settings.limits(),
+            "timeout": settings.timeout,
+            "keep_seconds": settings.keep_seconds,
+        },
     }
     return _json(encode({"object": "list", "data": [model]}))
 

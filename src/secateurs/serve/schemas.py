@@ -37,7 +37,7 @@ Encoding = Literal["o200k_base", "o200k_harmony", "cl100k_base"]
 _DOCUMENTS: list[Any] = ["The mill was built by Ann Lee in 1842. It burned down twice.", "The Moon causes the tides."]
 
 
-class _Request(BaseModel):
+class Request(BaseModel):
     """What all requests have in common."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -50,7 +50,7 @@ class _Request(BaseModel):
     )
 
 
-class CompressRequest(_Request):
+class CompressRequest(Request):
     """Documents to compress: a query with documents, or pairs of many queries. The limits combine with `&`."""
 
     model_config = ConfigDict(
@@ -162,7 +162,7 @@ class CompressRequest(_Request):
         return self
 
 
-class HighlightRequest(_Request):
+class HighlightRequest(Request):
     """Texts to highlight, in the words of Milvus's SemanticHighlighter."""
 
     model_config = ConfigDict(
@@ -238,7 +238,7 @@ def _read_spans(value: object) -> object:
     raise PydanticCustomError("spans", "must be true, or an object with mode, threshold and max_spans")
 
 
-class RerankRequest(_Request):
+class RerankRequest(Request):
     """Documents to order, as Cohere and Jina ask for it; fields of theirs that do not apply are ignored."""
 
     model_config = ConfigDict(
@@ -281,9 +281,9 @@ def fields_of(path: str) -> Iterable[str]:
     return bodies[path].model_fields if path in bodies else ()
 
 
-def examples(model: type[BaseModel]) -> dict[str, Any]:
+def examples(*models: type[BaseModel]) -> dict[str, Any]:
     """Return the examples of a request as named examples of the OpenAPI document."""
-    extra = model.model_config.get("json_schema_extra")
-    values: Any = extra.get("examples", []) if isinstance(extra, dict) else []
+    extras: list[Any] = [model.model_config.get("json_schema_extra") for model in models]
+    values = [value for extra in extras if isinstance(extra, dict) for value in extra.get("examples", [])]
     named = {f"example {number}": {"value": value} for number, value in enumerate(values, 1)}
     return {"requestBody": {"content": {"application/json": {"examples": named}}}}

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from secateurs.adapters.choice import Asked, choose
 from secateurs.adapters.order import in_order, spared
+from secateurs.adapters.originals import Originals
+from secateurs.adapters.runner import Runner
 from secateurs.adapters.spans import Facts, Told, span
 from secateurs.errors import Error, OverloadedError
-from secateurs.policy import AllOf, AnyOf, Distinct, Neighbours, Policy, Threshold
+from secateurs.policy import Distinct, Policy, Threshold
 from secateurs.result.compression import Compression
 from secateurs.result.savings import TokenCounter
 from secateurs.serve.admission import Admission
@@ -21,7 +22,6 @@ from secateurs.serve.effort import Effort
 from secateurs.serve.metrics import Metrics
 from secateurs.serve.refusal import RefusalError
 from secateurs.serve.settings import ServiceSettings
-from secateurs.serve.values import MOST_NEIGHBOURS
 
 if TYPE_CHECKING:
     from secateurs.compressor import Compressor
@@ -36,8 +36,6 @@ _SMALL = 16_000  # bytes of text of which an answer is made in less time than a 
 _SMALL_STEPS = 1_000  # the same, where every threshold is counted
 _LARGE = 500_000  # bytes of text from which answers wait for each other, and keep no smaller one waiting
 _FAILURES = 3  # requests in a row of which every document failed: the model is broken, not the documents
-_POLICY_CHARACTERS = 1_000
-_POLICY_PARTS = 16  # each may count the tokens of a whole document some twenty times
 
 
 @dataclass(frozen=True)
@@ -73,8 +71,8 @@ class Job:
     @property
     def size(self) -> int:
         """Bytes of its documents in UTF-8, each with the query the model reads beside it."""
-        queries = {query: _size(query) for query, _ in self.pairs}
-        return sum(queries[query] + _size(document) for query, document in self.pairs)
+        queries = {query: size_of(query) for query, _ in self.pairs}
+        return sum(queries[query] + size_of(document) for query, document in self.pairs)
 
 
 class Service:
@@ -86,6 +84,8 @@ class Service:
 
     Attributes:
         draining: Whether the service is about to end.
+        originals: What was cut out of conversations, for a while.
+        runner: Runs the compressor on them, as it does for agents.
     """
 
     def __init__(self, compressor: Compressor | RemoteCompressor, settings: ServiceSettings) -> None:
@@ -93,6 +93,8 @@ class Service:
         self.metrics = Metrics()
         # a large request that shares the model with later ones takes up to twice as long as is estimated
         self.admission = Admission(requests=settings.max_waiting, patience=settings.timeout / 3)
+        self.originals = Originals(settings.max_kept_bytes, seconds=settings.keep_seconds)
+        self.runner = Runner()
         self.draining = False
         self.ranks: bool | None = None  # not known before the model has read something
         self._compressor = compressor
@@ -152,6 +154,10 @@ class Service:
         """
         if size <= _SMALL:
             return work()
+        return await self.off_loop(work)
+
+    async def off_loop(self, work: Callable[[], Result]) -> Result:
+        """Read a part of a body on the thread of those that are large."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, work)
 
     async def run(self, job: Job, then: Answer[Result]) -> Result:
@@ -165,18 +171,38 @@ class Service:
         Raises:
             RefusalError: Too much is waiting, or the time is up.
         """
-        seconds = min(job.timeout or self.settings.timeout, self.settings.timeout)
-        compressor = self._counting(job.encoding)
+        compressor = self.counting(job.encoding)
         size = job.size
         effort = Effort(sum(len(document) for _, document in job.pairs))
+
+        async def work() -> Result:
+            with span() as call:
+                results = await self._compress(compressor, job) if job.pairs else []
+                call.facts = partial(self._facts, job, results)
+            self.judge(results, cuts=job.cuts)
+            return await self.make(partial(then, results, effort), size, _SMALL_STEPS if job.steps else _SMALL)
+
+        return await self.within(work, size, effort, job.timeout)
+
+    async def within(
+        self, work: Callable[[], Awaitable[Result]], size: int, effort: Effort, timeout: float | None
+    ) -> Result:
+        """Do what the model is needed for: within what may wait, and within the deadline.
+
+        Args:
+            work: What is to be done.
+            size: Bytes the model reads for it.
+            effort: What the answer may cost; it is told to end when nobody waits for it any more.
+            timeout: Seconds the caller wants to wait; None for the service's deadline.
+
+        Raises:
+            RefusalError: Too much is waiting, or the time is up.
+        """
+        seconds = min(timeout or self.settings.timeout, self.settings.timeout)
         with self.admission.enter(size):
             try:
                 async with asyncio.timeout(seconds):
-                    with span() as call:
-                        results = await self._compress(compressor, job) if job.pairs else []
-                        call.facts = partial(self._facts, job, results)
-                    self._judge(results, job.cuts)
-                    return await self._make(partial(then, results, effort), job, size)
+                    return await work()
             except TimeoutError:
                 raise RefusalError(
                     504, "deadline", f"not done within {seconds:g} s: send less at once, or allow more time."
@@ -219,68 +245,40 @@ class Service:
         savings = spared(results, order, job.encoding or self.encoding)
         return Facts(query, given, back, self.name, job.top_n, savings)
 
-    async def _make(self, answer: Callable[[], Result], job: Job, size: int) -> Result:
-        """Make the answer: a small one here, a large one on a thread, where it does not hold up the event loop."""
-        if size <= (_SMALL_STEPS if job.steps else _SMALL):
+    async def make(self, answer: Callable[[], Result], size: int, small: int = _SMALL) -> Result:
+        """Make an answer: a small one here, a large one on a thread, where it does not hold up the event loop.
+
+        Args:
+            answer: Makes it.
+            size: Bytes of text it is made of.
+            small: Up to how many it is a small one.
+        """
+        if size <= small:
             return answer()
         threads = self._answers if size <= _LARGE else self._large
         return await asyncio.get_running_loop().run_in_executor(threads, answer)
 
-    def _counting(self, encoding: str | None) -> Compressor | RemoteCompressor:
+    def counting(self, encoding: str | None) -> Compressor | RemoteCompressor:
+        """Return the compressor that counts in an encoding; None for its own."""
         if encoding is None or encoding == self.encoding:
             return self._compressor
         if encoding not in self._others:
             self._others[encoding] = self._compressor.counting(encoding)
         return self._others[encoding]
 
-    def _judge(self, results: Sequence[Compression], cuts: bool) -> None:
+    def judge(self, results: Sequence[Compression], *, cuts: bool) -> None:
+        """Count what became of the documents of one request, and whether the model still works.
+
+        Args:
+            results: One a document.
+            cuts: Whether they were asked for to be cut, so that their tokens count.
+        """
         self.metrics.read(results, cuts=cuts)
         if results:
             failed = all(one.status == "error" for one in results)
             self._failures = self._failures + 1 if failed else 0
 
 
-def _size(text: str) -> int:
+def size_of(text: str) -> int:
+    """Return a text's bytes in UTF-8."""
     return len(text.encode("utf-8", "surrogatepass"))
-
-
-def read_policy(asked: Asked, default: Policy) -> Policy:
-    """Return the policy a request asks for: its plain fields narrow the policy it sends, else the service's own.
-
-    Args:
-        asked: What it says of which units stay; its policy as source, in which `Default()` is the service's own.
-        default: The service's own policy.
-
-    Raises:
-        RefusalError: 422; the source is not a policy, two fields contradict each other, or it is more work than a
-            request may ask for.
-
-    Example:
-        >>> read_policy(Asked(policy="Default() | TopK(1)", max_tokens=90), Threshold(0.1))
-        (Threshold(0.1) | TopK(1)) & TokenBudget(90)
-    """
-    source = asked.policy
-    if isinstance(source, str) and len(source) > _POLICY_CHARACTERS:
-        raise _no_policy(f"it has {len(source):,} characters, and {_POLICY_CHARACTERS:,} is the limit.")
-    try:
-        policy = choose(asked, default)
-    except (ValueError, TypeError, MemoryError) as error:
-        raise _no_policy(str(error) or "it is nested too deeply.") from None
-    if source is None:
-        return policy  # the service's own is its owner's to answer for
-    parts = _parts(policy)
-    if len(parts) > _POLICY_PARTS:
-        raise _no_policy(f"it has {len(parts)} parts, and {_POLICY_PARTS} is the limit.")
-    for part in parts:
-        if isinstance(part, Neighbours) and max(part.before, part.after) > MOST_NEIGHBOURS:
-            raise _no_policy(f"{part!r} keeps too many neighbours, {MOST_NEIGHBOURS} on either side is the limit.")
-    return policy
-
-
-def _no_policy(why: str) -> RefusalError:
-    return RefusalError(422, "invalid", f"policy: {why}")
-
-
-def _parts(policy: Policy) -> list[Policy]:
-    inner = [part for one in policy.parts for part in _parts(one)]
-    return inner if isinstance(policy, (AnyOf, AllOf)) else [policy, *inner]

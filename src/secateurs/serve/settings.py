@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from secateurs.adapters.originals import MAX_BYTES
 from secateurs.support.arguments import check_count, check_key, check_seconds
 from secateurs.support.hosts import check_names
 
@@ -24,6 +25,8 @@ class ServiceSettings:
         max_documents: Documents of a request, each as often as a query is asked of it.
         max_document_characters: Characters of one document.
         max_query_characters: Characters of one query.
+        keep_seconds: Seconds for which what was cut out of a conversation can be had back.
+        max_kept_bytes: Memory for that; what is longest unused is forgotten.
         hosts: Names by which the service may be called, beside `localhost` and addresses in numbers; others are
             refused with 421. None lets every name in.
         allow_origins: Web origins whose pages may call the service; none by default.
@@ -41,6 +44,8 @@ class ServiceSettings:
     max_documents: int = 1_000
     max_document_characters: int = 1_000_000
     max_query_characters: int = 20_000
+    keep_seconds: float = 900.0
+    max_kept_bytes: int = MAX_BYTES
     hosts: tuple[str, ...] | None = None
     allow_origins: tuple[str, ...] = ()
 
@@ -48,9 +53,9 @@ class ServiceSettings:
         object.__setattr__(self, "api_key", check_key(self.api_key))  # as it can be sent: frozen for all others
         if self.hosts is not None:
             check_names(self.hosts)
-        for name in ("timeout", "body_timeout", "idle_timeout"):
+        for name in ("timeout", "body_timeout", "idle_timeout", "keep_seconds"):
             check_seconds(getattr(self, name), name)
-        for name in ("max_waiting", *self.limits()):
+        for name in ("max_waiting", "max_kept_bytes", *self.limits()):
             check_count(getattr(self, name), name, least=1)
 
     def limits(self) -> dict[str, Any]:

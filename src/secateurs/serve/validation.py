@@ -24,7 +24,7 @@ def refuse_body(errors: Sequence[Any], content_type: str, known: Iterable[str] =
     if first["type"] == "json_invalid":
         what, where = first["ctx"]["error"], first["loc"][-1]
         return RefusalError(400, "bad_json", f"the body is not JSON: {what} at character {where}.")
-    if first["loc"] == ("body",) and isinstance(first.get("input"), bytes):
+    if isinstance(first.get("input"), bytes):  # nothing in JSON is
         return RefusalError(
             415, "not_json", f"the content type is {_short(content_type or 'missing')}: send application/json."
         )

@@ -5,7 +5,7 @@ Texts may hold lone surrogates, which JSON can carry as escapes: pydantic's own 
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -101,6 +101,12 @@ def _texts(value: object) -> list[str] | list[list[str]]:
     return value
 
 
+def _message(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict) or not isinstance(value.get("role"), str):
+        raise PydanticCustomError("message", "must be an object with a role")
+    return value
+
+
 def _whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value  # 3.0 is 3 in JSON
 
@@ -134,6 +140,21 @@ Texts = Annotated[
         }
     ),
 ]
+Message = Annotated[
+    dict[str, Any],
+    PlainValidator(_message),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "properties": {
+                "role": _STRING,
+                "content": {"anyOf": [_STRING, {"type": "array", "items": {"type": "object"}}, {"type": "null"}]},
+            },
+            "required": ["role"],
+            "additionalProperties": True,
+        }
+    ),
+]
 Mark = Annotated[
     str, PlainValidator(_mark), WithJsonSchema({**_STRING, "pattern": r"\S", "maxLength": _LONGEST_MARK})
 ]
@@ -151,6 +172,7 @@ Place = Annotated[
         {"type": "array", "prefixItems": [_STRING, {"type": "integer", "minimum": 0}], "minItems": 2, "maxItems": 2}
     ),
 ]
+ToolName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Count = Annotated[int, Field(ge=0, le=LARGEST_COUNT), BeforeValidator(_whole)]
 PositiveCount = Annotated[int, Field(ge=1, le=LARGEST_COUNT), BeforeValidator(_whole)]
 Probability = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]

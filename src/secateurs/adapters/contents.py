@@ -1,8 +1,8 @@
-"""The texts inside a tool result that can be compressed, and the result around shorter ones.
+"""The texts inside a message's content that can be compressed, and the content around shorter ones; no framework.
 
-A string is one text, unless its Documents are known (one text each) or it holds JSON, which stays valid: see
-`secateurs.adapters.streams`. Of a list of content blocks only the text blocks are read; images and all others stay as
-they are.
+A string is one text, unless the documents it was made of are known (one text each) or it holds JSON, which stays
+valid: see `secateurs.adapters.streams`. Of a list of content blocks only the text blocks are read; images and all
+others stay as they are.
 """
 
 from __future__ import annotations
@@ -10,21 +10,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from langchain_core.documents import Document
-
 from secateurs.adapters.slots import Slot, filled
 from secateurs.adapters.streams import counted, noted, split_texts, still_parses, text_slots
 from secateurs.adapters.tool_output import Parts
 
 ToolContent = str | list[str | dict[Any, Any]]
+Source = tuple[str, str | None]  # a document's text, and its id
 
 
-def split_content(content: ToolContent, documents: Sequence[Document] = ()) -> Parts[ToolContent]:
+def split_content(content: ToolContent, documents: Sequence[Source] = ()) -> Parts[ToolContent]:
     """Take a tool result's content apart.
 
     Args:
         content: The content; it is not changed.
-        documents: The documents that a string content was made of, if they are known.
+        documents: The text and id of each document that a string content was made of, if they are known.
 
     Returns:
         Its texts and the way back.
@@ -76,7 +75,7 @@ def _text_of(block: str | dict[Any, Any]) -> str | None:
     return text
 
 
-def _split_text(text: str, documents: Sequence[Document]) -> Parts[ToolContent]:
+def _split_text(text: str, documents: Sequence[Source]) -> Parts[ToolContent]:
     slots = counted(text, _document_slots(text, documents) or text_slots(text))
 
     def rebuild(texts: Sequence[str], note: str = "") -> ToolContent:
@@ -87,14 +86,13 @@ def _split_text(text: str, documents: Sequence[Document]) -> Parts[ToolContent]:
     return Parts(tuple(slot.text for slot in slots), ids, rebuild, lambda made: still_parses(text, str(made)))
 
 
-def _document_slots(text: str, documents: Sequence[Document]) -> list[Slot] | None:
+def _document_slots(text: str, documents: Sequence[Source]) -> list[Slot] | None:
     """Return where the documents stand in the text, one after the other; None if one of them does not."""
     slots, at = [], 0
-    for document in documents:
-        page = document.page_content
+    for page, name in documents:
         start = text.find(page, at)
         if start < 0:
             return None
         at = start + len(page)
-        slots.append(Slot(start, at, page, document.id, around=(start, at)))
+        slots.append(Slot(start, at, page, name, around=(start, at)))
     return slots
