@@ -379,6 +379,17 @@ def test_models_lists_every_family_with_its_licence(run):
         assert all(item.id in done.out for item in family.published)
 
 
+def test_what_others_report_of_a_checkpoint_is_told_with_its_source(run):
+    """Of XProvence v2 both commands say what was reported, by whom, and how to choose a threshold of one's own."""
+    name = "naver/xprovence-reranker-bgem3-v2"
+    told = [line for line in run("models").out.splitlines() if line.startswith(f"{name}:")]
+    for text in (*told, " ".join(run("models", "show", name).out.split())):
+        assert "arXiv 2608.26175" in text and "92 % of Chinese contexts" in text and "Not reproduced" in text
+        assert f"secateurs evaluate DATA --model {name} --calibrate" in text
+    assert len(told) == 1
+    assert "reported" not in run("models", "show", name.replace("v2", "v1")).out
+
+
 def test_a_checkpoint_can_be_checked(run, tiny_folder, tmp_path):
     """`check` says what works and reads a document with it; what does not is one line and code 2."""
     assert run("check").out.startswith("secateurs-xsmall works: ranks documents, keeps Threshold(")

@@ -77,6 +77,12 @@ def test_the_command_measures_and_writes(data: Path, tiny_folder: Path, tiny: Co
     assert set(ours["reliability"]) == {"all", "en", "zh"} and first["reliability"] == {}
     markdown = (out / "evaluation.md").read_text()
     assert "![Evidence kept" in markdown and "(calibration.png)" in markdown and str(tmp_path) not in markdown
+    assert set(report["controls"]) == {"random units", "truncated"}
+    page = (out / "report.md").read_text(encoding="utf-8")
+    assert len(page.splitlines()) < 80 and "| without an answer |" in page and "| random units, at as many" in page
+    code = next(line for line in page.splitlines() if line.startswith("Compressor.from_pretrained("))
+    assert code in result.output.replace("\n", "") or code in result.output
+    assert eval(code.partition("policy=")[2].partition(")")[0] + ")", {"Threshold": Threshold})  # it is code
     _check_misses(ours, data)
     _check_figures(ours, tiny)
 
@@ -112,7 +118,18 @@ def _check_figures(ours: dict[str, Any], tiny: Compressor) -> None:
 def test_whole_files_at_a_given_threshold(data: Path, tiny_folder: Path, tmp_path: Path):
     """`--all --records all --threshold` reports every record at that threshold, halves or not."""
     pytest.importorskip("matplotlib", reason="the picture needs the extra evaluate")
-    options = ["--all", "--records", "all", "--threshold", 0.4, "--resamples", 0, "--output", tmp_path / "out"]
+    options = [
+        "--all",
+        "--records",
+        "all",
+        "--threshold",
+        0.4,
+        "--resamples",
+        0,
+        "--no-controls",
+        "--output",
+        tmp_path / "out",
+    ]
     result = run(data / "alpha.jsonl.gz", "--model", tiny_folder, *options)
     assert result.exit_code == 0, result.output
     report = json.loads((tmp_path / "out" / "evaluation.json").read_text())
@@ -127,7 +144,10 @@ def test_sample_and_whole_file_have_the_same_halves(data: Path, tiny_folder: Pat
     systems = []
     for option in ("--all", "--sample"):
         out = tmp_path / option
-        assert run(data, "--model", tiny_folder, option, "--output", out, "--resamples", 0).exit_code == 0
+        assert (
+            run(data, "--model", tiny_folder, option, "--output", out, "--no-controls", "--resamples", 0).exit_code
+            == 0
+        )
         text = (out / "evaluation.json").read_text()
         systems.append(json.loads(text, parse_float=lambda digits: round(float(digits), 9))["systems"])
     assert systems[0] == systems[1]
@@ -139,6 +159,7 @@ def test_sample_and_whole_file_have_the_same_halves(data: Path, tiny_folder: Pat
         (["--peers", "gpt"], "unknown peer 'gpt'"),
         (["--threshold", "1.5"], "threshold must be in"),
         (["--resamples", "-1"], "--resamples must be at least 0"),
+        (["--evidence", "1.2"], "--evidence is 1.2"),
     ],
 )
 def test_wrong_use_is_found_before_anything_is_measured(data: Path, arguments: list[str], says: str):

@@ -15,7 +15,7 @@ from structured import ALL
 
 from secateurs import Compressor, Policy, Threshold
 from secateurs.cli import main
-from secateurs.evaluate.preview.levels import LEVELS, measure, spread
+from secateurs.evaluate.preview.levels import LEVELS, measure, spread, within
 from secateurs.evaluate.preview.page import to_page
 from secateurs.evaluate.preview.questions import read_questions
 from secateurs.evaluate.records import BadRecordError
@@ -98,6 +98,27 @@ def test_there_are_five_whatever_the_texts(tiny: Compressor, own: float | None):
         assert own is None or own in found
 
 
+def test_a_budget_is_the_lowest_threshold_that_spends_no_more(tiny: Compressor):
+    """At the threshold of a budget no more tokens are left; at the next lower score there are more."""
+    pairs = [*PAIRS, *((QUERY, text) for text in ALL)]
+    with Compressor.from_pretrained(tiny.checkpoint, device="cpu") as fresh:
+        measure(fresh, pairs, [], lambda done: None)
+
+        def left(threshold: float) -> int:
+            done = fresh.compress_pairs(pairs, policy=Threshold(threshold))
+            return sum(one.savings.after for one in done)
+
+        whole = left(0.0)
+        scores = {unit.score for one in fresh.compress_pairs(pairs, policy=Threshold(0.0)) for unit in one.sentences}
+        assert within(fresh, pairs, whole) == 0.0
+        for share in (0.8, 0.4, 0.05):
+            found = within(fresh, pairs, int(share * whole))
+            assert left(found) <= share * whole
+            lower = [score for score in scores if score < found - 1e-4]
+            assert not lower or left(max(lower)) > share * whole or left(max(lower)) == left(found)
+        assert left(within(fresh, pairs, 0)) == left(1.0), "blank documents stay"
+
+
 class Read(HTMLParser):
     """Reads which units a page marks for which letter."""
 
@@ -172,11 +193,17 @@ def test_the_command_writes_the_page_and_says_what_it_shows(
     assert run(path, *options, "--thresholds", "0.2, 0.4", "--documents", 2) == 0
     assert "The first 2 documents; 2 more were not read." in output.read_text(encoding="utf-8")
     capsys.readouterr()
+    assert run(path, *options, "--budget", 10) == 0
+    code = re.search(
+        r"^Compressor.from_pretrained\(policy=(Threshold\([\d.e-]+\))\)  # (\d+) of", capsys.readouterr().out, re.M
+    )
+    assert code and isinstance(Policy.parse(code[1]), Threshold) and int(code[2]) <= 10
     for wrong, says in (
         (("--thresholds", "high"), "--thresholds 0.01,0.05,0.2"),
         (("--thresholds", "1.5"), "--thresholds must be in [0, 1], got 1.5"),
         (("--thresholds", ",".join(["0.1"] * 30)), "at most 20 can be shown"),
         (("--documents", 0), "--documents must be at least 1"),
+        (("--budget", 0), "--budget must be at least 1"),
         (("--output", tmp_path / "no" / "p.html"), "name a file in a folder that is there"),
     ):
         assert run(path, *options, *wrong) == 2

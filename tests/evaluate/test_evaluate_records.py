@@ -45,6 +45,15 @@ def test_evidence_records_are_read(tmp_path: Path, name: str):
     assert second == Record(f"{name}:3", "?", "q", "x", (), ambiguous=True)
 
 
+def test_a_query_in_another_language_has_a_row_of_its_own(tmp_path: Path):
+    """The language of the query counts where it is not that of the document."""
+    rows = [{**GOOD, "query_lang": lang} for lang in ("en", "zh", None)]
+    found = [record.languages for record in read_records(write(tmp_path / "data.jsonl", rows))]
+    assert found == ["en", "zh query, en documents", "en"]
+    with pytest.raises(BadRecordError, match="'query_lang' is 3"):
+        list(read_records(write(tmp_path / "bad.jsonl", [{**GOOD, "query_lang": 3}])))
+
+
 def test_records_of_one_document_are_in_one_half(tmp_path: Path):
     """Halves go by the order of groups, and of ids where a record names no group."""
     rows = [{**GOOD, "id": str(place), "group": f"g{place // 3}"} for place in range(30)]

@@ -115,6 +115,7 @@ def _known(model: str) -> dict[str, str]:
                 "window": f"{known.window:,} tokens",
                 "default threshold": f"{known.threshold:g}",
                 "where": item.where,
+                **({"reported": known.reported.replace("MODEL", known.id)} if known.reported else {}),
             }
     return {}
 

@@ -43,6 +43,7 @@ class Published:
         languages: Languages it was trained on, for people.
         window: Encoder tokens of a window.
         threshold: Its default threshold.
+        reported: What others report of it that a user should know, and who; `""` for nothing.
     """
 
     id: str
@@ -50,6 +51,7 @@ class Published:
     languages: str
     window: int
     threshold: float
+    reported: str = ""
 
 
 def as_they_are(sentences: Sequence[str]) -> list[str]:

@@ -35,6 +35,10 @@ def models(context: typer.Context) -> None:
         facts = (known.parameters, known.languages, f"{known.window:,}", item.licence, f"{known.threshold:g}")
         table.add_row(known.id, item.family.name, *facts, item.where)
     console.print(table)
+    for item in listed:
+        if item.published.reported:
+            said = item.published.reported.replace("MODEL", item.published.id)
+            console.print(f"{item.published.id}: {said}", markup=False, soft_wrap=True)
     others = sorted(set(cached_models()) - {item.published.id for item in listed})
     if others:
         console.print(f"also in the local cache: {', '.join(others)}")

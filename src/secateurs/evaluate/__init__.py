@@ -10,6 +10,8 @@ figures.py      ladders -> sums -> figures
 thresholds.py   where thresholds are chosen, and how
 bootstrap.py    intervals, paired by record
 assess.py       runs -> results
+controls.py     random units and truncation at as many tokens; own.py: a threshold for each language
+page.py         the page to read first
 report.py       JSON, Markdown, tables; plot.py: the picture
 table.py        Markdown tables
 command.py      the command line's entry; options.py: what its options mean

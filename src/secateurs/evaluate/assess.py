@@ -20,19 +20,24 @@ from secateurs.evaluate.figures import (
     swept_savings,
     table,
 )
-from secateurs.evaluate.ladder import Ladder, Outcome
+from secateurs.evaluate.ladder import Floats, Ladder, Outcome
 from secateurs.evaluate.measure import FileRun, SystemRun
 from secateurs.evaluate.metrics import Bin
 from secateurs.evaluate.misses import Miss, worst
+from secateurs.evaluate.own import Own, own_thresholds
 
 LABELS = {
     "default": "default: what the system keeps unless told otherwise",
     "given": "given: a threshold named beforehand",
     "fixed": "fixed: best mean F1 on the calibration halves, one threshold for all files",
-    "calibrated": "calibrated: the highest threshold that keeps 95 % of the evidence whole on the calibration halves",
-    "units": "units: the highest threshold that keeps 95 % of evidence units, pooled over the calibration halves",
+    "calibrated": "calibrated: the highest threshold that keeps {evidence:.3g} % of the evidence whole on the"
+    " calibration halves",
+    "units": "units: the highest threshold that keeps {evidence:.3g} % of evidence units, pooled over the calibration"
+    " halves",
     "oracle": "oracle: best F1 on the very records it is reported on; an upper bound, not a figure a user can have",
 }
+
+ANSWERS = {"with an answer": True, "without an answer": False}
 _POINTS = 100
 
 
@@ -44,6 +49,7 @@ class Plan:
         records: `"report"` for the report halves, `"all"` for both.
         threshold: A threshold fixed beforehand; None to choose one on the calibration halves.
         calibrate: Report the calibrated thresholds, too: by whole evidence, and by its units.
+        evidence: Share of the evidence that these shall keep.
         resamples: Bootstrap resamples; 0 for no intervals.
         seed: Of the bootstrap.
     """
@@ -51,8 +57,14 @@ class Plan:
     records: str = "report"
     threshold: float | None = None
     calibrate: bool = False
+    evidence: float = thresholds.EVIDENCE
     resamples: int = 1000
     seed: int = 0
+
+
+def explained(plan: Plan) -> dict[str, str]:
+    """Return what each label means."""
+    return {label: text.format(evidence=100 * plan.evidence) for label, text in LABELS.items()}
 
 
 @dataclass(frozen=True)
@@ -83,6 +95,7 @@ class Setting:
         mean: Mean over files.
         files: By file.
         languages: By language: the mean over files of their records in it.
+        answers: The same of the records with an answer, and of those without.
         difference: Intervals of the mean's difference from the first system's; empty for that one.
     """
 
@@ -90,6 +103,7 @@ class Setting:
     mean: Group
     files: dict[str, Group]
     languages: dict[str, Group]
+    answers: dict[str, Group]
     difference: dict[str, Interval | None] = field(default_factory=dict)
 
 
@@ -119,6 +133,8 @@ class Assessment:
         reliability: Reliability diagram by language, and under `""` of all units; empty where scores are no
             probabilities.
         misses: By file, the evidence that scored lowest.
+        language_error: Calibration error by language; empty where scores are no probabilities.
+        own: Thresholds by language, compared with one; empty where that was not asked for, or cannot be.
     """
 
     name: str
@@ -131,6 +147,8 @@ class Assessment:
     curve: tuple[Point, ...]
     reliability: dict[str, tuple[Bin, ...]]
     misses: dict[str, Miss]
+    language_error: dict[str, float] = field(default_factory=dict)
+    own: dict[str, Own] = field(default_factory=dict)
 
 
 def assess(run: SystemRun, plan: Plan, reference: Assessment | None = None) -> Assessment:
@@ -143,8 +161,8 @@ def assess(run: SystemRun, plan: Plan, reference: Assessment | None = None) -> A
     """
     chosen_on = [file.ladders for file in run.half("calibration").files]
     reported = run.half(plan.records)
-    fixed, calibrated = thresholds.best_f1(chosen_on), thresholds.calibrated(chosen_on)
-    units = thresholds.units_kept(chosen_on)
+    fixed, calibrated = thresholds.best_f1(chosen_on), thresholds.calibrated(chosen_on, evidence=plan.evidence)
+    units = thresholds.units_kept(chosen_on, evidence=plan.evidence)
     wanted: dict[str, float | None] = {"default": None} if _has_default(reported) else {}
     wanted |= {"fixed": fixed} if plan.threshold is None else {"given": plan.threshold}
     wanted |= {"calibrated": calibrated, "units": units} if plan.calibrate else {}
@@ -152,7 +170,7 @@ def assess(run: SystemRun, plan: Plan, reference: Assessment | None = None) -> A
     settings = {}
     for label, threshold in wanted.items():
         against = reference.settings.get(label) if reference else None
-        settings[label] = _setting(reported, label, threshold, plan, against)
+        settings[label] = make_setting(reported, label, threshold, plan, against)
     misses = {file.name: miss for file in reported.files if (miss := worst(file.misses)) is not None}
     return Assessment(
         run.name,
@@ -165,6 +183,8 @@ def assess(run: SystemRun, plan: Plan, reference: Assessment | None = None) -> A
         curve(reported),
         _reliability(reported),
         misses,
+        _language_errors(reported),
+        own_thresholds(run, evidence=plan.evidence) if plan.calibrate else {},
     )
 
 
@@ -172,10 +192,17 @@ def _reliability(run: SystemRun) -> dict[str, tuple[Bin, ...]]:
     """Return the reliability diagram by language, and of all units under the empty name."""
     if not run.probabilities:
         return {}
-    langs = sorted({lang for file in run.files for lang in file.langs})
+    langs = _languages(run)
     groups = {lang: [ladder for file in run.files for ladder in _of(file, lang)] for lang in langs}
     groups[""] = [ladder for file in run.files for ladder in file.ladders]
     return {name: reliable(ladders) for name, ladders in groups.items()}
+
+
+def _language_errors(run: SystemRun) -> dict[str, float]:
+    if not run.probabilities:
+        return {}
+    langs = _languages(run)
+    return {lang: calibration([ladder for file in run.files for ladder in _of(file, lang)]) for lang in langs}
 
 
 def _errors(run: SystemRun) -> dict[str, float | None]:
@@ -189,19 +216,46 @@ def _has_default(run: SystemRun) -> bool:
     return all(ladder.default is not None for file in run.files for ladder in file.ladders)
 
 
-def _setting(run: SystemRun, label: str, threshold: float | None, plan: Plan, reference: Setting | None) -> Setting:
+def make_setting(
+    run: SystemRun, label: str, threshold: float | None, plan: Plan, reference: Setting | None
+) -> Setting:
+    """Make all groups at one kind of threshold.
+
+    Args:
+        run: The records that are reported on.
+        label: A key of LABELS.
+        threshold: Where they are cut; None for what a system keeps by default.
+        plan: What to report.
+        reference: The first system's setting, which it is compared with.
+    """
     files = {file.name: _group(file.ladders, label, threshold, plan) for file in run.files}
     mean = _mean_group(list(files.values()), threshold)
-    languages = {}
-    for lang in sorted({lang for file in run.files for lang in file.langs}):
-        parts = [
-            files[file.name] if set(file.langs) == {lang} else _group(_of(file, lang), label, threshold, plan)
-            for file in run.files
-            if lang in file.langs
-        ]
-        languages[lang] = _mean_group(parts, threshold)
+    languages = {lang: _part(run, files, label, threshold, plan, lang) for lang in _languages(run)}
+    answers = {name: _answered(run, label, threshold, plan, wanted) for name, wanted in ANSWERS.items()}
+    answers = {name: group for name, group in answers.items() if group.records}
     against = differences(mean.samples, reference.mean.samples) if reference and mean.samples else {}
-    return Setting(label, mean, files, languages, against)
+    return Setting(label, mean, files, languages, answers, against)
+
+
+def _languages(run: SystemRun) -> list[str]:
+    """Return the languages, cross-language ones last."""
+    return sorted({lang for file in run.files for lang in file.langs}, key=lambda lang: ("query" in lang, lang))
+
+
+def _part(
+    run: SystemRun, files: dict[str, Group], label: str, threshold: float | None, plan: Plan, lang: str
+) -> Group:
+    parts = [
+        files[file.name] if set(file.langs) == {lang} else _group(_of(file, lang), label, threshold, plan)
+        for file in run.files
+        if lang in file.langs
+    ]
+    return _mean_group(parts, threshold)
+
+
+def _answered(run: SystemRun, label: str, threshold: float | None, plan: Plan, wanted: bool) -> Group:
+    some = [[ladder for ladder in file.ladders if bool(ladder.spans) is wanted] for file in run.files]
+    return _mean_group([_group(ladders, label, threshold, plan) for ladders in some if ladders], threshold)
 
 
 def _of(file: FileRun, lang: str) -> list[Ladder]:
@@ -230,14 +284,25 @@ def _mean_group(groups: Sequence[Group], threshold: float | None) -> Group:
     return Group(sum(group.records for group in groups), threshold, mean, ranges, samples)
 
 
-def curve(run: SystemRun) -> tuple[Point, ...]:
-    """Return evidence kept, tokens saved and F1 at many thresholds: means over the files that hold evidence."""
+def curve_levels(run: SystemRun) -> Floats:
+    """Return the thresholds of a curve, rising, spread over the scores; none where there is no evidence.
+
+    Shape:
+        (thresholds,).
+    """
     files = [file.ladders for file in run.files if any(ladder.spans for ladder in file.ladders)]
     levels = [ladder.levels for ladders in files for ladder in ladders]
     if not levels:
+        return np.zeros(0)
+    return np.unique(np.quantile(np.concatenate(levels), np.linspace(0.0, 1.0, _POINTS + 1), method="lower"))
+
+
+def curve(run: SystemRun) -> tuple[Point, ...]:
+    """Return evidence kept, tokens saved and F1 at many thresholds: means over the files that hold evidence."""
+    files = [file.ladders for file in run.files if any(ladder.spans for ladder in file.ladders)]
+    at = curve_levels(run)
+    if not len(at):
         return ()
-    flat = np.concatenate(levels)
-    at = np.unique(np.quantile(flat, np.linspace(0.0, 1.0, _POINTS + 1), method="lower"))
     kept, saved, f1 = (
         np.mean([sweep(ladders, at) for ladders in files], axis=0)
         for sweep in (swept_evidence, swept_savings, swept_f1)

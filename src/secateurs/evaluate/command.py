@@ -19,12 +19,15 @@ from secateurs import __version__
 from secateurs.checkpoints import BUNDLED
 from secateurs.evaluate.answers.command import answers
 from secateurs.evaluate.assess import Assessment, Plan, assess
+from secateurs.evaluate.controls import Control, control_systems, match
 from secateurs.evaluate.measure import Load, SystemRun, file_hash, file_names, find_files, measure, sampled, whole
 from secateurs.evaluate.options import check_folder, need, short_name
+from secateurs.evaluate.page import code_line, main_setting, to_page
 from secateurs.evaluate.preview.command import preview
 from secateurs.evaluate.report import Report, show, to_json, to_markdown
 from secateurs.evaluate.sample import encoder_length
 from secateurs.evaluate.systems import CheckpointSystem, ScoreSystem, System
+from secateurs.evaluate.thresholds import EVIDENCE
 from secateurs.evaluate.tool_output.command import tool_output
 from secateurs.result.savings import TokenCounter
 from secateurs.support.arguments import check_count, check_threshold
@@ -72,8 +75,14 @@ def evaluate(  # noqa: PLR0913 - a command's options are its interface
         float | None, typer.Option(help="A threshold fixed beforehand; else one is chosen on the calibration halves.")
     ] = None,
     calibrate: Annotated[
-        bool, typer.Option(help="Report the thresholds that keep 95 % of the evidence, too.")
+        bool, typer.Option(help="Report the thresholds that keep enough of the evidence, too, and a line of code.")
     ] = False,
+    evidence: Annotated[
+        float, typer.Option(help="How much of the evidence a threshold that is calibrated shall keep.")
+    ] = EVIDENCE,
+    controls: Annotated[
+        bool, typer.Option(help="Measure random units and truncation beside, at as many tokens.")
+    ] = True,
     resamples: Annotated[int, typer.Option(help="Bootstrap resamples; 0 for no intervals.")] = 1000,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
     encoding: Annotated[str, typer.Option(help="tiktoken encoding that counts the tokens.")] = "o200k_base",
@@ -89,7 +98,9 @@ def evaluate(  # noqa: PLR0913 - a command's options are its interface
     if threshold is not None:
         check_threshold(threshold)
     check_count(resamples, "--resamples", least=0)
-    plan = Plan(str(records), threshold, calibrate, resamples, seed)
+    if not 0 < evidence <= 1:
+        raise ValueError(f"--evidence is {evidence}: expected a share of the evidence, such as 0.95.")
+    plan = Plan(str(records), threshold, calibrate, evidence, resamples, seed)
     paths = find_files(data)
     if output is not None:
         check_folder(output)
@@ -97,15 +108,20 @@ def evaluate(  # noqa: PLR0913 - a command's options are its interface
     makers = [*_models(model, revision, encoding, device), *_peers(peers, count, device)]
     load: Load = whole if all_records else sampled(encoder_length())
     assessments: list[Assessment] = []
+    runs: list[SystemRun] = []
     for name, make in makers:
         run = _measure(name, make, paths, load, count)
         if not run.half(plan.records).files:
             raise ValueError("no records to report on: a half of each file is reported. Try --records all.")
         assessments.append(assess(run, plan, assessments[0] if assessments else None))
+        runs = runs or [run]
+    matched = _controls(runs[0], assessments[0], plan, paths, load, count) if controls else []
     names = file_names(paths)
     hashes = {names[path]: file_hash(path) for path in paths}
-    report = Report(__version__, hashes, not all_records, encoding, plan, assessments)
+    report = Report(__version__, hashes, not all_records, encoding, plan, assessments, matched)
     show(report, Console(highlight=False, width=None if sys.stdout.isatty() else 110))
+    if calibrate:
+        typer.echo(code_line(report))
     if output is not None:
         write(report, output)
     failed = [f"{item.name}: {item.failed}" for item in assessments if item.failed]
@@ -115,10 +131,10 @@ def evaluate(  # noqa: PLR0913 - a command's options are its interface
 
 
 def write(report: Report, output: Path) -> None:
-    """Write `evaluation.json`, `evaluation.md`, `evaluation.png` and `calibration.png` into a folder.
+    """Write `report.md`, `evaluation.json`, `evaluation.md`, `evaluation.png` and `calibration.png` into a folder.
 
     Raises:
-        MissingExtraError: matplotlib is not installed; the first two are written all the same.
+        MissingExtraError: matplotlib is not installed; the texts are written all the same.
     """
     from secateurs.evaluate.plot import draw, draw_reliability
 
@@ -128,7 +144,8 @@ def write(report: Report, output: Path) -> None:
     first, curves, diagram = report.systems[0], *_PICTURES.values()
     shown = _PICTURES if first.reliability else dict(list(_PICTURES.items())[:1])
     write_text(output / "evaluation.md", to_markdown(report, shown))
-    draw(report.systems, output / curves, records=report.records)
+    write_text(output / "report.md", to_page(report, shown))
+    draw(report.systems, output / curves, records=report.records, controls=report.controls)
     if first.reliability:
         draw_reliability(first, output / diagram, records=report.records)
 
@@ -202,6 +219,17 @@ def _measure(name: str, make: Make, paths: Sequence[Path], load: Load, count: To
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(name, total=None)
         return measure(make(), paths, load=load, count=count, tick=lambda done: progress.advance(task, done))
+
+
+def _controls(
+    run: SystemRun, item: Assessment, plan: Plan, paths: Sequence[Path], load: Load, count: TokenCounter
+) -> list[Control]:
+    """Measure what keeps as many tokens as the first system, document by document."""
+    found = []
+    for system in control_systems(plan.seed):
+        theirs = _measure(system.name, lambda system=system: system, paths, load, count)  # type: ignore[misc]  # a default binds the loop's system
+        found.append(match(theirs, run, plan, against=main_setting(item)))
+    return found
 
 
 class _Commands(TyperGroup):

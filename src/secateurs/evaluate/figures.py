@@ -194,6 +194,30 @@ def swept_f1(ladders: Sequence[Ladder], thresholds: Floats) -> Floats:
     return np.array([f_score(p, r) for p, r in pairs])
 
 
+def totals(ladders: Sequence[Ladder], sums: Floats) -> Floats:
+    """Return evidence kept, tokens saved and F1 of a group, by its sums over the records, several at a time.
+
+    Args:
+        ladders: The records.
+        sums: Of their outcomes, columns as in Outcome.
+
+    Shape:
+        sums: (n, 5), result: (n, 3).
+    """
+    positives, spans, before = (
+        sum(getattr(ladder, name) for ladder in ladders) for name in ("positives", "spans", "tokens")
+    )
+    rows = [
+        (
+            evidence_kept(evidence, spans),
+            tokens_saved(before, after),
+            f_score(precision(right, kept), recall(right, positives)),
+        )
+        for kept, right, _, after, evidence in sums.tolist()
+    ]
+    return np.array(rows, dtype=np.float64).reshape(len(rows), 3)
+
+
 def swept_recall(ladders: Sequence[Ladder], thresholds: Floats) -> Floats:
     """Return the micro recall of a group at many thresholds."""
     positives = sum(ladder.positives for ladder in ladders)

@@ -31,7 +31,7 @@ class FileRun:
     Attributes:
         name: The file's name without its suffix.
         ladders: One a record.
-        langs: Language of each record.
+        langs: Language of each record; that of query and document where they differ.
         places: Place of each record's group in order of sha256, which decides its half.
         misses: The right unit of each record that scored lowest, None where there is none.
 
@@ -111,7 +111,7 @@ def _file(system: System, name: str, records: Iterable[Record], count: Count, ti
     for some in batches(records):
         scored = system.score(some)
         ladders += [build(record, result, count) for record, result in zip(some, scored, strict=True)]
-        langs += [record.lang for record in some]
+        langs += [record.languages for record in some]
         digests += [digest(record.group or record.id) for record in some]
         misses += [find_miss(record, result) for record, result in zip(some, scored, strict=True)]
         tick(len(some))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from secateurs.errors import MissingExtraError
 from secateurs.evaluate.assess import Assessment, Point
+from secateurs.evaluate.controls import Control
 from secateurs.support.files import replace_file
 
 if TYPE_CHECKING:
@@ -16,17 +17,19 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's colours, safe for colour-blind readers; the line style tells systems apart in grey, too.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_GREY = (":", "--")  # of the controls
 _SMALLEST = 5e-4  # where the logarithmic axes begin
 _STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 
 
-def draw(systems: Sequence[Assessment], path: Path, *, records: str) -> None:
+def draw(systems: Sequence[Assessment], path: Path, *, records: str, controls: Sequence[Control] = ()) -> None:
     """Draw the curves into a PNG or SVG file.
 
     Args:
         systems: The results, one curve each; a dot marks where a system cuts by default.
         path: The file; its suffix says which.
         records: Which records were measured, for the title.
+        controls: Thin grey lines beside them: what keeps as many tokens as the first, document by document.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -34,6 +37,10 @@ def draw(systems: Sequence[Assessment], path: Path, *, records: str) -> None:
     figure, axes = sheet(5.4)
     for index, item in enumerate(systems):
         _curve(axes, item, index)
+    for control, style in zip(controls, _GREY, strict=False):
+        points = sorted((100 * one.tokens_saved, 100 * one.evidence_kept) for one in control.curve)
+        x, y = [point[0] for point in points], [point[1] for point in points]
+        axes.plot(x, y, color="0.45", linestyle=style, linewidth=1.4, label=f"{control.name}, as many tokens")
     defaults = [mark.tokens_saved for mark in map(_default, systems) if mark is not None]
     axes.set_xlim(min([0.0, *(100 * saved - 3 for saved in defaults if saved < 0)]), 100)
     axes.set_ylim(0, 101)
@@ -59,6 +66,7 @@ def draw_reliability(item: Assessment, path: Path, *, records: str) -> None:
     """
     figure, axes = sheet(6.0)
     axes.plot([_SMALLEST, 1], [_SMALLEST, 1], color="0.6", linewidth=1, label="as probable as it says")
+    errors = {**item.calibration_error, **item.language_error}
     ordered = sorted(item.reliability.items())  # all units, under the empty name, come first
     for index, (name, bins) in enumerate(ordered):
         count = sum(one.sentences for one in bins)
@@ -70,7 +78,7 @@ def draw_reliability(item: Assessment, path: Path, *, records: str) -> None:
             linewidth=2.4 if not name else 1.6,
             marker="osD^vP"[index % 6],
             markersize=5,
-            label=f"{name or 'all'} ({count:,} units)",
+            label=f"{name or 'all'} ({count:,} units), ECE {errors.get(name) or 0.0:.3f}",
         )
     axes.set_xscale("log")
     axes.set_yscale("log")
@@ -79,7 +87,7 @@ def draw_reliability(item: Assessment, path: Path, *, records: str) -> None:
     axes.set_xlabel("mean score of the units of a bin")
     axes.set_ylabel("share of them that overlaps evidence")
     axes.set_title(f"{item.name}: scores against the share that is right\n{records}", loc="left", fontsize=11)
-    axes.legend(loc="upper left", frameon=False, title="language", alignment="left")
+    axes.legend(loc="lower right", frameon=False, title="language", alignment="left")
     replace_file(path, figure.savefig)
 
 

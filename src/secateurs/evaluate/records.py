@@ -32,6 +32,7 @@ class Record:
             without an answer.
         ambiguous: The labels may be wrong or are not complete; left out of strict scoring.
         group: What records of the same document have in common; `""` for a record of its own.
+        query_lang: Language code of the query; `""` where it is that of the document, or the data does not say.
     """
 
     id: str
@@ -41,10 +42,26 @@ class Record:
     evidence: tuple[Span, ...]
     ambiguous: bool = False
     group: str = ""
+    query_lang: str = ""
+
+    @property
+    def languages(self) -> str:
+        """Its row in a table by language."""
+        return languages(self.query_lang or self.lang, self.lang)
 
 
 class BadRecordError(ValueError):
     """A record cannot be used; the message names the file and the line, and says what was expected."""
+
+
+def languages(query: str, documents: str) -> str:
+    """Name a row in a table by language: cross-language questions have one of their own.
+
+    Example:
+        >>> languages("en", "en"), languages("zh", "en")
+        ('en', 'zh query, en documents')
+    """
+    return documents if query == documents else f"{query} query, {documents} documents"
 
 
 def read_records(path: Path) -> Iterator[Record]:
@@ -113,7 +130,7 @@ def _parquet(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
         raise MissingExtraError("reading Parquet", "evaluate") from None
     number = 0
     with parquet.ParquetFile(path) as file:
-        known = {"id", "lang", "query", "context", "evidence", "ambiguous", "labels", "group"}
+        known = {"id", "lang", "query", "context", "evidence", "ambiguous", "labels", "group", "query_lang"}
         known |= {"texts", "context_spans", "context_spans_relevance"}
         columns = [name for name in file.schema_arrow.names if name in known]
         for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=columns):
@@ -165,8 +182,11 @@ def _record(
     lang = _or(row.get("lang"), "?")
     if not isinstance(lang, str):
         raise BadRecordError(f"{where}: 'lang' is {lang!r}, expected a language code.")
-    group = str(_or(row.get("group"), ""))
-    return Record(name, lang, query, context, tuple(spans), unsure or bool(row.get("ambiguous")), group)
+    group, asked = str(_or(row.get("group"), "")), _or(row.get("query_lang"), "")
+    if not isinstance(asked, str):
+        raise BadRecordError(f"{where}: 'query_lang' is {asked!r}, expected a language code.")
+    asked = "" if asked == lang else asked
+    return Record(name, lang, query, context, tuple(spans), unsure or bool(row.get("ambiguous")), group, asked)
 
 
 def _text(row: Mapping[str, Any], key: str, where: str) -> str:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from secateurs.evaluate.assess import LABELS, Assessment, Group, Plan, Setting
+from secateurs.evaluate.assess import Assessment, Group, Plan, Setting, explained
 from secateurs.evaluate.bootstrap import Interval
+from secateurs.evaluate.controls import Control
 from secateurs.evaluate.figures import NAMES
 from secateurs.evaluate.table import escaped, number
 
@@ -59,6 +60,7 @@ class Report:
         encoding: The tiktoken encoding of the LLM tokens.
         plan: What was asked for.
         systems: The results; the first is the one the others are compared with.
+        controls: What keeps as many tokens as the first, document by document.
     """
 
     version: str
@@ -67,6 +69,7 @@ class Report:
     encoding: str
     plan: Plan
     systems: Sequence[Assessment]
+    controls: Sequence[Control] = ()
 
     @property
     def records(self) -> str:
@@ -85,8 +88,12 @@ def to_json(report: Report) -> dict[str, Any]:
         "resamples": report.plan.resamples,
         "seed": report.plan.seed,
         "data": report.data,
-        "settings": LABELS,
+        "settings": explained(report.plan),
         "systems": [_system(item) for item in report.systems],
+        "controls": {
+            one.name: {one.setting.label: _setting(one.setting), "curve": [asdict(point) for point in one.curve]}
+            for one in report.controls
+        },
     }
 
 
@@ -99,15 +106,9 @@ def _system(item: Assessment) -> dict[str, Any]:
         "reliability": {name or "all": [b._asdict() for b in bins] for name, bins in item.reliability.items()},
         "misses": {name: miss._asdict() for name, miss in item.misses.items()},
         "settings": {label: _setting(setting) for label, setting in item.settings.items()},
-        "curve": [
-            {
-                "threshold": point.threshold,
-                "evidence_kept": point.evidence_kept,
-                "tokens_saved": point.tokens_saved,
-                "f1": point.f1,
-            }
-            for point in item.curve
-        ],
+        "language_error": item.language_error,
+        "own_thresholds": {name or "all": asdict(one) for name, one in item.own.items()},
+        "curve": [asdict(point) for point in item.curve],
     }
 
 
@@ -116,6 +117,7 @@ def _setting(setting: Setting) -> dict[str, Any]:
         "mean": _group(setting.mean),
         "difference_from_first": _pairs(setting.difference),
         "languages": {name: _group(group) for name, group in setting.languages.items()},
+        "answers": {name: _group(group) for name, group in setting.answers.items()},
         "files": {name: _group(group) for name, group in setting.files.items()},
     }
 
@@ -155,7 +157,14 @@ def to_markdown(report: Report, pictures: Mapping[str, str] | None = None) -> st
     if first.misses:
         lines += [f"## {first.name}, the evidence that scored lowest in each file", ""]
         lines += [*_markdown(_MISS_HEADS, _misses(first)), ""]
-    lines += ["## How to read this", "", _explained(report), "", *(f"- {text}" for text in LABELS.values()), ""]
+    lines += [
+        "## How to read this",
+        "",
+        _explained(report),
+        "",
+        *(f"- {text}" for text in explained(report.plan).values()),
+        "",
+    ]
     return "\n".join(lines)
 
 
@@ -168,8 +177,9 @@ def show(report: Report, console: Console) -> None:
             setting = first.settings[label]
             console.print(_rich(f"{first.name}, {_named(setting)}", *_by_file(first, setting)))
     console.print(Text(_explained(report), style="dim"))
+    meanings = explained(report.plan)
     for label in first.settings:
-        console.print(Text(LABELS[label], style="dim"))
+        console.print(Text(meanings[label], style="dim"))
 
 
 def _explained(report: Report) -> str:
@@ -190,19 +200,18 @@ def _overview(report: Report) -> tuple[list[str], list[list[str]]]:
             threshold = setting.mean.threshold
             name = setting.label + (f" {threshold:.3g}" if threshold is not None else "")
             rows.append([item.name, name, *_cells(setting.mean, ranges=True), error])
+    for one in report.controls:
+        name = f"matched to {one.setting.label}"
+        rows.append([one.name, name, *_cells(one.setting.mean, ranges=True), ""])
     return heads, rows
 
 
 def _comparison(report: Report) -> Iterable[list[str]]:
-    for item in report.systems[1:]:
-        for setting in item.settings.values():
-            if setting.difference:
-                ranges = [setting.difference[name] for name in _COMPARED]
-                yield [
-                    item.name,
-                    setting.label,
-                    *("" if r is None else f"{r.low:+.3f} … {r.high:+.3f}" for r in ranges),
-                ]
+    pairs = [(item.name, setting) for item in report.systems[1:] for setting in item.settings.values()]
+    for name, setting in (*pairs, *((one.name, one.setting) for one in report.controls)):
+        if setting.difference:
+            ranges = [setting.difference[figure] for figure in _COMPARED]
+            yield [name, setting.label, *("" if r is None else f"{r.low:+.3f} … {r.high:+.3f}" for r in ranges)]
 
 
 def _by_file(item: Assessment, setting: Setting) -> tuple[list[str], list[list[str]]]:
@@ -212,11 +221,11 @@ def _by_file(item: Assessment, setting: Setting) -> tuple[list[str], list[list[s
     rows = []
     for name, group in setting.files.items():
         rows.append([name, str(group.records), *_cells(group, ranges=True), number(item.calibration_error[name])])
-    for lang, group in setting.languages.items():
+    for lang, group in (*setting.languages.items(), *setting.answers.items()):
         rows.append([f"mean, {lang}", str(group.records), *_cells(group, ranges=True), ""])
     rows.append(["mean over files", str(setting.mean.records), *_cells(setting.mean, ranges=True), ""])
     if setting.label == "oracle":
-        groups = [*setting.files.values(), *setting.languages.values(), setting.mean]
+        groups = [*setting.files.values(), *setting.languages.values(), *setting.answers.values(), setting.mean]
         rows = [[*row, number(group.threshold)] for row, group in zip(rows, groups, strict=True)]
     return heads, rows
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from secateurs.evaluate.records import BadRecordError, check_spans, json_lines
+from secateurs.evaluate.records import BadRecordError, check_spans, json_lines, languages
 from secateurs.result.span import Span
 from secateurs.segment.prose import detect_language
 from secateurs.support.hints import meant
@@ -70,7 +70,7 @@ class Case:
     @property
     def languages(self) -> str:
         """Its row in a table by language: `"en"`, or `"zh query, en documents"`."""
-        return self.lang if self.lang == self.query_lang else f"{self.query_lang} query, {self.lang} documents"
+        return languages(self.query_lang, self.lang)
 
 
 def read_cases(paths: Iterable[Path]) -> list[Case]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import floor, inf, log, log10
+from math import ceil, floor, inf, log, log10
 
 from secateurs.adapters.choice import Asked, choose, the_threshold
 from secateurs.compressor import Compressor
@@ -72,6 +72,39 @@ def measure(compressor: Compressor, pairs: Pairs, thresholds: Sequence[float], t
     own = the_threshold(compressor.policy)
     chosen = sorted(set(thresholds)) if thresholds else spread(scored, own)
     return [Level(one, one == own, _compress(compressor, pairs, one, lambda done: None)) for one in chosen]
+
+
+def within(compressor: Compressor, pairs: Pairs, budget: int) -> float:
+    """Return the lowest threshold at which documents have, all together, at most so many LLM tokens left.
+
+    Args:
+        compressor: Has read the documents, and remembers their scores.
+        pairs: (query, document) pairs.
+        budget: LLM tokens of all documents together.
+
+    Returns:
+        A score that occurs, rounded up to four digits; 0.0 where nothing has to go, 1.0 where all has.
+    """
+
+    def fits(threshold: float) -> bool:
+        return sum(one.savings.after for one in _compress(compressor, pairs, threshold, lambda done: None)) <= budget
+
+    if fits(0.0):
+        return 0.0
+    scored = _compress(compressor, pairs, 0.0, lambda done: None)
+    levels = sorted({_up(unit.score) for one in scored for unit in one.sentences if unit.score > 0.0})
+    low, high = 0, len(levels)
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if fits(levels[middle]) else (middle + 1, high)
+    return levels[low] if low < len(levels) else 1.0
+
+
+def _up(score: float) -> float:
+    """Return a score rounded up to four digits, at most 1."""
+    digits = 3 - floor(log10(score))
+    shown: float = round(ceil(score * 10.0**digits) / 10.0**digits, digits)
+    return min(1.0, shown)
 
 
 def spread(scored: Sequence[Compression], own: float | None) -> list[float]:
