@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 import socket
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import tiktoken
+from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))
 # A room's tests use other rooms' fakes, and run alone: module names are unique
@@ -22,11 +24,16 @@ from tiny import tiny_checkpoint
 from secateurs import Compressor
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+if not os.access(Path(__file__).parents[1], os.W_OK):  # a checkout that is only read: hypothesis remembers nothing
+    settings.register_profile("read-only", database=None)
+    settings.load_profile("read-only")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Tell the tests how much to try, before one is read."""
     slices.ask(config.option.markexpr)
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # under nohup; what the tests start would ignore it, too
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)

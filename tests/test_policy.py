@@ -40,7 +40,7 @@ simple = st.one_of(
     st.floats(0, 1).map(Threshold),
     st.tuples(st.floats(0, 1), st.sampled_from(["drop", "best", "original"])).map(lambda a: Threshold(*a)),
     st.integers(1, 5).map(TopK),
-    st.tuples(st.integers(0, 3), st.integers(0, 3)).map(lambda a: Neighbours(*a)),
+    st.tuples(st.integers(0, 3), st.integers(0, 3), st.booleans()).map(lambda a: Neighbours(*a)),
     st.just(Default()),
     st.booleans().map(Signals),
 )

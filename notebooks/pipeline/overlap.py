@@ -47,6 +47,16 @@ class Asked:
     evidence: tuple[Span, ...]
 
 
+class _Tokens:
+    """Counts LLM tokens in the words of a splitter: as many things as there are tokens."""
+
+    def __init__(self) -> None:
+        self._count = TokenCounter("o200k_base")
+
+    def __call__(self, text: str) -> list[int]:
+        return [0] * self._count(text)
+
+
 @dataclass(frozen=True)
 class Way:
     """One way to look for copies: LLM tokens of all prompts, evidence that stands whole in them, seconds, copies."""
@@ -62,8 +72,11 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("data", nargs="+", type=Path, help="labelled files, or folders of them")
     arguments.add_argument("--questions", type=int, default=100, help="how many, evenly from the files")
+    arguments.add_argument("--chunk", type=int, default=CHUNK, help="LLM tokens of a chunk")
+    arguments.add_argument("--overlap", type=int, default=OVERLAP, help="how many of them the next one repeats")
     given = arguments.parse_args()
-    asked = read(find_files(given.data), given.questions)
+    splitter = SentenceSplitter(chunk_size=given.chunk, chunk_overlap=given.overlap, tokenizer=_Tokens())
+    asked = read(find_files(given.data), given.questions, splitter)
     print(f"{twice(asked):.1%} of the characters stand there twice\n")
     with Compressor.from_pretrained() as compressor:
         compressor.cache = ScoreCache(max_bytes=2_000_000_000)
@@ -71,19 +84,20 @@ def main() -> None:
             print(table(asked, compressor, policy))
 
 
-def read(paths: Sequence[Path], questions: int) -> list[Asked]:
+def read(paths: Sequence[Path], questions: int, splitter: SentenceSplitter) -> list[Asked]:
     """Read questions from labelled data, cut all documents of the files into chunks, and find some for each.
 
     Args:
         paths: The files.
         questions: How many at most, all files together.
+        splitter: Cuts documents.
     """
     chunks: dict[str, Chunk] = {}
     chosen: list[Record] = []
     for path in paths:
         records = list(read_records(path))
         for context in {record.context for record in records}:
-            chunks.update((f"{one.place}", one) for one in cut(context))
+            chunks.update((f"{one.place}", one) for one in cut(context, splitter))
         ordered = sorted(records, key=lambda record: digest(record.id))
         usable = (one for one in ordered if one.evidence and not one.ambiguous)
         chosen += islice(usable, questions // len(paths))
@@ -97,10 +111,8 @@ def read(paths: Sequence[Path], questions: int) -> list[Asked]:
     ]
 
 
-def cut(context: str) -> Iterator[Chunk]:
+def cut(context: str, splitter: SentenceSplitter) -> Iterator[Chunk]:
     """Cut a document at its sentences, as LlamaIndex does; a chunk begins with the end of the one before it."""
-    count = TokenCounter("o200k_base")
-    splitter = SentenceSplitter(chunk_size=CHUNK, chunk_overlap=OVERLAP, tokenizer=lambda text: [0] * count(text))
     at = 0
     for text in splitter.split_text(context):
         start = context.find(text, at)

@@ -96,6 +96,12 @@ async def arun(query: str = QUERY, texts: Sequence[str] = TEXTS, **settings: Any
             ValueError,
             "takes max_total_tokens, which that of FakeCompressor",
         ),
+        ({"distinct": 1}, TypeError, "distinct must be True or False"),
+        (
+            {"distinct": True, "compressor": FakeCompressor()},
+            ValueError,
+            "takes distinct, which that of FakeCompressor",
+        ),
         ({"elision": " "}, ValueError, "elision must be a printable mark"),
         ({"elision": 3}, TypeError, "elision must be a string"),
         (

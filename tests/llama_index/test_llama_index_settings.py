@@ -127,6 +127,7 @@ def test_to_dict() -> None:
         "neighbours": [1, 0],
         "rerank": False,
         "top_n": None,
+        "distinct": False,
         "timeout": None,
         "on_error": "keep",
         "encoding": "o200k_base",

@@ -12,6 +12,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from slices import part, whole
 from tiny import tiny_checkpoint, word_tokenizer
 from tokenizers import Tokenizer
 from train.test_train_run import QUIET
@@ -62,14 +63,15 @@ def log(config: TrainConfig) -> list[dict[str, float]]:
     return [entry["loss"] for entry in map(json.loads, lines) if "loss" in entry]
 
 
+@pytest.mark.sliced
 def test_states_become_the_teachers_without_a_label(make_config: Make, deep_folder: Path) -> None:
     """Both parts of the loss fall, dev says so too, and what comes out is a start with empty heads."""
     config = distilling(make_config(dev='files = ["dev.jsonl"]\nevery_steps = 20\nquick = 8'), deep_folder)
-    config = replace(config, run=replace(config.run, steps=240))
+    config = replace(config, run=replace(config.run, steps=part(240, 2)))
     folder, measured = run(config, QUIET)
     assert measured is None
     first, *_, last = log(config)
-    assert last["tokens"] < 0.5 * first["tokens"]
+    assert last["tokens"] < (0.5 if whole() else 0.8) * first["tokens"]
     assert last["pooled"] < first["pooled"]
     lines = map(json.loads, (Path(config.output) / LOG).read_text(encoding="utf-8").splitlines())
     dev = [line["dev"]["loss"] for line in lines if "dev" in line]

@@ -107,6 +107,12 @@ class DocumentFields(AgentFields):
     """With `rerank`, return the first so many documents of that order; what it leaves out counts as dropped, and as
     wholly saved."""
 
+    distinct: bool = False
+    """Leave out of each document what a kept sentence of a better one says, verbatim or nearly, so that chunks that
+    overlap and mirrored pages are paid once; better are those that come first, with `rerank` those that rank higher.
+    A document that says nothing new is dropped. Chunks of one source are told by their place (`start_index` of
+    LangChain's splitters, `start_char_idx` of LlamaIndex's) where they have one."""
+
 
 def described(kind: type) -> dict[str, str]:
     """Return what stands under the fields of a class of ours and of those it is made of, on one line each.

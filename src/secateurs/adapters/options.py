@@ -76,8 +76,12 @@ BUDGET: dict[str, Any] = {
         int | None,
         typer.Option(help="Keep at most this many LLM tokens of all documents of a query together, the best units."),
     ],
+    "distinct": Annotated[
+        bool,
+        typer.Option("--distinct", help="Leave out of a document what a better one of the query says already."),
+    ],
 }
-"""What says how much the documents of one query may cost together."""
+"""What says how much the documents of one query may cost together, and that nothing is paid twice."""
 
 ORDER: dict[str, Any] = {
     "rerank": Annotated[bool, typer.Option("--rerank", help="Order documents by falling ranking score.")],
@@ -98,6 +102,7 @@ class Wanted(Asked):
     elision: str | None = None
     rerank: bool = False
     top_n: int | None = None
+    distinct: bool = False
 
     def __post_init__(self) -> None:
         self.settings()
@@ -151,6 +156,6 @@ def _signature(command: Callable[..., None], shown: dict[str, Any], hints: dict[
             parameters.append(one.replace(annotation=hints[one.name]))  # the type, no text that names it
             continue
         for name, hint in shown.items():
-            default = False if name == "rerank" else None
+            default = False if name in ("rerank", "distinct") else None
             parameters.append(inspect.Parameter(name, one.KEYWORD_ONLY, default=default, annotation=hint))
     return inspect.Signature(parameters, return_annotation=None)

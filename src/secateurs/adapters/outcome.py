@@ -13,7 +13,7 @@ from secateurs.adapters.report import Report, without_text
 from secateurs.adapters.settings import Settings
 from secateurs.adapters.spans import Facts, Told
 from secateurs.errors import Error
-from secateurs.result.compression import Compression
+from secateurs.result.compression import Compression, renumbered
 from secateurs.result.savings import Savings
 
 
@@ -71,8 +71,11 @@ def aligned(texts: Sequence[str | None], results: Sequence[Compression]) -> list
     given = len(texts_in(texts))
     if len(results) != given:
         raise Error(f"the compressor returned {len(results)} results for {given} documents")
-    rest = iter(results)
-    return [None if text is None else next(rest) for text in texts]
+    there = [index for index, text in enumerate(texts) if text is not None]
+    found: list[Compression | None] = [None] * len(texts)
+    for index, one in zip(there, results, strict=True):
+        found[index] = one if given == len(texts) else renumbered(one, there)
+    return found
 
 
 def without_model(settings: Settings, query: str, texts: Sequence[str | None]) -> Outcome | None:

@@ -13,10 +13,10 @@ from secateurs.result.compression import Compression
 class CompressorLike(Protocol):
     """What an adapter needs of a compressor: `secateurs.Compressor` and `RemoteCompressor` have it, yours may.
 
-    `compress` and `acompress` may take `max_total_tokens`, `timeout` and `elision`, too: they are passed where a
-    setting asks for them. One that takes `also`, further queries with their weights, is asked all that a tool's
-    result was asked for; any other one query. Where there is a `checkpoint`, that folder is written down when an
-    adapter is serialized.
+    `compress` and `acompress` may take `max_total_tokens`, `timeout`, `elision` and `distinct`, too: they are passed
+    where a setting asks for them. One that takes `also`, further queries with their weights, is asked all that a
+    tool's result was asked for; any other one query. Where there is a `checkpoint`, that folder is written down when
+    an adapter is serialized.
     """
 
     @property

@@ -33,11 +33,13 @@ from secateurs.adapters.protocol import CompressorLike
 from secateurs.adapters.settings import Settings, takes
 from secateurs.adapters.spans import span
 from secateurs.errors import Error, describe
+from secateurs.policy import SourcePlace
 from secateurs.support.fork import ForkLock
 
 _log = logging.getLogger(__name__)
 
 
+Places = Sequence[SourcePlace | None]
 _Key = tuple[int, str | None, str | None, str, str]
 _SHARED: WeakValueDictionary[_Key, CompressorLike] = WeakValueDictionary()
 _LOADING = ForkLock()
@@ -120,6 +122,7 @@ class Runner:
         *,
         asking: Asking | None = None,
         delivered: Delivered | None = None,
+        places: Places | None = None,
     ) -> Outcome:
         """Compress texts and report; never raises what a document or the model can cause.
 
@@ -134,6 +137,7 @@ class Runner:
             ids: Their ids.
             asking: What is asked beside the query, which is its first; None for nothing.
             delivered: Returns what is saved of what is delivered, notes counted; None for the sum of the documents.
+            places: Where each text stands in its source; None where nobody knows, or nobody asks.
 
         Returns:
             The outcome. Call its `check()` once it has been passed on.
@@ -144,7 +148,7 @@ class Runner:
                 try:
                     compressor = self.load(settings)
                     asked, options = _asked(compressor, query, asking)
-                    options |= _options(settings, compressor)
+                    options |= _placed(_options(settings, compressor), texts, places)
                     results = compressor.compress(asked, texts_in(texts), **options)
                     outcome = finish(settings, query, ids, aligned(texts, results), compressor)
                     outcome = _delivered(outcome, delivered)
@@ -163,6 +167,7 @@ class Runner:
         *,
         asking: Asking | None = None,
         delivered: Delivered | None = None,
+        places: Places | None = None,
     ) -> Outcome:
         """Do what `run` does without blocking the event loop, not even while the weights load."""
         with span() as call:
@@ -173,7 +178,7 @@ class Runner:
                     if compressor is None:
                         compressor = await asyncio.to_thread(self.load, settings)
                     asked, options = _asked(compressor, query, asking)
-                    options |= _options(settings, compressor)
+                    options |= _placed(_options(settings, compressor), texts, places)
                     results = await compressor.acompress(asked, texts_in(texts), **options)
                     then = partial(finish, settings, query, ids, aligned(texts, results), compressor)
                     outcome = await asyncio.to_thread(then) if settings.settles else then()
@@ -234,6 +239,15 @@ def _key(settings: Settings) -> _Key:
 def _options(settings: Settings, compressor: CompressorLike) -> dict[str, Any]:
     """Return the keyword arguments of `compress`."""
     return {"policy": settings.choice(compressor.policy), **settings.call_options()}
+
+
+def _placed(options: dict[str, Any], texts: Sequence[str | None], places: Places | None) -> dict[str, Any]:
+    """Return the arguments of `compress` with the places of the texts that are there, where copies are looked for."""
+    distinct = options.get("distinct")
+    if distinct is None or places is None:
+        return options
+    there = tuple(place for place, text in zip(places, texts, strict=True) if text is not None)
+    return {**options, "distinct": replace(distinct, places=there)}
 
 
 def _asked(compressor: CompressorLike, query: str, asking: Asking | None) -> tuple[str, dict[str, Any]]:

@@ -16,7 +16,7 @@ from secateurs.adapters.choice import choose, read_policy
 from secateurs.adapters.fields import DEFAULT_ENCODING, DocumentFields
 from secateurs.adapters.protocol import CompressorLike
 from secateurs.errors import DeviceError
-from secateurs.policy import Default, Policy, check_when_empty
+from secateurs.policy import Default, Distinct, Policy, check_when_empty
 from secateurs.result.compression import Compression
 from secateurs.result.savings import TokenCounter
 from secateurs.support.arguments import check_count, check_elision, check_revision, check_seconds, check_threshold
@@ -71,8 +71,9 @@ class Settings(DocumentFields):
         self.choice(Default())
 
     def _check_order(self) -> None:
-        if not isinstance(self.rerank, bool):
-            raise TypeError(f"rerank must be True or False, got {self.rerank!r}")
+        for name in ("rerank", "distinct"):
+            if not isinstance(getattr(self, name), bool):
+                raise TypeError(f"{name} must be True or False, got {getattr(self, name)!r}")
         if self.top_n is None:
             return
         check_count(self.top_n, "top_n", least=1)
@@ -135,7 +136,12 @@ class Settings(DocumentFields):
 
     def call_options(self) -> dict[str, Any]:
         """Return the arguments of `compress` beside the policy; only those that are set, so that few need to know."""
-        options = {"max_total_tokens": self.max_total_tokens, "timeout": self.timeout, "elision": self.elision}
+        options = {
+            "max_total_tokens": self.max_total_tokens,
+            "timeout": self.timeout,
+            "elision": self.elision,
+            "distinct": Distinct(by_ranking=self.rerank) if self.distinct else None,
+        }
         return {name: value for name, value in options.items() if value is not None}
 
     def portable(self) -> dict[str, Any]:

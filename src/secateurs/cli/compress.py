@@ -94,7 +94,8 @@ def compress(  # noqa: PLR0913 - a command's options are its interface
     shown = _shown(query, model or BUNDLED, list(zip(sources, results, strict=True)), wanted)
     if format is Format.text:
         budget = "" if wanted.max_total_tokens is None else f", max_total_tokens={wanted.max_total_tokens}"
-        _show(shown, f"{shown.model}, {policy!r}{budget}", output)
+        copies = ", distinct" if wanted.distinct else ""
+        _show(shown, f"{shown.model}, {policy!r}{copies}{budget}", output)
     else:
         shape = _json if format is Format.json else _html
         _write(shape(shown), output)

@@ -67,6 +67,8 @@ def _print_document(console: Console, source: str, result: Compression) -> None:
 
 
 def _look(sentence: Sentence) -> tuple[Text, str]:
+    if sentence.copy_of is not None:
+        return Text("=", style="dim"), "dim"  # a better document says it
     if not sentence.kept:
         return Text("·", style="dim"), "dim"
     return (Text("+", style="green"), "") if sentence.frame else (Text("✓", style="bold green"), "bold")

@@ -18,7 +18,9 @@ from secateurs.adapters.model import AdapterModel
 from secateurs.adapters.order import Returned
 from secateurs.adapters.outcome import Outcome
 from secateurs.adapters.settings import Settings
+from secateurs.langchain.places import place_of
 from secateurs.langchain.tracing import Traced
+from secateurs.policy import SourcePlace
 from secateurs.result.compression import Compression
 
 MetadataMode = Literal["full", "none"]
@@ -81,7 +83,8 @@ class SecateursCompressor(BaseDocumentCompressor, Serializable, AdapterModel):
         """
         texts, ids = [one.page_content for one in documents], [one.id for one in documents]
         traced = Traced(query, len(texts), callbacks)
-        outcome = traced.run(lambda: self._runner.run(Settings.of(self), query, texts, ids))
+        places = self._places(documents)
+        outcome = traced.run(lambda: self._runner.run(Settings.of(self), query, texts, ids, places=places))
         outcome.check()
         return [self._rewritten(documents, one, outcome) for one in outcome.returned]
 
@@ -91,7 +94,8 @@ class SecateursCompressor(BaseDocumentCompressor, Serializable, AdapterModel):
         """Do what `compress_documents` does without blocking the event loop."""
         texts, ids = [one.page_content for one in documents], [one.id for one in documents]
         traced = Traced(query, len(texts), callbacks)
-        outcome = await traced.arun(lambda: self._runner.arun(Settings.of(self), query, texts, ids))
+        places = self._places(documents)
+        outcome = await traced.arun(lambda: self._runner.arun(Settings.of(self), query, texts, ids, places=places))
         outcome.check()
         kept = []
         for one in outcome.returned:
@@ -103,7 +107,7 @@ class SecateursCompressor(BaseDocumentCompressor, Serializable, AdapterModel):
         """Return this compressor as a step of a pipe, from `{"query", "documents"}` to documents.
 
         What says which sentences stay can be configured for one call: `policy`, `threshold`, `top_k`, `max_tokens`,
-        `max_total_tokens`, `when_empty`, `neighbours` and `elision`. It shares this compressor's weights.
+        `max_total_tokens`, `when_empty`, `neighbours`, `elision` and `distinct`. It shares this compressor's weights.
 
         Example:
             >>> from langchain_core.documents import Document
@@ -144,6 +148,11 @@ class SecateursCompressor(BaseDocumentCompressor, Serializable, AdapterModel):
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         shared = {id(one): one for one in (self.compressor, self.on_report)}
         return super().__deepcopy__({**(memo or {}), **shared})
+
+    def _places(self, documents: Sequence[Document]) -> list[SourcePlace | None] | None:
+        """Return where each document stands in its source, if copies are looked for."""
+        beside = (self.metadata_key, self.score_key)
+        return [place_of(one.metadata, beside) for one in documents] if self.distinct else None
 
     def _rewritten(self, documents: Sequence[Document], one: Returned, outcome: Outcome) -> Document:
         document = documents[one.index]

@@ -22,6 +22,7 @@ _CONFIGURABLE = (
     "when_empty",
     "neighbours",
     "elision",
+    "distinct",
 )
 
 

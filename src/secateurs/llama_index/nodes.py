@@ -9,6 +9,7 @@ from typing import Any, TypeGuard
 from llama_index.core.schema import BaseNode, ImageNode, MetadataMode, Node, TextNode
 
 from secateurs.adapters.metadata import METADATA_KEY, copy_metadata, remember_made
+from secateurs.policy import SourcePlace
 from secateurs.result.compression import Compression
 from secateurs.result.join import Slice
 from secateurs.result.span import Span
@@ -71,6 +72,13 @@ def places(node: BaseNode, compression: Compression) -> dict[str, Any]:
         SOURCE_SPANS: [[start, end] for start, end, _ in found],
         TEXT_SPANS: [[at, at + end - start] for start, end, at in found],
     }
+
+
+def place_of(node: BaseNode) -> SourcePlace | None:
+    """Return where a node's text stands in the document it was cut from; None where that is not known."""
+    source = node.ref_doc_id
+    pieces = [] if source is None or METADATA_KEY in node.metadata else _pieces(node, None)
+    return SourcePlace(str(source), pieces[0].start) if pieces else None
 
 
 def _within(pieces: Sequence[Slice], slices: Sequence[Slice]) -> list[Slice]:

@@ -19,7 +19,8 @@ from secateurs.adapters.order import Returned
 from secateurs.adapters.outcome import Outcome
 from secateurs.adapters.settings import Settings
 from secateurs.llama_index.events import SecateursReportEvent
-from secateurs.llama_index.nodes import clean_query, places, rewrite, text_of
+from secateurs.llama_index.nodes import clean_query, place_of, places, rewrite, text_of
+from secateurs.policy import SourcePlace
 
 _dispatcher = get_dispatcher(__name__)
 
@@ -70,7 +71,8 @@ class SecateursPostprocessor(BaseNodePostprocessor, AdapterModel):
     ) -> list[NodeWithScore]:
         settings = Settings.of(self)
         with self._traced(nodes, query_bundle, settings) as call:
-            call.finish(self._runner.run(settings, call.query, call.texts, call.ids))
+            places = call.places if settings.distinct else None
+            call.finish(self._runner.run(settings, call.query, call.texts, call.ids, places=places))
         return call.result
 
     @_dispatcher.span  # only abstract methods get their span by themselves
@@ -79,7 +81,8 @@ class SecateursPostprocessor(BaseNodePostprocessor, AdapterModel):
     ) -> list[NodeWithScore]:
         settings = Settings.of(self)
         with self._traced(nodes, query_bundle, settings) as call:
-            call.finish(await self._runner.arun(settings, call.query, call.texts, call.ids))
+            places = call.places if settings.distinct else None
+            call.finish(await self._runner.arun(settings, call.query, call.texts, call.ids, places=places))
         return call.result
 
     @contextmanager
@@ -131,6 +134,11 @@ class _Call:
     def texts(self) -> list[str | None]:
         """The text in each node; None where there is none."""
         return [text_of(scored.node) for scored in self.result]
+
+    @property
+    def places(self) -> list[SourcePlace | None]:
+        """Where each node stands in its document."""
+        return [place_of(scored.node) for scored in self.result]
 
     def finish(self, outcome: Outcome) -> None:
         """Send the report out, then put the compressed nodes in place."""

@@ -13,7 +13,7 @@ from functools import cached_property
 
 from secateurs.pipeline.documents import Scored
 from secateurs.policy import SourcePlace
-from secateurs.policy.pointing import points_back
+from secateurs.policy.pointing import leans_on
 from secateurs.policy.sameness import Saying
 from secateurs.result.span import UnitPlace
 
@@ -93,8 +93,7 @@ class Document:
         if after >= len(self.stays) or not self.stays[after]:
             return False
         before, behind = (self.scored.sentences[self.scored.choices[place]] for place in (one, after))
-        blank = before.text[len(before.text.rstrip()) :].count("\n") > 1
-        return before.end == behind.start and not blank and points_back(behind.text)
+        return leans_on(behind, before)
 
     def _saying(self, unit: int) -> Saying:
         parts = self.scored.parts

@@ -45,10 +45,11 @@ from secateurs.policy.core import (
     mapped,
     weighed,
 )
-from secateurs.policy.distinct import Distinct, SourcePlace, check_distinct
+from secateurs.policy.distinct import SIMILARITY, Distinct, SourcePlace, check_distinct
 from secateurs.policy.outputs import Fallback, Split, ToolOutput, combine, resolve, split
 
 __all__ = [
+    "SIMILARITY",
     "AllOf",
     "AnyOf",
     "Candidates",

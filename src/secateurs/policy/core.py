@@ -23,6 +23,7 @@ from secateurs.policy.candidates import (
     signs_of,
     text_of,
 )
+from secateurs.policy.pointing import leans_on
 from secateurs.policy.signals import EDGE
 from secateurs.result.span import Sentence
 from secateurs.support.arguments import check_count, check_threshold
@@ -190,29 +191,49 @@ class Neighbours(Policy):
     Args:
         before: Sentences to keep before each kept one.
         after: Sentences to keep after each kept one.
+        antecedents: Whether those before are kept only where they are pointed at: by a sentence that opens with a
+            pronoun or connective (it, this, however; 它, 这, 但), at the one before it in the same paragraph.
+
+    Example:
+        >>> Policy.parse("Threshold(0.5) | Neighbours(antecedents=True)")
+        Threshold(0.5) | Neighbours(before=1, after=0, antecedents=True)
     """
 
     before: int = 1
     after: int = 0
+    antecedents: bool = False
 
     def __post_init__(self) -> None:
         check_count(self.before, "before", least=0)
         check_count(self.after, "after", least=0)
+        if not isinstance(self.antecedents, bool):
+            raise TypeError(f"antecedents must be True or False, got {self.antecedents!r}")
 
     def __call__(self, sentences: Sequence[Sentence], count: Count) -> list[bool]:
         """Decide one document."""
-        return self.extend([sentence.kept for sentence in sentences])
+        return self.extend([sentence.kept for sentence in sentences], sentences)
 
-    def extend(self, flags: Sequence[bool]) -> list[bool]:
+    def extend(self, flags: Sequence[bool], sentences: Sequence[Sentence]) -> list[bool]:
         """Return the flags with the neighbours of the kept sentences added."""
         extended = list(flags)
         for index in (index for index, flag in enumerate(flags) if flag):
-            for neighbour in range(max(index - self.before, 0), min(index + self.after + 1, len(flags))):
+            for neighbour in range(self._first(index, sentences), min(index + self.after + 1, len(flags))):
                 extended[neighbour] = True
         return extended
 
+    def _first(self, index: int, sentences: Sequence[Sentence]) -> int:
+        """Return the first of the sentences to keep with a kept one."""
+        first = max(index - self.before, 0)
+        if not self.antecedents:
+            return first
+        at = index
+        while at > first and leans_on(sentences[at], sentences[at - 1]):
+            at -= 1
+        return at
+
     def __repr__(self) -> str:
-        return f"Neighbours(before={self.before}, after={self.after})"
+        pointed = ", antecedents=True" if self.antecedents else ""
+        return f"Neighbours(before={self.before}, after={self.after}{pointed})"
 
 
 @dataclass(frozen=True)
@@ -296,7 +317,7 @@ class AnyOf(Policy):
             flags = [any(column) for column in zip(*(p(sentences, count) for p in choosers), strict=True)]
         else:
             flags = [sentence.kept for sentence in sentences]
-        extended = [policy.extend(flags) for policy in neighbours]
+        extended = [policy.extend(flags, sentences) for policy in neighbours]
         return [any(column) for column in zip(flags, *extended, strict=True)]
 
     @property

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 
+from secateurs.result.span import Sentence
+
+_PARAGRAPH = 2  # line breaks that end one
 _OPENERS = (
     # what it speaks of was named before
-    "it|it's|its|itself|this|that|these|those|they|they're|their|theirs|them|he|he's|his|him|she|she's|her|hers|such"
+    "it|its|itself|this|that|these|those|they|their|theirs|them|he|his|him|she|her|hers|such"
     "|both|neither|either|one|another|others|the former|the latter|the same|the above"
     # it goes on from what was said before
     "|however|also|but|yet|so|and|or|nor|then|thus|hence|therefore|moreover|furthermore|besides|additionally"
@@ -19,7 +22,9 @@ _CHINESE_OPENERS = (
     "|但|然而|不过|不過|因此|因而|所以|于是|於是|从而|從而|而(?!言)|并且|並且|同时|同時|另外|另一方面|再者|例如|比如|否则|否則|然后|然後|随后|隨後|接着|接著"
 )
 _START = r"""[\s"'“”‘’「」『』《（(\[*_]{0,8}"""
-_POINTS = re.compile(rf"{_START}(?:(?:{_OPENERS})(?![\w'’-])|{_CHINESE_OPENERS})", re.IGNORECASE)
+_POINTS = re.compile(
+    rf"{_START}(?:(?:{_OPENERS})(?:['’](?:s|re|ll|d|ve))?(?![\w'’-])|{_CHINESE_OPENERS})", re.IGNORECASE
+)
 
 _ENGLISH_WORDS = """
 it it's its itself he he's him his himself she she's her hers herself they they're them their theirs themselves this
@@ -42,6 +47,18 @@ def points_back(text: str) -> bool:
         (True, False)
     """
     return _POINTS.match(text) is not None
+
+
+def leans_on(behind: Sentence, before: Sentence) -> bool:
+    """Return whether a unit points back at the one before it, in the same paragraph.
+
+    Example:
+        >>> before = Sentence(0, 19, "The tower is iron. ", 0.2, False)
+        >>> leans_on(Sentence(19, 45, "It was completed in 1889.", 0.9, True), before)
+        True
+    """
+    breaks = before.text[len(before.text.rstrip()) :].count("\n")
+    return before.end == behind.start and breaks < _PARAGRAPH and points_back(behind.text)
 
 
 def is_pointing(word: str) -> bool:

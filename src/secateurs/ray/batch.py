@@ -54,6 +54,8 @@ class CompressBatch:
         rerank: Add the column `secateurs_order`: the indices of the documents of a row that come back, by falling
             ranking score. The other columns stay in the order of the documents.
         top_n: With `rerank`, how many of them come back.
+        distinct: Leave out of each document of a row what a kept sentence of a better one of that row says: the first
+            ones are better, with `rerank` those that rank higher. A document that says nothing new is `"dropped"`.
         encoding: The tiktoken encoding in which savings are counted.
         prefix: What the added columns' names begin with.
         many: Whether the document column holds lists; None to see it from the batches. Say it where a batch may hold
@@ -97,6 +99,7 @@ class CompressBatch:
         max_total_tokens: int | None = None,
         rerank: bool = False,
         top_n: int | None = None,
+        distinct: bool = False,
         encoding: str = "o200k_base",
         prefix: str = "secateurs_",
         many: bool | None = None,
@@ -119,6 +122,7 @@ class CompressBatch:
             max_total_tokens=max_total_tokens,
             rerank=rerank,
             top_n=top_n,
+            distinct=distinct,
             encoding=encoding,
         )
         if compressor is None:
@@ -130,7 +134,7 @@ class CompressBatch:
         self._compressor = compressor
         self._policy = settings.choice(self._compressor.policy)
         self._elision = elision
-        self._together = Together(max_total_tokens, rerank, top_n)
+        self._together = Together(max_total_tokens, rerank, top_n, distinct)
         self._document, self._query_column, self._query = document_column, query_column, query
         self._prefix = prefix
         self._many, self._seen = many, many

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from secateurs.adapters.order import in_order
 from secateurs.errors import own_failure
+from secateurs.policy import Distinct
 from secateurs.result.compression import Compression
 from secateurs.result.savings import TokenCounter
 from secateurs.support.arguments import check_query
@@ -33,11 +34,13 @@ class Together:
         max_total_tokens: Keep at most this many LLM tokens of all of them.
         rerank: Whether to say in which order they come back.
         top_n: How many come back.
+        distinct: Whether one copy stays of what several of them say.
     """
 
     max_total_tokens: int | None = None
     rerank: bool = False
     top_n: int | None = None
+    distinct: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ def compress_rows(
 ) -> list[Cells]:
     """Compress one document, or a list of documents, for the query of each row.
 
-    All rows are batched together, but where each has a budget of its own.
+    All rows are batched together, but where each has a budget of its own or keeps one copy.
 
     Args:
         compressor: Compresses.
@@ -101,11 +104,13 @@ def _results(
 ) -> list[list[Compression | Failed]]:
     """Return what becomes of each document of each row."""
     each = [[one for one in row if not isinstance(one, Failed)] for row in drafts]
-    if together.max_total_tokens is None:
+    if together.max_total_tokens is None and not together.distinct:
         done = _compress(compressor, [pair for pairs in each for pair in pairs], options)
-    else:  # one call spends one budget
-        budget = {**options, "max_total_tokens": together.max_total_tokens}
-        done = [one for pairs in each for one in _compress(compressor, pairs, budget)]
+    else:  # one call spends one budget, and knows one row's documents
+        asked = {**options, "max_total_tokens": together.max_total_tokens}
+        if together.distinct:
+            asked["distinct"] = Distinct(by_ranking=together.rerank)
+        done = [one for pairs in each for one in _compress(compressor, pairs, asked)]
     rest = iter(done)
     return [[one if isinstance(one, Failed) else next(rest) for one in row] for row in drafts]
 

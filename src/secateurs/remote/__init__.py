@@ -19,8 +19,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from secateurs.errors import Error, describe, in_short, printable, shorten
-from secateurs.policy import Default, Policy, check_policy
-from secateurs.remote.rebuild import rebuild
+from secateurs.policy import SIMILARITY, Default, Distinct, Policy, check_distinct, check_policy
+from secateurs.remote.rebuild import check_copies, rebuild
 from secateurs.result.compression import Compression
 from secateurs.result.savings import TokenCounter
 from secateurs.support.arguments import (
@@ -113,6 +113,7 @@ class RemoteCompressor:
         max_total_tokens: int | None = None,
         timeout: float | None = None,
         elision: str | None = None,
+        distinct: Distinct | None = None,
     ) -> list[Compression]:
         """Compress documents for one query.
 
@@ -123,6 +124,8 @@ class RemoteCompressor:
             max_total_tokens: LLM tokens to spend over all documents together, best sentences first.
             timeout: Seconds this call may take; None for what the compressor was made with.
             elision: What stands where something was cut; None for this compressor's own.
+            distinct: One copy stays of what several documents say, as `Compressor.compress` has it; its `similarity`
+                cannot be sent. None keeps every copy.
 
         Returns:
             One result a document, in order.
@@ -139,7 +142,7 @@ class RemoteCompressor:
         texts = check_documents(documents, none_as_blank=self.none_as_blank)
         if not texts:
             return []
-        body = {**_one_query(query, texts), **options}
+        body = {**_one_query(query, texts), **options, **_copies(distinct, len(texts))}
         reply = self._connected().post("/v1/compress", body, options["timeout"])
         return self._read(reply, texts, options["elision"])
 
@@ -151,13 +154,15 @@ class RemoteCompressor:
         max_total_tokens: int | None = None,
         timeout: float | None = None,
         elision: str | None = None,
+        distinct: Distinct | None = None,
     ) -> list[Compression]:
         """Compress documents for many queries in one request; like `compress` otherwise."""
         options = self._options(policy, max_total_tokens, timeout, elision)
         checked = check_pairs(pairs, none_as_blank=self.none_as_blank)
         if not checked:
             return []
-        reply = self._connected().post("/v1/compress", {**_many_queries(checked), **options}, options["timeout"])
+        body = {**_many_queries(checked), **options, **_copies(distinct, len(checked))}
+        reply = self._connected().post("/v1/compress", body, options["timeout"])
         return self._read(reply, [document for _, document in checked], options["elision"])
 
     async def acompress(
@@ -169,6 +174,7 @@ class RemoteCompressor:
         max_total_tokens: int | None = None,
         timeout: float | None = None,
         elision: str | None = None,
+        distinct: Distinct | None = None,
     ) -> list[Compression]:
         """Do what `compress` does without blocking the event loop; cancelled, it stops the service's work too."""
         options = self._options(policy, max_total_tokens, timeout, elision)
@@ -176,7 +182,7 @@ class RemoteCompressor:
         texts = check_documents(documents, none_as_blank=self.none_as_blank)
         if not texts:
             return []
-        body = {**_one_query(query, texts), **options}
+        body = {**_one_query(query, texts), **options, **_copies(distinct, len(texts))}
         reply = await self._connected().apost("/v1/compress", body, options["timeout"])
         return self._read(reply, texts, options["elision"])
 
@@ -188,13 +194,14 @@ class RemoteCompressor:
         max_total_tokens: int | None = None,
         timeout: float | None = None,
         elision: str | None = None,
+        distinct: Distinct | None = None,
     ) -> list[Compression]:
         """Do what `compress_pairs` does without blocking the event loop; like `acompress` otherwise."""
         options = self._options(policy, max_total_tokens, timeout, elision)
         checked = check_pairs(pairs, none_as_blank=self.none_as_blank)
         if not checked:
             return []
-        body = {**_many_queries(checked), **options}
+        body = {**_many_queries(checked), **options, **_copies(distinct, len(checked))}
         reply = await self._connected().apost("/v1/compress", body, options["timeout"])
         return self._read(reply, [document for _, document in checked], options["elision"])
 
@@ -272,8 +279,9 @@ class RemoteCompressor:
                 )
             entries = zip(documents, reply["documents"], strict=True)
             results = [rebuild(document, entry, self.encoding, elision) for document, entry in entries]
+            check_copies(results)
             model, policy = _name(reply["model"]), str(reply["default_policy"])
-        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
             what = shorten(printable(describe(error)), 300)
             raise Error(
                 f"the answer of {self.base_url} does not fit what was sent ({what}). Is it a service of this "
@@ -299,6 +307,18 @@ def _one_query(query: str, documents: Sequence[str]) -> dict[str, Any]:
 
 def _many_queries(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
     return {"pairs": [list(map(replace_surrogates, pair)) for pair in pairs]}
+
+
+def _copies(distinct: Distinct | None, documents: int) -> dict[str, Any]:
+    """Return the fields of a request that ask for one copy of what several documents say."""
+    if check_distinct(distinct, documents) is None or distinct is None:
+        return {}
+    if distinct.similarity != SIMILARITY:
+        raise ValueError(f"similarity={distinct.similarity} cannot be sent: the service has its own, {SIMILARITY}.")
+    asked: dict[str, Any] = {"distinct": "by_ranking" if distinct.by_ranking else True}
+    if distinct.places is not None:
+        asked["places"] = [one and [replace_surrogates(one.source), one.start] for one in distinct.places]
+    return asked
 
 
 def _parse(source: str) -> Policy | None:

@@ -7,7 +7,7 @@ the document's own units and by the code that does it in process.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 from secateurs.errors import in_short
@@ -15,7 +15,7 @@ from secateurs.remote.units import read_units
 from secateurs.result.compression import Compression, Status
 from secateurs.result.join import Parts
 from secateurs.result.savings import Savings
-from secateurs.result.span import Sentence
+from secateurs.result.span import Sentence, UnitPlace
 from secateurs.support.arguments import LARGEST_COUNT
 
 
@@ -57,12 +57,24 @@ def rebuild(document: str, entry: Mapping[str, Any], encoding: str, elision: str
     return result.with_parts(parts)
 
 
+def check_copies(results: Sequence[Compression]) -> None:
+    """Refuse results in which a unit was left out as the copy of one that is not there.
+
+    Raises:
+        ValueError, IndexError: There is one.
+    """
+    for place in (unit.copy_of for result in results for unit in result.sentences if unit.copy_of is not None):
+        if not results[place.document].sentences[place.unit].kept:
+            raise ValueError(f"a unit is left out as the copy of unit {place.unit} of {place.document}, which is cut")
+
+
 def _sentence(document: str, entry: Mapping[str, Any]) -> Sentence:
     start, end = entry["start"], entry["end"]
     if not (type(start) is int and type(end) is int and 0 <= start < end <= len(document)):
         raise ValueError(f"a sentence reaches from {start!r} to {end!r} in {len(document)} characters")
     score, kept, frame = _probability(entry["score"]), entry["kept"] is True, entry.get("frame") is True
-    return Sentence(start, end, document[start:end], score, kept, kept and frame)
+    copy_of = None if kept or not entry.get("copy_of") else UnitPlace(*map(_count, entry["copy_of"]))
+    return Sentence(start, end, document[start:end], score, kept, kept and frame, copy_of)
 
 
 def _count(value: Any) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from secateurs.errors import beginning, printable, shorten
 from secateurs.result.join import Parts, Slice
 from secateurs.result.savings import Savings
-from secateurs.result.span import Highlight, Sentence, Span, merge_spans
+from secateurs.result.span import Highlight, Sentence, Span, UnitPlace, merge_spans
 from secateurs.support.arguments import check_threshold
 
 if TYPE_CHECKING:
@@ -214,6 +214,24 @@ class Compression(_Carrier):
     def _repr_html_(self) -> str:
         """Show the document in a notebook cell."""
         return self.to_html()
+
+
+def renumbered(result: Compression, places: Sequence[int]) -> Compression:
+    """Return a result whose copies point into another list of documents.
+
+    Args:
+        result: The result.
+        places: The index in the other list of each document of its call.
+    """
+    if all(unit.copy_of is None for unit in result.sentences):
+        return result
+    units = tuple(
+        unit
+        if unit.copy_of is None
+        else replace(unit, copy_of=UnitPlace(places[unit.copy_of.document], unit.copy_of.unit))
+        for unit in result.sentences
+    )
+    return replace(result, sentences=units).with_parts(result.parts).with_token_scores(result.token_scores)
 
 
 def _restore(values: Sequence[Any], parts: Parts | None, token_scores: TokenScores | None) -> Compression:

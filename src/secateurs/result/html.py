@@ -77,8 +77,10 @@ def _unit(original: str, unit: Sentence) -> str:
     if unit.frame:
         title = f"{score}, kept with what it frames" if unit.score else "kept with what it frames"
         return f'{before}<span class="frame" title="{title}">{text}</span>{behind}'
-    tag = "mark" if unit.kept else "s"
-    return f'{before}<{tag} title="{score}" style="--score:{score}">{text}</{tag}>{behind}'
+    tag, title = "mark" if unit.kept else "s", score
+    if unit.copy_of is not None:
+        title = f"{score}, said by unit {unit.copy_of.unit} of document {unit.copy_of.document}"
+    return f'{before}<{tag} title="{title}" style="--score:{score}">{text}</{tag}>{behind}'
 
 
 def _lines(compression: Compression) -> list[str]:

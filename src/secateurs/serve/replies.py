@@ -43,6 +43,10 @@ class Sentence(BaseModel):
     frame: bool = Field(
         default=False, description="Whether it is kept for the sake of others alone: a heading, a table's header."
     )
+    reason: str | None = Field(default=None, description='`"copy"` where it went because another document says it.')
+    copy_of: list[int] = Field(
+        default=[], description="[document, unit] that says it; the document by its place in the request."
+    )
 
 
 class Unit(BaseModel):

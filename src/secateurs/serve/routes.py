@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
 
 from secateurs.adapters.choice import Asked
-from secateurs.policy import Policy, Threshold, resolve
+from secateurs.policy import Distinct, Policy, SourcePlace, Threshold, resolve
 from secateurs.serve import replies
 from secateurs.serve.answers import Finding, Highlighting, compressed, highlighted, ranked
 from secateurs.serve.bodies import BodyRoute, check_product, check_size
@@ -81,6 +81,7 @@ async def compress(body: CompressRequest | MessagesRequest, service: _Service) -
         steps=body.return_steps,
         rerank=body.rerank,
         top_n=body.top_n,
+        distinct=_distinct(body),
     )
     facts = {
         "model": service.name,
@@ -260,6 +261,13 @@ def _check_model(service: Service, name: str | None) -> None:
             "unknown_model",
             f"model {name[:100]!r} is not served here, {service.name!r} is: name that one, or leave `model` out.",
         )
+
+
+def _distinct(body: CompressRequest) -> Distinct | None:
+    """Return what counts as said in two documents of a request."""
+    places = None if body.places is None else tuple(one and SourcePlace(*one) for one in body.places)
+    by_ranking = body.rerank or body.distinct == "by_ranking"
+    return Distinct(by_ranking=by_ranking, places=places) if body.distinct else None
 
 
 def _texts(body: HighlightRequest) -> list[list[str]]:

@@ -19,6 +19,7 @@ from secateurs.serve.values import (
     Document,
     Mark,
     Pair,
+    Place,
     PositiveCount,
     Probability,
     Query,
@@ -107,6 +108,16 @@ class CompressRequest(Request):
         default=None,
         description="With `rerank`, how many come back; those left out are not among the documents, and saved whole.",
     )
+    distinct: bool | Literal["by_ranking"] = Field(
+        default=False,
+        description="Whether what a kept unit of a better document of the same query says is left out of the others: "
+        "of those sent first; with `rerank`, and with `by_ranking`, of those that rank higher.",
+    )
+    places: list[Place | None] | None = Field(
+        default=None,
+        description="With `distinct`, where each document stands in the source it was cut from, as [name, first code "
+        "point], null where that is not known; chunks that overlap are told by it.",
+    )
     encoding: Encoding | None = Field(
         default=None, description="tiktoken encoding in which tokens are counted; null for the service's own."
     )
@@ -146,6 +157,8 @@ class CompressRequest(Request):
             raise PydanticCustomError("form", "rerank orders the documents of one query: send query and documents")
         if self.top_n is not None and not self.rerank:
             raise PydanticCustomError("form", "top_n needs rerank: without that order it would cut by the order sent")
+        if self.places is not None and (not self.distinct or len(self.places) != len(self.pairs or self.documents)):
+            raise PydanticCustomError("form", "places needs distinct, and is one a document")
         return self
 
 

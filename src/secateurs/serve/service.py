@@ -14,7 +14,7 @@ from secateurs.adapters.originals import Originals
 from secateurs.adapters.runner import Runner
 from secateurs.adapters.spans import Facts, Told, span
 from secateurs.errors import Error, OverloadedError
-from secateurs.policy import Policy, Threshold
+from secateurs.policy import Distinct, Policy, Threshold
 from secateurs.result.compression import Compression
 from secateurs.result.savings import TokenCounter
 from secateurs.serve.admission import Admission
@@ -53,6 +53,7 @@ class Job:
         steps: Whether the answer says what every threshold would cost.
         rerank: Whether the answer orders the documents.
         top_n: How many documents it returns.
+        distinct: What counts as said in two documents, of which one keeps it; None for nothing.
     """
 
     pairs: Pairs
@@ -65,6 +66,7 @@ class Job:
     steps: bool = False
     rerank: bool = False
     top_n: int | None = None
+    distinct: Distinct | None = None
 
     @property
     def size(self) -> int:
@@ -227,6 +229,8 @@ class Service:
         options: dict[str, Any] = {"policy": job.policy, "max_total_tokens": job.max_total_tokens}
         if job.elision is not None:
             options["elision"] = job.elision
+        if job.distinct is not None:
+            options["distinct"] = job.distinct
         query = job.pairs[0][0]
         if all(pair[0] == query for pair in job.pairs):
             return await compressor.acompress(query, [document for _, document in job.pairs], **options)

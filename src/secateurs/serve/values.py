@@ -55,6 +55,15 @@ def _neighbours(value: object) -> tuple[int, int]:
     return before, after
 
 
+def _place(value: object) -> tuple[str, int]:
+    if not isinstance(value, list) or len(value) != 2:
+        raise PydanticCustomError("place", "must be [name of the source, first code point], or null")
+    start = _whole(value[1])
+    if type(start) is not int or not 0 <= start <= LARGEST_COUNT:
+        raise PydanticCustomError("place", "must begin at a whole number from 0")
+    return _text(value[0]), start
+
+
 def _mark(value: object) -> str:
     mark = _text(value)
     try:
@@ -155,6 +164,13 @@ Span = Annotated[
     tuple[int, int],
     PlainValidator(_neighbours),
     WithJsonSchema({"anyOf": [_SIDE, {"type": "array", "items": _SIDE, "minItems": 2, "maxItems": 2}]}),
+]
+Place = Annotated[
+    tuple[str, int],
+    PlainValidator(_place),
+    WithJsonSchema(
+        {"type": "array", "prefixItems": [_STRING, {"type": "integer", "minimum": 0}], "minItems": 2, "maxItems": 2}
+    ),
 ]
 ToolName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Count = Annotated[int, Field(ge=0, le=LARGEST_COUNT), BeforeValidator(_whole)]
