@@ -25,7 +25,8 @@ EXPLAINED = {
     PRUNED: "the compressor, each document cut at one threshold",
     "random": "units drawn at random, at as many tokens as ours of the same case",
     "truncated": "the documents from the first on, cut off at as many tokens",
-    "bm25": "the units that share the rarest words with the query, at as many tokens",
+    "bm25": "the units that share the rarest words with the query, at as many tokens; of labelled data the other"
+    " documents were found by those very words, which is hard on it",
     "embedding": "the units whose embedding is nearest to the query's, at as many tokens",
     FEWER: "the k documents that were retrieved first, whole",
     RERANK: "the k documents that rank best, whole",

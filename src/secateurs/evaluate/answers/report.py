@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -128,7 +128,8 @@ def to_markdown(results: Results, picture: str | None = None, *, resamples: int)
     lines = ["# Answers", ""]
     if picture is not None:
         lines += [f"![Answers against tokens saved]({picture})", ""]
-    lines += [*markdown((*_HEADS, *_MORE), map(_cells, results.rows), left=2), ""]
+    heads, rows = _filled((*_HEADS, *_MORE), [_cells(row) for row in results.rows], words=2)
+    lines += [*markdown(heads, rows, left=2), ""]
     lines += [*(f"- {text}" for text in notes(results)), ""]
     for title, parts in (("language", results.languages), ("kind of question", results.kinds)):
         if len(parts) > 1:
@@ -181,9 +182,15 @@ def _chosen(row: Row, heads: Sequence[str]) -> list[str]:
     return [cells[head] for head in heads]
 
 
-def _parts(title: str, parts: Any) -> tuple[list[str], list[list[str]]]:
+def _parts(title: str, parts: Mapping[str, Sequence[Row]]) -> tuple[list[str], list[list[str]]]:
     rows = [[name, *_cells(row)] for name, some in parts.items() for row in some]
-    return [title, *_HEADS, *_MORE], rows
+    return _filled((title, *_HEADS, *_MORE), rows, words=3)
+
+
+def _filled(heads: Sequence[str], rows: list[list[str]], *, words: int) -> tuple[list[str], list[list[str]]]:
+    """Leave the columns out, behind those of words, in which no row has anything."""
+    stays = [place for place in range(len(heads)) if place < words or any(row[place] for row in rows)]
+    return [heads[place] for place in stays], [[row[place] for place in stays] for row in rows]
 
 
 def _cells(row: Row) -> list[str]:
