@@ -38,7 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What runs in slices each time runs whole among the slow ones; on two processors a file, and Ray, stay on one."""
+    """What runs in slices each time runs whole among the slow ones; of two processors a file, and Ray, take one."""
     for item in items:
         if slices.whole() and item.get_closest_marker("sliced"):
             item.add_marker("slow")
