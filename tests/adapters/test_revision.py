@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,10 @@ from secateurs.langchain.middleware import ContextCompressionMiddleware
 from secateurs.llama_index import SecateursPostprocessor, compress_tool
 from secateurs.ray import CompressBatch
 from secateurs.ray.serve import Arguments, application
+from secateurs.train.checks import check as check_config
+from secateurs.train.config import RunConfig, SourceConfig, StartConfig, TeacherConfig, TrainConfig
+from secateurs.train.start import load_start
+from secateurs.train.tables import ConfigError
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 HUB: dict[str, Any] = {"model": "owner/name", "revision": "v2"}
@@ -79,6 +85,21 @@ COMMANDS = {
     "mcp": ["mcp"],
     "bulk": ["bulk", "{file}", "{out}", "--query", "who ?", "--document-column", "d"],
     "bench": ["bench", "--quick"],
+    "evaluate": ["evaluate", "{labelled}"],
+    "tool-output": ["evaluate", "tool-output", "{outputs}"],
+    "answers": ["evaluate", "answers", "{asked}", "--export", "{out}"],
+    "preview": ["evaluate", "preview", "{asked}"],
+}
+LABELLED = {"id": "1", "query": "who ?", "context": "a . b .", "evidence": [[0, 3]], "lang": "en", "source": "x"}
+OUTPUT = {
+    **{"id": "1", "content_type": "log", "category": "single", "question": "who ?", "gold": "b", "all_of": []},
+    **{"must_not": [], "tool_output": "a . b ."},
+}
+FILES = {
+    "file": {"d": "a . b ."},
+    "labelled": LABELLED,
+    "outputs": OUTPUT,
+    "asked": {"query": "who ?", "documents": ["a . b ."], "answer": "b"},
 }
 
 
@@ -94,14 +115,48 @@ def test_every_command_asks_for_the_revision(command, monkeypatch, tmp_path, cap
         raise error
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
-    (tmp_path / "in.jsonl").write_text('{"d": "a . b ."}\n', encoding="utf-8")
-    places = {"file": tmp_path / "in.jsonl", "out": tmp_path / "out"}
+    places = {"out": tmp_path / "out", **{name: tmp_path / f"{name}.jsonl" for name in FILES}}
+    for name, row in FILES.items():
+        places[name].write_text(json.dumps(row) + "\n", encoding="utf-8")
     words = [word.format(**places) for word in COMMANDS[command]]
     with pytest.raises(SystemExit) as ended:
         cli.main([*words, "--model", "owner/name", "--revision", "v2"])
     assert ended.value.code == 2
     assert seen == [("owner/name", "v2")]
     assert "has no revision 'v2': use a branch, tag or commit." in capsys.readouterr().err
+
+
+def test_models_show_asks_for_the_revision(asked, capsys) -> None:
+    """What a checkpoint is, is said of the commit that was asked for."""
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["models", "show", "owner/name", "--revision", "v2"])
+    assert ended.value.code == 0
+    assert asked == [("owner/name", "v2")]
+    assert COMMIT in capsys.readouterr().out
+
+
+def test_each_model_that_is_measured_has_its_revision(asked, tmp_path, capsys) -> None:
+    """Of several models each has one, "" for none; another number of them is refused before any is loaded."""
+    data = tmp_path / "x-dev.jsonl"
+    data.write_text(json.dumps(LABELLED) + "\n", encoding="utf-8")
+    two = ["evaluate", str(data), "--model", "owner/name", "--model", "owner/other", "--revision", "v2"]
+    with pytest.raises(SystemExit) as ended:
+        cli.main(two)
+    assert ended.value.code == 2
+    assert "1 --revision for 2 --model" in capsys.readouterr().err
+    assert asked == []
+
+
+def test_training_starts_from_the_revision(asked, snapshot) -> None:
+    """`[start] revision` reaches the hub, for the model and the one above it; a revision of nothing is refused."""
+    load_start(StartConfig(model="owner/name", revision="v2"))
+    with pytest.raises(ConfigError, match="use a deeper one"):
+        load_start(StartConfig(model="owner/name", revision="v2", upper="owner/name", upper_revision="v3"))
+    assert asked == [("owner/name", "v2")] * 2 + [("owner/name", "v3")]
+    for table in ({"start": StartConfig(upper_revision="v2")}, {"teacher": TeacherConfig(revision="v2")}):
+        config = replace(TrainConfig(sources=(SourceConfig(path="x"),), run=RunConfig(steps=1)), **table)
+        with pytest.raises(ConfigError, match="expected none without"):
+            check_config(config, "here")
 
 
 def test_another_revision_is_another_model(asked: list[tuple[str, str | None]]) -> None:

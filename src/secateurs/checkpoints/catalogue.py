@@ -14,6 +14,7 @@ from secateurs.checkpoints.family import Family, Published
 from secateurs.checkpoints.files import open_tensors, read_config
 from secateurs.checkpoints.hub import BUNDLED, locate
 from secateurs.errors import CheckpointError, Error, printable, shorten
+from secateurs.support.names import commit_of
 
 
 @dataclass(frozen=True)
@@ -70,20 +71,24 @@ def cached_models() -> list[str]:
     return sorted(repo.repo_id for repo in repositories if _kinds(Path(repo.repo_path)) & kinds)
 
 
-def explain(model: str | Path, family: str | None = None) -> Explanation:
+def explain(model: str | Path, family: str | None = None, revision: str | None = None) -> Explanation:
     """Say what a checkpoint is and why it would or would not load.
 
     Args:
         model: A folder, a hub id or the name of the bundled model; what is not on this machine is downloaded.
         family: Its layout, where `config.json` cannot tell.
+        revision: Branch, tag or commit on the hub.
 
     Returns:
         What its files say; reading them never runs code.
     """
     facts = _known(str(model))
     try:
-        path = locate(model)
+        path = locate(model, revision)
         facts["folder"] = str(path)
+        commit = commit_of(path)
+        if commit is not None:
+            facts["commit"] = commit
         _tell_files(facts, path, family)
         checkpoint = load(path, family=family, device=torch.device("cpu"), dtype=torch.float32)
     except (Error, ValueError) as error:

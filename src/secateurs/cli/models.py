@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from secateurs.adapters.options import Revision
+
 app = typer.Typer(help="List the checkpoints this package runs, or explain one.", rich_markup_mode=None)
 
 
@@ -45,12 +47,13 @@ def models(context: typer.Context) -> None:
 @app.command()
 def show(
     model: Annotated[str, typer.Argument(help="A folder, a hub id, or secateurs-xsmall.")],
+    revision: Revision = None,
     family: Annotated[str | None, typer.Option(help="Its layout, where config.json cannot tell.")] = None,
 ) -> None:
     """Explain what a checkpoint is, and why it would or would not load."""
     from secateurs.checkpoints.catalogue import explain
 
-    explanation = explain(model, family)
+    explanation = explain(model, family, revision)
     console = Console(highlight=False)
     table = Table.grid(padding=(0, 2))
     for name, value in explanation.facts.items():

@@ -59,6 +59,10 @@ def evaluate(  # noqa: PLR0913 - a command's options are its interface
     model: Annotated[
         list[str] | None, typer.Option(help="Hub id or folder of a checkpoint; may be repeated. [default: bundled]")
     ] = None,
+    revision: Annotated[
+        list[str] | None,
+        typer.Option(help='Branch, tag or commit of each --model on the hub, in their order; "" for none.'),
+    ] = None,
     peers: Annotated[str, typer.Option(help=f"What to measure beside, comma-separated: {PEERS}.")] = "",
     output: Annotated[Path | None, typer.Option(help="Folder for the JSON, the Markdown and the picture.")] = None,
     all_records: Annotated[
@@ -101,7 +105,7 @@ def evaluate(  # noqa: PLR0913 - a command's options are its interface
     if output is not None:
         check_folder(output)
     count = TokenCounter(encoding)
-    makers = [*_models(model, encoding, device), *_peers(peers, count, device)]
+    makers = [*_models(model, revision, encoding, device), *_peers(peers, count, device)]
     load: Load = whole if all_records else sampled(encoder_length())
     assessments: list[Assessment] = []
     runs: list[SystemRun] = []
@@ -146,15 +150,22 @@ def write(report: Report, output: Path) -> None:
         draw_reliability(first, output / diagram, records=report.records)
 
 
-def _models(models: Sequence[str] | None, encoding: str, device: str) -> list[tuple[str, Make]]:
-    return [(short_name(model), _checkpoint(model, encoding, device)) for model in models or [BUNDLED]]
+def _models(
+    models: Sequence[str] | None, revisions: Sequence[str] | None, encoding: str, device: str
+) -> list[tuple[str, Make]]:
+    names = models or [BUNDLED]
+    pinned = revisions or [""] * len(names)
+    if len(pinned) != len(names):
+        raise ValueError(f'{len(pinned)} --revision for {len(names)} --model: give one each, "" for one without.')
+    pairs = zip(names, pinned, strict=True)
+    return [(short_name(model), _checkpoint(model, revision or None, encoding, device)) for model, revision in pairs]
 
 
-def _checkpoint(model: str, encoding: str, device: str) -> Make:
+def _checkpoint(model: str, revision: str | None, encoding: str, device: str) -> Make:
     def make() -> System:
         from secateurs.compressor import Compressor
 
-        compressor = Compressor.from_pretrained(model, device=device, encoding=encoding)
+        compressor = Compressor.from_pretrained(model, revision=revision, device=device, encoding=encoding)
         return CheckpointSystem(short_name(model), compressor)
 
     return make

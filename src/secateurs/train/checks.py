@@ -111,6 +111,25 @@ def _check_start(config: TrainConfig, need: _Needs) -> None:
     need(start.layers >= 0, "start.layers", start.layers, "at least 0")
     need(min(start.pick, default=0) >= 0, "start.pick", start.pick, "no layer below 0")
     need(not (start.pick and start.layers), "start.pick, start.layers", (start.pick, start.layers), "one of them")
+    need(
+        bool(start.upper) or not start.upper_revision,
+        "start.upper_revision",
+        start.upper_revision,
+        "none without start.upper",
+    )
+    teacher, distill = config.teacher, config.distill
+    need(
+        bool(teacher.model) or not teacher.revision,
+        "teacher.revision",
+        teacher.revision,
+        "none without teacher.model",
+    )
+    need(
+        bool(distill.model) or not distill.revision,
+        "distill.revision",
+        distill.revision,
+        "none without distill.model",
+    )
     need(start.freeze_layers >= -1, "start.freeze_layers", start.freeze_layers, "at least -1")
 
 

@@ -17,10 +17,12 @@ class StartConfig:
     Attributes:
         model: Folder or hub id of a pruner, an encoder or a reranker (BERT, XLM-RoBERTa, ModernBERT);
             `"bundled"` for the packaged model.
+        revision: Branch, tag or commit of it on the hub; a commit pins what is loaded. Empty for none.
         layers: Keep only this many of the lowest layers; 0 keeps all.
         pick: Keep only these layers, `upper`'s among them, the lowest being 0, in this order; empty keeps all.
         upper: Folder or hub id of a deeper model of the same architecture and width: its layers above those of
             `model` are put on top of them. Empty for none.
+        upper_revision: Branch, tag or commit of that one on the hub.
         freeze_embeddings: Leave the word embeddings as they are.
         freeze_layers: Leave this many of the lowest layers, and all embeddings, as they are; -1 for all layers,
             so that only the heads learn.
@@ -31,9 +33,11 @@ class StartConfig:
     """
 
     model: str = "bundled"
+    revision: str = ""
     layers: int = 0
     pick: tuple[int, ...] = ()
     upper: str = ""
+    upper_revision: str = ""
     freeze_embeddings: bool = True
     freeze_layers: int = 0
     fit_heads: bool = False
@@ -137,10 +141,12 @@ class TeacherConfig:
 
     Attributes:
         model: Folder or hub id of a pruner with the same vocabulary; empty for none.
+        revision: Branch, tag or commit of it on the hub.
         temperature: Both models' log-odds are divided by it; above 1, differences between improbable tokens count.
     """
 
     model: str = ""
+    revision: str = ""
     temperature: float = 1.0
 
 
@@ -152,6 +158,7 @@ class DistillConfig:
 
     Attributes:
         model: Folder or hub id of an encoder with the same vocabulary and width; empty for none.
+        revision: Branch, tag or commit of it on the hub.
         layer: Whose output each token's state is to become, counted from 1; 0 for the last.
         tokens: Weight of what is left unexplained of the tokens' states, a share of their variance.
         pooled: Weight of the angle between the mean states of a window, after the encoder's own layers above `layer`.
@@ -160,6 +167,7 @@ class DistillConfig:
     """
 
     model: str = ""
+    revision: str = ""
     layer: int = 0
     tokens: float = 1.0
     pooled: float = 1.0

@@ -191,7 +191,7 @@ def load_state_teacher(config: DistillConfig, start: Start, device: torch.device
         CheckpointError: It cannot be loaded.
         ConfigError: It does not fit the model.
     """
-    found = load_start(StartConfig(model=config.model))
+    found = load_start(StartConfig(model=config.model, revision=config.revision))
     check_same_tokens("distill.model", config.model, found, start)
     mine, theirs = start.model.config.hidden_size, found.model.config.hidden_size
     if mine != theirs:

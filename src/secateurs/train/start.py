@@ -71,7 +71,7 @@ def load_start(config: StartConfig, texts: Iterable[str] = ()) -> Start:
         ConfigError: The config asks for more layers than there are, or for layers of a model that does not fit.
     """
     name = None if config.model in ("bundled", BUNDLED) else config.model
-    folder = locate(name)
+    folder = locate(name, config.revision or None)
     where = str(folder / "config.json")
     raw = read_config(folder)
     inner = raw.get("base_model_config") or raw
@@ -88,7 +88,7 @@ def load_start(config: StartConfig, texts: Iterable[str] = ()) -> Start:
     pipeline = read_tokenizer(folder)
     state = _read_tensors(folder, kind)
     if config.upper:
-        state.update(_grow(base, config.upper, kind, where))
+        state.update(_grow(base, config, kind, where))
     if config.pick:
         state = _pick(state, base, config.pick, where)
     texts = list(texts)
@@ -172,9 +172,9 @@ def _pick(state: Mapping[str, Tensor], base: dict[str, Any], pick: tuple[int, ..
     return kept
 
 
-def _grow(base: dict[str, Any], upper: str, kind: str, where: str) -> dict[str, Tensor]:
+def _grow(base: dict[str, Any], config: StartConfig, kind: str, where: str) -> dict[str, Tensor]:
     """Return the layers of a deeper model that lie above those of `base`, which gets as many."""
-    folder = locate(upper)
+    folder = locate(config.upper, config.upper_revision or None)
     raw = read_config(folder)
     inner = raw.get("base_model_config") or raw
     found = inner.get("model_type") if isinstance(inner, dict) else None

@@ -60,7 +60,7 @@ def load_teacher(config: TeacherConfig, start: Start, device: torch.device) -> T
     """
     if not config.model:
         return None
-    found = load_start(StartConfig(model=config.model))
+    found = load_start(StartConfig(model=config.model, revision=config.revision))
     if not found.model.pruning.weight.any():
         raise ConfigError(
             f"teacher.model {config.model!r} is no pruner: it has no head that scores tokens. Train it first."

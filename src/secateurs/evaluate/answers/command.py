@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from secateurs.adapters.options import Revision
 from secateurs.annotate.command import Shape
 from secateurs.annotate.lines import Lines
 from secateurs.evaluate.answers.ask import ask
@@ -52,6 +53,7 @@ def answers(  # noqa: PLR0913 - a command's options are its interface
         Path | None, typer.Option(help="Folder for prompts, answers, verdicts and the report.", metavar="DIR")
     ] = None,
     model: Annotated[str | None, typer.Option(help="Hub id or folder of a checkpoint. [default: bundled]")] = None,
+    revision: Revision = None,
     savings: Annotated[
         str, typer.Option(help="Shares of the tokens to save, comma-separated; 'default' is the checkpoint's own.")
     ] = "default,0.7,0.85",
@@ -104,7 +106,16 @@ def answers(  # noqa: PLR0913 - a command's options are its interface
     answers go to DIR/verdicts.jsonl; --import DIR again reports. Without any of these: what stands in the text.
     """
     wanted = Wanted(
-        _systems(systems), _savings(savings), documents, questions, seed, encoding, device, model, compressed
+        _systems(systems),
+        _savings(savings),
+        documents,
+        questions,
+        seed,
+        encoding,
+        device,
+        model,
+        compressed,
+        revision,
     )
     check_count(concurrency, "--concurrency", least=1)
     check_count(resamples, "--resamples", least=0)

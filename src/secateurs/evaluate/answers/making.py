@@ -41,6 +41,7 @@ class Wanted:
         device: Of the checkpoint.
         model: The checkpoint; None for the bundled one.
         compressed: Whether plan and prompts are written compressed.
+        revision: Branch, tag or commit of the checkpoint on the hub.
     """
 
     systems: tuple[str, ...]
@@ -52,6 +53,7 @@ class Wanted:
     device: str
     model: str | None
     compressed: bool
+    revision: str | None = None
 
     def __post_init__(self) -> None:
         check_count(self.documents, "--documents", least=1)
@@ -74,7 +76,9 @@ def make_plan(paths: Sequence[Path], wanted: Wanted, target: Folder | None) -> P
     from secateurs.compressor import Compressor
 
     cases = _cases(paths, wanted)
-    with Compressor.from_pretrained(wanted.model, device=wanted.device, encoding=wanted.encoding) as compressor:
+    with Compressor.from_pretrained(
+        wanted.model, revision=wanted.revision, device=wanted.device, encoding=wanted.encoding
+    ) as compressor:
         made = _made(paths, wanted, compressor, len(cases))
         if target is not None and exists(target.plan):
             before = target.read()

@@ -6,13 +6,14 @@ import json
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import Progress
 
 from secateurs import __version__
+from secateurs.adapters.options import Revision
 from secateurs.evaluate.measure import file_hash, file_names, find_files
 from secateurs.evaluate.options import check_folder, short_name
 from secateurs.evaluate.tool_output.cases import BENCHMARKS, Case, read_cases
@@ -21,12 +22,16 @@ from secateurs.evaluate.tool_output.report import Part, Report, show, to_json
 from secateurs.support.arguments import check_count
 from secateurs.support.files import write_text
 
+if TYPE_CHECKING:
+    from secateurs.compressor import Compressor
 
-def tool_output(
+
+def tool_output(  # noqa: PLR0913 - a command's options are its interface
     files: Annotated[
         list[Path], typer.Argument(help="JSONL or JSONL.gz files of a benchmark of tool output.", metavar="FILE...")
     ],
     model: Annotated[str | None, typer.Option(help="Hub id or folder of a checkpoint. [default: bundled]")] = None,
+    revision: Revision = None,
     *,
     max_tokens: Annotated[
         list[int] | None,
@@ -58,7 +63,11 @@ def tool_output(
         check_folder(output)
     names = file_names(paths)
     data = {names[path]: file_hash(path) for path in paths}
-    parts = _measure(cases, model, max_tokens, encoding=encoding, device=device, seed=seed, agent=agent)
+    from secateurs.compressor import Compressor
+
+    with Compressor.from_pretrained(model, revision=revision, device=device, encoding=encoding) as compressor:
+        name = short_name(model) if model is not None else compressor.name
+        parts = _measure(cases, name, compressor, max_tokens, seed=seed, agent=agent)
     report = Report(__version__, data, encoding, seed, parts)
     show(report, Console(highlight=False, width=None if sys.stdout.isatty() else 110))
     if output is not None:
@@ -71,20 +80,16 @@ def tool_output(
 
 def _measure(
     cases: list[Case],
-    model: str | None,
+    name: str,
+    compressor: Compressor,
     budgets: list[int] | None,
     *,
-    encoding: str,
-    device: str,
     seed: int,
     agent: bool,
 ) -> list[Part]:
-    from secateurs.compressor import Compressor
     from secateurs.pipeline.cache import ScoreCache
 
-    compressor = Compressor.from_pretrained(model, device=device, encoding=encoding)
     compressor.cache = ScoreCache(4_000_000_000)  # an output is scored once, however many budgets
-    name = short_name(model) if model is not None else compressor.name
     console = Console(stderr=True)
     parts = []
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
