@@ -133,7 +133,7 @@ def test_ours_is_what_the_compressor_leaves(drafts: list[Draft], tiny: Compresso
 def test_controls_have_as_many_tokens_as_ours(drafts: list[Draft]):
     """Case by case a control is within a unit's length of ours; it is made of the same units."""
     pytest.importorskip("bm25s", reason="the system bm25 needs the extra evaluate")
-    wanted = Settings(("full", "pruned", *CONTROLS, "re-rank"), {"default": None, "0.7": 0.55})
+    wanted = Settings(("full", "pruned", *CONTROLS, "fewer", "re-rank"), {"default": None, "0.7": 0.55})
     for one in drafts:
         found = {(each.system, each.setting): each for each in contexts(one, wanted, Letters())}
         longest = max(map(one.count, (text for texts in one.units() for text in texts)))
@@ -149,6 +149,7 @@ def test_controls_have_as_many_tokens_as_ours(drafts: list[Draft]):
                 assert not text or any(unit in text for unit in units)
         assert "".join(found["truncated", "0.7"].texts) == whole[: len("".join(found["truncated", "0.7"].texts))]
         assert sum(bool(text) for text in found["re-rank", "top 1"].texts) == 1
+        assert found["fewer", "top 2"].texts == (*found["full", ""].texts[:2], "")
 
 
 def test_the_oracle_is_the_evidence_and_only_where_there_are_labels(tiny: Compressor):

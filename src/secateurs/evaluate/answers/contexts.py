@@ -18,8 +18,8 @@ from secateurs.policy import longest_fit
 
 FULL, PRUNED, ORACLE = "full", "pruned", "oracle"
 CONTROLS = ("random", "truncated", "bm25", "embedding")  # at as many tokens as ours
-RERANK = "re-rank"
-SYSTEMS = (FULL, PRUNED, *CONTROLS, RERANK, ORACLE)
+FEWER, RERANK = "fewer", "re-rank"
+SYSTEMS = (FULL, PRUNED, *CONTROLS, FEWER, RERANK, ORACLE)
 EXPLAINED = {
     FULL: "all documents",
     PRUNED: "the compressor, each document cut at one threshold",
@@ -27,6 +27,7 @@ EXPLAINED = {
     "truncated": "the documents from the first on, cut off at as many tokens",
     "bm25": "the units that share the rarest words with the query, at as many tokens",
     "embedding": "the units whose embedding is nearest to the query's, at as many tokens",
+    FEWER: "the k documents that were retrieved first, whole",
     RERANK: "the k documents that rank best, whole",
     ORACLE: "the labelled evidence with its frames: what nobody can have",
 }
@@ -58,13 +59,13 @@ class Settings:
     Attributes:
         systems: Of SYSTEMS.
         thresholds: Of the pruned settings, by name; None for the checkpoint's own policy.
-        most: Documents that re-ranking keeps, at most.
+        first: How many documents re-ranking, and retrieving fewer, keep.
         seed: Of the random units.
     """
 
     systems: Sequence[str]
     thresholds: Mapping[str, float | None]
-    most: int = 3
+    first: Sequence[int] = (1, 2, 3)
     seed: int = 0
 
 
@@ -92,11 +93,19 @@ def contexts(draft: Draft, settings: Settings, encoder: Sentences | None = None)
                 yield Context(system, name, truncated(whole, budget, draft.count))
             elif system in places:
                 yield Context(system, name, filled(draft, places[system], budget))
-    if RERANK in wanted and None not in draft.ranking:
-        for k in range(1, min(settings.most, len(whole) - 1) + 1):
-            yield Context(RERANK, f"top {k}", _best(draft, k))
+    yield from _whole(draft, settings)
     if ORACLE in wanted and draft.case.labelled:
         yield Context(ORACLE, "", draft.texts(draft.labels()))
+
+
+def _whole(draft: Draft, settings: Settings) -> Iterator[Context]:
+    """Yield the systems that keep whole documents."""
+    whole = tuple(document.text for document in draft.case.documents)
+    for k in (k for k in settings.first if k < len(whole)):
+        if FEWER in settings.systems:
+            yield Context(FEWER, f"top {k}", (*whole[:k], *[""] * (len(whole) - k)))
+        if RERANK in settings.systems and None not in draft.ranking:
+            yield Context(RERANK, f"top {k}", _best(draft, k))
 
 
 def _orders(seed: int, encoder: Sentences | None) -> dict[str, Order]:
