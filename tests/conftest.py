@@ -37,11 +37,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What runs in slices each time runs whole among the slow ones."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What runs in slices each time runs whole among the slow ones; of two processors a file, and Ray, take one."""
     for item in items:
         if slices.whole() and item.get_closest_marker("sliced"):
             item.add_marker("slow")
+        if hasattr(config, "workerinput"):
+            alone = item.path.parent.name in ("bulk", "ray")
+            item.add_marker(pytest.mark.xdist_group("ray" if alone else str(item.path)))
 
 
 @pytest.fixture(autouse=True)

@@ -33,6 +33,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from laws import check_laws, check_slices
+from slices import part
 from test_compressor import any_text, some_query
 from test_policy import policies
 from tiny import tiny_checkpoint, word_tokenizer
@@ -342,6 +343,7 @@ def test_C9_passes_are_shared_bounded_and_survive_memory(tiny_folder):
     assert sizes[1] == sizes[0] // 2
 
 
+@pytest.mark.sliced
 def test_C10_threads_get_what_serial_calls_get(tiny):
     """One compressor may be used from any number of threads: 32 with 100 calls each get what serial calls get."""
     calls = [(f"Who built mill {n % 10}?", f"It burned {n % 10} times. The Moon causes tides.") for n in range(100)]
@@ -358,7 +360,7 @@ def test_C10_threads_get_what_serial_calls_get(tiny):
         )
 
     with ThreadPoolExecutor(32) as pool:
-        assert all(pool.map(work, range(32)))
+        assert all(pool.map(work, range(part(32))))
 
 
 async def test_C11_concurrent_calls_share_passes_within_bounds(tiny_folder):

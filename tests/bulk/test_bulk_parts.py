@@ -17,6 +17,7 @@ import pytest
 import torch
 from bulk.corpus import BAD, good_row, lines, write_corpus
 from safetensors.torch import load_file, save_file
+from slices import spread
 from structured import ALL
 
 from secateurs import DeviceError, Threshold, TopK
@@ -476,7 +477,7 @@ def die(path, out, format="jsonl", limit=0):
     return json.loads(done.stdout) if done.returncode == 0 else None
 
 
-@pytest.mark.parametrize("format", ["jsonl", "parquet"])
+@pytest.mark.parametrize("format", spread(["jsonl", "parquet"], 2))
 def test_a_row_that_kills_its_worker_is_left_out(tmp_path, format):
     """A row of which workers die twice is an error with its place; the others come out as they do without it."""
     rows = [{"q": f"who wrote {n} ?", "d": f"the book {n} . it rained ."} for n in range(6)]

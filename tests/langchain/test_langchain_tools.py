@@ -107,7 +107,8 @@ async def test_L10_threshold_and_budget_are_configurable(configurable: dict[str,
     assert await configured.ainvoke(INPUT) == configured.invoke(INPUT)
     assert {one.page_content for one in step.invoke(INPUT)} == {DEER}
     assert {spec.id for spec in step.config_specs} == {
-        "policy", "threshold", "top_k", "max_tokens", "max_total_tokens", "when_empty", "neighbours", "elision"
+        "policy", "threshold", "top_k", "max_tokens", "max_total_tokens", "when_empty", "neighbours", "elision",
+        "distinct",
     }  # fmt: skip
 
 

@@ -112,6 +112,8 @@ def test_a_call_leaves_copies_out(tiny):
         (LONG, LONG.replace("council of Leeds", "council of York")),
         (LONG, LONG.replace("300 pounds", "300 %")),
         (LONG, LONG.replace(".", "?")),
+        (LONG, LONG.replace("winter", "Winter")),
+        (f"{LONG[:-1]} and a buyer paid a seller.", f"{LONG[:-1]} and a seller paid a buyer."),
         (f"{LONG[:-1]} ✅.", f"{LONG[:-1]} ❌."),
         ("水车于1842年由安·李在利兹的河边用石头建成。", "水车于1843年由安·李在利兹的河边用石头建成。"),
         ("水车于1842年由安·李在利兹的河边用石头建成。", "水车不是1842年由安·李在利兹的河边用石头建成。"),
@@ -162,6 +164,8 @@ def test_a_copy_says_no_word_that_stays_nowhere():
         ("Fares in Leeds are these.\n\n- Adult: 5 euros\n", "Fares in York are these.\n\n- Adult: 5 euros\n"),
         ("Prices in Leeds. Adults pay 5 euros on weekdays.", "Prices in York. Adults pay 5 euros on weekdays."),
         ('[{"city": "Leeds", "adult": 5}]', '[{"city": "York", "adult": 5}]'),
+        ("Ann zog nach Leeds. Er wurde dort im Mai geboren.", "Eva zog nach York. Er wurde dort im Mai geboren."),
+        ("安は東京に住む。これは一八四二年に川に建てた。", "李は大阪に住む。これは一八四二年に川に建てた。"),
         ("Ann: the mill in Leeds is sold, Bob.\n", "Eve: the mill in Leeds is sold, Bob.\n"),
     ],
 )  # fmt: skip

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+import slices
 import torch
 from train.conftest import CONFIG, eight_records
 from watchdog import Ended, run_python
@@ -103,7 +104,7 @@ def test_a_training_killed_with_kill_9_ends_bit_for_bit_like_one_that_was_not(
     assert secateurs("train", whole).status == 0
     killed = train_config(tmp_path / "data", tiny_folder, tmp_path / "killed", save_seconds=1e-9)
     state, log = tmp_path / "killed" / "state.pt", tmp_path / "killed" / "log.jsonl"
-    for steps in (5, 12) if whole() else (12,):
+    for steps in (5, 12) if slices.whole() else (12,):
         command = [sys.executable, "-m", "secateurs", "train", str(killed)]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
             before = log.stat().st_size if log.exists() else 0

@@ -29,10 +29,11 @@ class Distinct:
 
     A unit is a copy of another where both say the same, verbatim or nearly: in other white space, marks and case of
     the first word, or with a few other words, so that at least `similarity` of the runs of three words of both are
-    in both, and every word of the copy is in the one that stays. Numbers, dates, negations, names and the words that
-    turn a statement (almost, until, false) must be equal, in order. What stands over the copy (headings, a table's
+    in both, and all words of the copy are in the one that stays, in order. Numbers, dates, negations, names and the
+    words that turn a statement (almost, until, false) must be equal. What stands over the copy (headings, a table's
     header, a speaker) must stand over the other one, too. A unit that leans on what stands before it (a table's row,
-    a line of code, a sentence with a pronoun or without a name) is a copy only where that is one as well.
+    a line of code, a sentence with a pronoun or without a name, or neither English nor Chinese) is a copy only where
+    that is one as well.
 
     Chunks of one source that overlap are recognised by their `places` first.
 

@@ -22,6 +22,7 @@ _TOKENS = re.compile(
 )
 _WIDE = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}  # full-width letters, figures and marks
 _CHINESE = re.compile(rf"[{_CJK}]")
+_KANA = re.compile("[\u3041-\u30fa]")
 _SENTENCES = frozenset(("prose", "item", "markup"))
 _WORDED = _SENTENCES | {"heading"}
 _LONGEST = 4_000  # characters of a unit of which words are looked at; a longer one is compared as it stands
@@ -45,6 +46,10 @@ one two three four five six seven eight nine ten eleven twelve twenty hundred th
 不 没 沒 無 无 未 非 勿 莫 别 別 否 禁 仅 僅 只 都 每 约 約 近 多 少 超 至 前 后 後 若 如 除 可
 能 应 應 须 須 必 将 將 已 曾 零 一 二 三 四 五 六 七 八 九 十 百 千 万 萬 亿 億 两 兩 半 年 月 日 时 時
 """  # negations; how far it holds; when, and whether at all; dates; numbers
+# by one of these a sentence is known as English: of no other language in such letters are the pronouns known
+_ENGLISH = frozenset(
+    ["the", "of", "and", "is", "are", "were", "by", "with", "from", "has", "had", "been", "to", "for"]
+)
 _LITTLE, _TURNING = frozenset(_LITTLE_WORDS.split()), frozenset(_TURNING_WORDS.split())
 
 
@@ -77,14 +82,15 @@ class Saying:
     def leans(self) -> bool:
         """Whether what it says hangs on what stands before it, as far as anybody can tell from its words."""
         words = self.tokens
-        chinese = _CHINESE.findall(self.text) if words else []
-        if self.kind not in _SENTENCES or not words:
+        if self.kind not in _SENTENCES or not words or _KANA.search(self.text):
             return True
-        if any(is_pointing(word.lower()) for word in words) or holds_pointing("".join(chinese)):
+        chinese = _CHINESE.findall(self.text)
+        lower = [word.lower() for word in words]
+        if any(map(is_pointing, lower)) or holds_pointing("".join(chinese)):
             return True
         if 2 * len(chinese) > len(words):
             return len(chinese) < _SHORT_CHINESE
-        return len(words) < _SHORT or not any(map(_is_name, words[1:]))
+        return len(words) < _SHORT or not any(map(_is_name, words[1:])) or _ENGLISH.isdisjoint(lower)
 
     @property
     def may_differ(self) -> bool:
@@ -99,9 +105,9 @@ class Saying:
         return tuple(word if _is_name(word) else word.lower() for word in words if _is_fixed(word))
 
     @cached_property
-    def words(self) -> frozenset[str]:
-        """Its words, the little ones aside."""
-        return frozenset(map(str.lower, self.tokens)) - _LITTLE
+    def words(self) -> list[str]:
+        """Its words in order, the little ones aside."""
+        return [word for word in map(str.lower, self.tokens) if word not in _LITTLE]
 
     @cached_property
     def shingles(self) -> frozenset[int]:
@@ -123,7 +129,8 @@ class Saying:
             other: The other unit.
             similarity: Share of the runs of three words of both that must be in both.
         """
-        if self.fixed != other.fixed or not self.words <= other.words:
+        rest = iter(other.words)
+        if self.fixed != other.fixed or not all(word in rest for word in self.words):  # each behind the last
             return False
         both = len(self.shingles & other.shingles)
         return both >= similarity * (len(self.shingles) + len(other.shingles) - both)
