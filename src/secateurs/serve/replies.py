@@ -105,7 +105,7 @@ class CompressReply(BaseModel):
                 {
                     "model": "secateurs-xsmall",
                     "policy": "Threshold(0.3)",
-                    "default_policy": "Threshold(0.017)",
+                    "default_policy": "Threshold(0.029)",
                     "elision": "[…]",
                     "documents": [
                         {
@@ -329,7 +329,7 @@ class Models(BaseModel):
                             "id": "secateurs-xsmall",
                             "object": "model",
                             "owned_by": "secateurs",
-                            "policy": "Threshold(0.017)",
+                            "policy": "Threshold(0.029)",
                             "encoding": "o200k_base",
                             "ranks": True,
                             "limits": {"max_documents": 1000},
