@@ -59,7 +59,7 @@ def run_in(shared: NotebookClient, notebook: nbformat.NotebookNode) -> None:
 
 def test_the_notebooks_are_numbered_without_a_gap():
     """A reader can take them in order."""
-    assert [path.name[:3] for path in NOTEBOOKS] == [f"{number:02}-" for number in range(1, 9)]
+    assert [path.name[:3] for path in NOTEBOOKS] == [f"{number:02}-" for number in range(1, 10)]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=named)
