@@ -154,7 +154,7 @@ class Compression(_Carrier):
             >>> document = "Yorgos Lanthimos directed it. He wrote it together with Efthymis Filippou."
             >>> result = Compressor.from_pretrained().compress("Who wrote the film?", [document])[0]
             >>> [highlight.text for highlight in result.highlights(0.85)]
-            ['He wrote it', 'with Efthymis Filippou.']
+            ['He wrote it together with Efthymis Filippou.']
         """
         least = check_threshold(min_score, "min_score")
         return None if self.token_scores is None else self.token_scores.highlights(least)

@@ -30,7 +30,18 @@ _DEEP = 4
 _NUMBER = re.compile(r" {0,3}(?!1[.)])\d{1,9}[.)]\s")
 _PAUSE = re.compile(r"[.!?。！？；…][\"'”’»」』)）\]】》*_`]*\s*$")
 
+# What may underline a heading; without any such line the rule that looks for them is not asked, line by line.
+_UNDERLINE = re.compile(r"^[ \t>]*+(?:=++|-++)[ \t]*+$", re.MULTILINE)
+_RULED = re.compile(r"([*\-_])(?:[ \t]*+\1){2}")  # what a thematic break begins with
+
 _Rule = Callable[[StateBlock, int, int, bool], bool]
+
+
+def _hr(state: StateBlock, line: int, end: int, silent: bool) -> bool:
+    """Ask the rule for thematic breaks where a line begins like one: each line of a list begins with its mark."""
+    begins = _RULED.match(state.src, state.bMarks[line] + state.tShift[line])
+    return begins is not None and rules.hr(state, line, end, silent)
+
 
 # What a block begins with, by the rule that reads it, and what else it ends (markdown-it's own table). A rule that
 # cannot match is then not asked, which is half the time of a list.
@@ -38,16 +49,18 @@ _INTERRUPTS = ["paragraph", "reference", "blockquote"]
 _FIRST: dict[str, tuple[_Rule, str, list[str]]] = {
     "fence": (rules.fence, "`~", [*_INTERRUPTS, "list"]),
     "blockquote": (rules.blockquote, ">", [*_INTERRUPTS, "list"]),
-    "hr": (rules.hr, "*-_", [*_INTERRUPTS, "list"]),
+    "hr": (_hr, "*-_", [*_INTERRUPTS, "list"]),
     "list": (rules.list_block, "*+-0123456789", _INTERRUPTS),
     "html_block": (rules.html_block, "<", _INTERRUPTS),
     "heading": (rules.heading, "#", _INTERRUPTS),
 }
 
 
-def _parser(*, code: bool) -> MarkdownIt:
+def _parser(*, code: bool, underlined: bool) -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"maxNesting": DEEPEST}).enable("table")
     parser.disable(["reference"] if code else ["reference", "code"])
+    if not underlined:
+        parser.disable("lheading")
     for name, (rule, first, ends) in _FIRST.items():
         parser.block.ruler.at(name, _gated(rule, first), {"alt": ends})
     return parser
@@ -62,7 +75,11 @@ def _gated(rule: _Rule, first: str) -> _Rule:
     return gated
 
 
-_PARSER, _INDENTED = _parser(code=True), _parser(code=False)
+_PARSERS = {
+    (code, underlined): _parser(code=code, underlined=underlined)
+    for code in (True, False)
+    for underlined in (True, False)
+}
 _CELLS = frozenset(("th_open", "th_close", "td_open", "td_close"))
 
 
@@ -110,7 +127,7 @@ class Parser:
 
     def __init__(self, lines: Sequence[str], *, code: bool = True) -> None:
         self._source = "".join(line.rstrip("\r\n") + "\n" for line in lines).removeprefix("\ufeff")
-        self._parser = _PARSER if code else _INDENTED
+        self._parser = _PARSERS[code, _UNDERLINE.search(self._source) is not None]
         self._state = _State(self._source, self._parser, {}, [])
         self._rules = self._parser.block.ruler.getRules("")
         self._lines = lines
