@@ -96,6 +96,16 @@ _REFUSAL = re.compile(
 )
 
 
+def check_whole(reply: Reply) -> None:
+    """Raise `UnusableError` where a reply was cut off, filtered or refused."""
+    if reply.finish_reason == "length":
+        raise UnusableError(Reason.cut_off, "the answer reached the limit of its length")
+    if reply.finish_reason == "content_filter":
+        raise UnusableError(Reason.content_filter)
+    if reply.refusal:
+        raise UnusableError(Reason.refusal, reply.refusal)
+
+
 def parse(reply: Reply, shown: int, *, end_of_thought: str = "</think>") -> Answer:
     """Read a reply.
 
@@ -115,12 +125,7 @@ def parse(reply: Reply, shown: int, *, end_of_thought: str = "</think>") -> Answ
         >>> sorted(parse(reply, shown=3).numbers)
         [2]
     """
-    if reply.finish_reason == "length":
-        raise UnusableError(Reason.cut_off, "the answer reached the limit of its length")
-    if reply.finish_reason == "content_filter":
-        raise UnusableError(Reason.content_filter)
-    if reply.refusal:
-        raise UnusableError(Reason.refusal, reply.refusal)
+    check_whole(reply)
     thought, text = without_thought(reply.content, end_of_thought)
     row = json_object(text)
     reasoning = row.get("reasoning", "" if thought or reply.thought else None)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from secateurs.annotate.answers import Reason, Reply, UnusableError, without_thought
+from secateurs.annotate.answers import Reason, Reply, UnusableError, check_whole, without_thought
 from secateurs.annotate.endpoint import Endpoint, EndpointError, PromptTooLongError
 from secateurs.annotate.lines import Lines
 from secateurs.annotate.run import first_failure
@@ -97,10 +97,5 @@ def usable(reply: Reply) -> str:
     Raises:
         UnusableError: There is none: cut off, filtered, refused or empty.
     """
-    if reply.finish_reason == "length":
-        raise UnusableError(Reason.cut_off, "the answer reached the limit of its length")
-    if reply.finish_reason == "content_filter":
-        raise UnusableError(Reason.content_filter)
-    if reply.refusal:
-        raise UnusableError(Reason.refusal, reply.refusal)
+    check_whole(reply)
     return without_thought(reply.content, _END_OF_THOUGHT)[1]
