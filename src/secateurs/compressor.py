@@ -18,6 +18,7 @@ from secateurs import checkpoints
 from secateurs.model.device import resolve_device, resolve_dtype
 from secateurs.model.scorer import Observer, Scorer, compute
 from secateurs.pipeline.cache import ScoreCache
+from secateurs.pipeline.recipe import Recipe
 from secateurs.pipeline.run import Pipeline
 from secateurs.policy import Default, Distinct, Policy, check_distinct, check_policy, resolve
 from secateurs.result.compression import Compression
@@ -36,28 +37,6 @@ from secateurs.support.fork import ForkLock
 from secateurs.support.names import checkpoint_name, commit_of
 
 _CLOSED = "this Compressor is closed: its weights are freed. Load it again with from_pretrained."
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a compressor was loaded, so that a pickle of it can say that instead of carrying weights.
-
-    The fields are the arguments of `Compressor.from_pretrained`.
-    """
-
-    model: str | Path | None
-    revision: str | None = None
-    device: str = "auto"
-    dtype: str = "auto"
-    family: str | None = None
-    mapped: bool = True
-
-    @classmethod
-    def of(cls, checkpoint: checkpoints.Checkpoint) -> Self:
-        """Return what loads the same checkpoint in the same precision on the same device."""
-        model = checkpoint.model
-        dtype = str(model.dtype).removeprefix("torch.")
-        return cls(str(checkpoint.path), None, str(model.device), dtype, checkpoint.family.name)
 
 
 @dataclass(frozen=True)
