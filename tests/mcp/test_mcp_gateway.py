@@ -163,7 +163,16 @@ async def test_a_client_that_counts_from_zero():
         got = (await client_reads.receive()).message
         assert got.id == 0 and [tool["name"] for tool in got.result["tools"]] == ["expand"]
         group.cancel_scope.cancel()
-    for stream in (to_gate, gate_reads, gate_writes, client_reads, to_server, server_reads, server_writes, gate_hears):
+    for stream in (
+        to_gate,
+        gate_reads,
+        gate_writes,
+        client_reads,
+        to_server,
+        server_reads,
+        server_writes,
+        gate_hears,
+    ):
         stream.close()
 
 
