@@ -337,6 +337,20 @@ def test_bad_input_is_one_line_and_code_2(run, tmp_path, make, message):
     assert done.out == ""
 
 
+@pytest.mark.parametrize(
+    ("arguments", "helps"),
+    [
+        (["frobnicate"], "secateurs --help"),
+        (["compress"], "secateurs compress --help"),
+        (["compress", "who?", "--frobnicate"], "secateurs compress --help"),
+        (["models", "show"], "secateurs models show --help"),
+    ],
+)
+def test_wrong_use_names_the_help_that_helps(run, arguments, helps):
+    """Who used an option or an argument wrongly is sent to the help that lists it, not to that of all commands."""
+    assert run(*arguments).err.endswith(f" See: {helps}\n")
+
+
 @pytest.mark.parametrize("arguments", [["compress", " ", str(DEER)], ["compress"], ["frobnicate"]])
 def test_wrong_use_is_one_line_too(run, arguments):
     """A blank query, a missing argument and an unknown command are wrong use."""

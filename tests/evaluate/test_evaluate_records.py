@@ -132,11 +132,18 @@ def test_a_bad_record_says_file_line_and_what_was_expected(tmp_path: Path, row: 
 
 
 def test_a_damaged_file_is_a_clear_error(tmp_path: Path):
-    """A truncated gzip file, and a file that is not UTF-8, say so."""
+    """A gzip file that was cut short or damaged, one that is not UTF-8, JSON too deep, no table: each is named."""
     path = write(tmp_path / "data.jsonl.gz", [GOOD] * 500)
-    path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(BadRecordError, match="Is the file complete"):
-        list(read_records(path))
+    for damaged in (path.read_bytes()[:-20], path.read_bytes()[:10] + b"\xff" * 20):
+        path.write_bytes(damaged)
+        with pytest.raises(BadRecordError, match=r"data\.jsonl\.gz.*Is the file complete"):
+            list(read_records(path))
+    deep = write(tmp_path / "deep.jsonl", [GOOD, f"{'[' * 100_000}\n"])
+    with pytest.raises(BadRecordError, match=r"deep\.jsonl, line 2: not JSON"):
+        list(read_records(deep))
+    (tmp_path / "data.parquet").write_bytes(b"no table")
+    with pytest.raises(BadRecordError, match=r"data\.parquet: .*Is it a Parquet file"):
+        list(read_records(tmp_path / "data.parquet"))
     (tmp_path / "latin.jsonl").write_bytes(b'{"query": "\xe9"}\n')
     with pytest.raises(BadRecordError, match="UTF-8"):
         list(read_records(tmp_path / "latin.jsonl"))

@@ -61,6 +61,7 @@ class Part:
         signals: Whether the compressor kept what must not be lost beside the best lines.
         cases: The cases.
         runs: The compressor's run first.
+        agent: Whether the compressor was asked as an agent asks: a call's arguments and words beside the question.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Part:
     signals: bool
     cases: Sequence[Case]
     runs: Sequence[Run]
+    agent: bool = False
 
     def summaries(self, run: Run) -> dict[str, Summary]:
         """Return the summaries of one run, by kind, and of all kinds together."""
@@ -129,6 +131,7 @@ def _part(part: Part) -> dict[str, Any]:
         "benchmark": part.name,
         "max_tokens": part.most,
         "signals": part.signals,
+        "agent": part.agent,
         "ways": [_way(part, run) for run in part.runs],
         "losses": [asdict(loss) for run in part.runs for loss in run.losses],
     }
@@ -146,7 +149,8 @@ def _way(part: Part, run: Run) -> dict[str, Any]:
 def show(report: Report, console: Console) -> None:
     """Print, part by part, the compressor's results, all ways side by side, and what was lost."""
     for part in report.parts:
-        title = f"{part.name}: {part.runs[0].way}, at most {part.most:,} LLM tokens an output"
+        asked = ", asked as an agent asks" if part.agent else ""
+        title = f"{part.name}: {part.runs[0].way}, at most {part.most:,} LLM tokens an output{asked}"
         console.print(_table(title, *_first(part)))
         console.print(_table(f"{part.name}: facts that survive in {part.most:,} LLM tokens, by way", *_ways(part)))
         for loss in part.runs[0].losses:
