@@ -246,7 +246,7 @@ def test_every_command_has_every_field_as_an_option(run):
     for command, groups in (
         ("compress", (CHOICE, BUDGET, ORDER)),
         ("bulk", (CHOICE, BUDGET, ORDER)),
-        ("serve", (CHOICE,)),
+        ("serve", (CHOICE, BUDGET, ORDER)),
     ):
         shown = run(command, "--help").out
         for name in (name for group in groups for name in group):

@@ -12,8 +12,7 @@ from serving import MILL, QUERY, Scripted
 
 from secateurs import Error, OverloadedError
 from secateurs.serve import ServiceSettings, create_app
-from secateurs.serve.refusal import encode
-from secateurs.serve.replies import refusals
+from secateurs.serve.refusal import encode, refusals
 
 JSON = {"Content-Type": "application/json"}
 GOOD = {"query": QUERY, "documents": [MILL]}
