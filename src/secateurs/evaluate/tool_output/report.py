@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from secateurs.evaluate.table import print_table
 from secateurs.evaluate.tool_output.cases import Case, kinds
 from secateurs.evaluate.tool_output.check import RULE
 from secateurs.evaluate.tool_output.measure import Outcome, Run
@@ -151,8 +152,9 @@ def show(report: Report, console: Console) -> None:
     for part in report.parts:
         asked = ", asked as an agent asks" if part.agent else ""
         title = f"{part.name}: {part.runs[0].way}, at most {part.most:,} LLM tokens an output{asked}"
-        console.print(_table(title, *_first(part)))
-        console.print(_table(f"{part.name}: facts that survive in {part.most:,} LLM tokens, by way", *_ways(part)))
+        print_table(console, _table(title, *_first(part)))
+        title = f"{part.name}: facts that survive in {part.most:,} LLM tokens, by way"
+        print_table(console, _table(title, *_ways(part)))
         for loss in part.runs[0].losses:
             console.print(Text(f"lost in {loss.case}: {loss.fact!r}: {loss.why} ({loss.cause})"))
     console.print(Text(f"Rule: {RULE}. LLM tokens: {report.encoding}.", style="dim"))
