@@ -111,6 +111,8 @@ def test_reading_is_lazy(tmp_path: Path):
         ({**GOOD, "query": " "}, "the query is blank"),
         ({**GOOD, "context": 3}, "'context' is 3"),
         ({**GOOD, "evidence": None}, "'evidence' is missing"),
+        ({"query": "q", "context": "c"}, "no 'evidence': .*secateurs evaluate preview FILE"),
+        ({"query": "q", "documents": ["c"]}, "no 'evidence': .*secateurs evaluate preview FILE"),
         ({**GOOD, "evidence": [[0, 10]]}, r"holds \[0, 10\], expected .* <= 9"),
         ({**GOOD, "evidence": [[3, 3]]}, r"holds \[3, 3\]"),
         ({**GOOD, "evidence": [[4, 6], [0, 2]]}, r"holds \[0, 2\], expected .* 6 <= start"),

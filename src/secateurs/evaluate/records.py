@@ -149,6 +149,11 @@ def _rows(table: Any) -> Iterator[tuple[int, Mapping[str, Any]]]:
 
 
 def _evidence(row: Mapping[str, Any], where: str, fallback: str) -> Record:
+    if "evidence" not in row and row.keys() & {"documents", "document", "context"}:
+        raise BadRecordError(
+            f"{where}: there is no 'evidence': expected the spans of 'context' that answer, [[start, end], ...] in"
+            " code points, [] where nothing does. Documents that nobody labelled: secateurs evaluate preview FILE."
+        )
     query = _text(row, "query", where)
     context = _text(row, "context", where)
     spans = check_spans(row.get("evidence"), len(context), f"{where}: 'evidence'")

@@ -114,7 +114,7 @@ async def highlight(body: HighlightRequest, service: _Service) -> Response:
     texts = _texts(body)
     check_product(service.settings, body.queries, texts)
     pairs = [(query, text) for query, some in zip(body.queries, texts, strict=True) for text in some]
-    check_size(service.settings, pairs, "texts")
+    check_size(service.settings, pairs, "texts", _places(body, texts))
     # every sentence with its score: what matches is said here
     job = Job(pairs, Threshold(0.0), timeout=body.timeout, cuts=False)
     policy = _matching(service, body.threshold, "threshold")
@@ -282,3 +282,10 @@ def _texts(body: HighlightRequest) -> list[list[str]]:
         said = f"texts has {len(given)} lists for {len(body.queries)} queries: send one list a query."
         raise RefusalError(422, "invalid", said)
     return given
+
+
+def _places(body: HighlightRequest, texts: list[list[str]]) -> list[str]:
+    """Return where each text stands in a request, query by query."""
+    nested = bool(body.texts) and not isinstance(body.texts[0], str)
+    lists = (f"texts[{place}]" if nested else "texts" for place in range(len(texts)))
+    return [f"{name}[{index}]" for name, some in zip(lists, texts, strict=True) for index in range(len(some))]
