@@ -127,7 +127,7 @@ def _parse(line: str, where: str) -> Mapping[str, Any]:
 def _parquet(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     try:
         import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types
-        from pyarrow import parquet  # type: ignore[import-untyped]  # it ships no types
+        from pyarrow import parquet
     except ModuleNotFoundError:
         raise MissingExtraError("reading Parquet", "evaluate") from None
     try:
