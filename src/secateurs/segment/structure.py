@@ -21,7 +21,7 @@ from secateurs.segment.data import (
     yaml_end,
 )
 from secateurs.segment.data.tables import add_table, table_end
-from secateurs.segment.markdown.fences import add_code_lines, add_tail
+from secateurs.segment.markdown.fences import add_code, add_code_lines, add_tail
 from secateurs.segment.markdown.halves import parts
 from secateurs.segment.markdown.looks import is_program
 from secateurs.segment.markdown.matter import add_front_matter
@@ -39,6 +39,9 @@ from secateurs.segment.units import LONGEST, Builder, Unit, pieces
 # What a whole document may be: where it ends, what adds its units.
 _WHOLE = ((table_end, add_table), (yaml_end, add_yaml), (ini_end, add_ini), (records_end, add_records))
 _MARKDOWN = re.compile(r"[ \t]*(?:[>|]|#{1,6}\s|[-*+]\s|\d{1,9}[.)]\s|```|~~~|:?-+:?[ \t]*\|)")
+# !!! note, ??? tip (MkDocs); .. note:: (reStructuredText)
+_DIRECTIVE = re.compile(r"(?:!!!|\?\?\?\+?)[ \t]+[\w-]+(?=[ \t\r\n]|$)|\.\. [\w-]+(?::[\w-]+)*::(?=[ \t\r\n]|$)")
+_CODE = re.compile(r"code|highlight|literal|math")
 _TORN = 4  # lines behind a paragraph in which the rest of its last sentence may begin
 _TRIED = 5  # lines that begin with a bracket
 _PROGRAM = 4  # lines that a document has at least which is nothing but code
@@ -194,6 +197,8 @@ class _Cutter:
         while i < hi:
             if page.blank(i):
                 i += 1
+            elif (end := self._directive(i, hi)) > i:
+                i = end
             elif self._parser is None:
                 i = self._paragraph(i, self._paragraph_end(i, hi), hi)
             else:
@@ -203,6 +208,29 @@ class _Cutter:
                 page.outline.lean(())
                 if self._listed is not None and self._listed < len(page.build) and not indented:
                     self._between = len(page.build) - 1
+
+    def _directive(self, i: int, hi: int) -> int:
+        """Add an admonition or a directive: its first line, which all that is indented under it needs.
+
+        Returns:
+            The line after it, or `i` if none begins there.
+        """
+        page = self._page
+        found = _DIRECTIVE.match(page.lines[i]) if page.lines[i][0] in "!?." else None
+        if found is None:
+            return i
+        end = next((j for j in range(i + 1, hi) if not page.blank(j) and page.lines[j][0] not in " \t"), hi)
+        if all(page.blank(j) for j in range(i + 1, end)):
+            return i
+        page.skip(i)
+        said = page.lines[i][found.end() :].strip()
+        page.outline.enter(page.add(i + 1, "heading" if said else "mark", page.outline.frame))
+        if _CODE.search(found.group()):
+            add_code(page, i + 1, end, page.outline.frame)
+        else:
+            self._walker.indented(i + 1, end)
+        page.outline.leave()
+        return end
 
     def _paragraph_end(self, i: int, hi: int) -> int:
         """Return the line after the lines from `i` on which plainly are one paragraph."""

@@ -24,6 +24,7 @@ class Outline:
         sources: For each kind of header (`"numbered"`, `"keyed"`), the units that name the present source.
         speaker: The mark of the present speaker.
         between: What keeps the present block, which is indented, out of a list further above.
+        around: The first lines of the containers that are open (`:::note`), innermost last.
         frame: All that together; what stands further above is in the frames of these.
     """
 
@@ -31,6 +32,7 @@ class Outline:
     sources: dict[str, Frame] = field(default_factory=dict)
     speaker: Frame = ()
     between: Frame = ()
+    around: list[int] = field(default_factory=list)
     frame: Frame = ()
     _scopes: list[list[tuple[int, int]]] = field(default_factory=lambda: [[]])
 
@@ -43,7 +45,7 @@ class Outline:
         while scope and scope[-1][0] >= level:
             scope.pop()
         self.speaker = ()
-        return (*self._named(), *self._heading())
+        return (*self._named(), *self._heading(), *self.around[-1:])
 
     def heading(self, level: int, index: int) -> None:
         """Put a heading above what follows."""
@@ -70,6 +72,18 @@ class Outline:
             self.between = between
             self._renew()
 
+    def enter(self, mark: int) -> None:
+        """Put the first line of a container above what follows."""
+        self.around.append(mark)
+        self._renew()
+
+    def leave(self) -> Frame:
+        """Leave the innermost container; return its first line, nothing if none is open."""
+        mark = self.around[-1:]
+        del self.around[-1:]
+        self._renew()
+        return tuple(mark)
+
     def open(self) -> None:
         """Enter a list item or a quote: the headings in it end with it."""
         self._scopes.append([])
@@ -86,7 +100,7 @@ class Outline:
         return next(((scope[-1][1],) for scope in reversed(self._scopes) if scope), ())
 
     def _renew(self) -> None:
-        self.frame = (*self._named(), *self._heading(), *self.speaker, *self.between)
+        self.frame = (*self._named(), *self._heading(), *self.speaker, *self.between, *self.around[-1:])
 
 
 # What begins a block, and where a paragraph goes on ends nothing, or would only at the beginning of a line.

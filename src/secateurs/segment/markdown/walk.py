@@ -292,7 +292,12 @@ class Walker:
         is_text = _TEXT.match(lines[0]) or (is_prose(lines) and not is_code(lines))
         if marked or self._quotes or not is_text:
             (add_code_lines if self.alone else add_code)(self.page, lo, hi, frame)
-            return
+        else:
+            self.indented(lo, hi)
+
+    def indented(self, lo: int, hi: int) -> None:
+        """Add lines that are indented as if they were not."""
+        lines = self.page.lines[lo:hi]
         parser = Parser(_outdented(lines), code=False)
         i = 0
         while i < len(lines):
