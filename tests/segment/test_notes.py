@@ -74,6 +74,24 @@ def test_what_stands_under_a_first_line_needs_it(text, expected):
         assert kept(text, piece) == output
 
 
+LINKS = "Read [the guide][g]. Or [not].\n\n- See [Other  Text][].\n- See [g](x).\n\n## Links\n\n"
+DEFINED = '[g]: https://g.example "G"\n[other text]: <https://o.example>\n[none]: this is no link\n'
+
+
+@pytest.mark.parametrize(
+    ("piece", "output"),
+    {
+        "Read": 'Read [the guide][g].\n\n[g]: https://g.example "G"',
+        "Or": "Or [not].",
+        "Other": "- See [Other  Text][].\n\n[other text]: <https://o.example>",
+        "(x)": "- See [g](x).",
+    }.items(),
+)
+def test_a_link_needs_its_definition(piece, output):
+    """A link by reference comes with the line that says where it goes, other links do not."""
+    assert kept(LINKS + DEFINED, piece) == output
+
+
 def test_a_container_ends_where_it_ended():
     """Where text in a container and text behind it stay, the mark between them does, too."""
     text = ":::note\nOne. Two. Three.\n:::\n\nAfter. Last.\n"

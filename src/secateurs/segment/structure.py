@@ -23,6 +23,7 @@ from secateurs.segment.data import (
 from secateurs.segment.data.tables import add_table, table_end
 from secateurs.segment.markdown.fences import add_code, add_code_lines, add_tail
 from secateurs.segment.markdown.halves import parts
+from secateurs.segment.markdown.links import bind_links
 from secateurs.segment.markdown.looks import is_program
 from secateurs.segment.markdown.matter import add_front_matter
 from secateurs.segment.markdown.page import Page
@@ -147,13 +148,13 @@ def _is_markdown(page: Page, lo: int, hi: int) -> bool:
 
 def _add_parts(page: Page) -> None:
     """Add the units of Markdown, which may hold anything else."""
-    text, lines = page.text, page.lines
+    text, lines, first = page.text, page.lines, len(page.build)
     start = add_front_matter(page)
     cutter = _Cutter(page, Parser(lines) if _has_blocks(page) else None)
-    if "```" not in text and "~~~" not in text:
+    fenced = "```" in text or "~~~" in text
+    if not fenced:
         cutter.text(start, len(lines))
-        return
-    for part in parts(lines, start):
+    for part in parts(lines, start) if fenced else ():
         if part.kind == "text":
             cutter.text(part.lo, part.hi)
         elif part.kind == "tail":
@@ -161,6 +162,7 @@ def _add_parts(page: Page) -> None:
             add_tail(page, part.lo, part.hi)
         else:
             page.add(part.hi, "mark", page.outline.base)
+    bind_links(page, first)
 
 
 def _has_blocks(page: Page) -> bool:

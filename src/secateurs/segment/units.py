@@ -148,6 +148,14 @@ class Builder:
         """Return where unit `index` begins, indentation that belongs to it included."""
         return border(self.text, self._ends[index - 1]) if index else 0
 
+    def kind(self, index: int) -> Kind:
+        """Return what unit `index` is."""
+        return self._kinds[index]
+
+    def span(self, index: int) -> tuple[int, int]:
+        """Return where unit `index` begins and ends, white space that belongs to it aside."""
+        return self._ends[index - 1] if index else 0, self._ends[index]
+
     def introducing(self) -> int:
         """Return the index of the last unit where that is a sentence that ends with a colon, else -1."""
         index = len(self._ends) - 1

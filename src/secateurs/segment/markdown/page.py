@@ -129,6 +129,7 @@ class Page:
         markup: See above.
         headers: The lines that name a source or a speaker.
         outline: What stands above the next unit.
+        links: The units that define links, by their labels; the first of a label counts.
     """
 
     def __init__(self, build: Builder, end: int, frame: Frame, language: str | None, *, markup: bool = True) -> None:
@@ -144,6 +145,7 @@ class Page:
         self._extent = first, next((i + 1 for i in reversed(written) if not self._blank[i]), 0)
         self.markup = markup
         self.headers = headers(self.lines)
+        self.links: dict[str, int] = {}
         self._markup: dict[int, int] | None = None if markup else {}  # where it ends, by the line where it begins
 
     def blank(self, i: int) -> bool:

@@ -24,6 +24,7 @@ from secateurs.segment.data import (
 )
 from secateurs.segment.data.tables import add_table, table_end
 from secateurs.segment.markdown.fences import add_code
+from secateurs.segment.markdown.links import defined
 from secateurs.segment.markdown.looks import is_code
 from secateurs.segment.markdown.marks import Items, is_number, item_end, marker
 from secateurs.segment.markdown.notes import MEANING, NOTE, formula_end, meaning_end, note_end, terms_end
@@ -247,7 +248,7 @@ class Paragraphs:
             elif region.kind in ("terms", "meaning", "note"):
                 self._note(k, region)
             elif region.kind in _LINES:
-                page.add(region.end, _LINES[region.kind], page.outline.base if region.kind == "tag" else frame)
+                self._line(k, region)
             else:
                 _BLOCKS[region.kind](page.build, page.lines[k : region.end], frame)
 
@@ -283,6 +284,15 @@ class Paragraphs:
         else:
             lines = [build.text[region.at : page.starts[k + 1]], *page.lines[k + 1 : region.end]]
             add_json_lines(build, lines, page.outline.frame, page.language)
+
+    def _line(self, k: int, region: _Region) -> None:
+        """Add a line of links, one that defines a link, a lone tag, or a formula."""
+        page = self._page
+        label = defined(page.lines[k]) if region.kind == "link" else None
+        frame = page.outline.base if region.kind == "tag" or label is not None else page.outline.frame
+        index = page.add(region.end, _LINES[region.kind], frame)
+        if label is not None:
+            page.links.setdefault(label, index)
 
     def _container(self, k: int) -> None:
         """Add the first line of a container, or its last: what stands between needs both."""
