@@ -92,6 +92,22 @@ def test_a_link_needs_its_definition(piece, output):
     assert kept(LINKS + DEFINED, piece) == output
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Bob wrote:\n\n> > Yes. No.\n",
+        "- a\n\n:::note\n  - b\n",
+        "- a\n\nTerm\n\n  : It is.\n",
+        "- a\n\nBob:\n\n  > It is.\n",
+    ],
+)
+def test_nothing_is_needed_twice(text):
+    """A frame names each unit once, though there be two reasons for it."""
+    for index, unit in enumerate(units(text)):
+        assert len(set(unit.frame)) == len(unit.frame)
+        assert index not in unit.frame
+
+
 def test_a_container_ends_where_it_ended():
     """Where text in a container and text behind it stay, the mark between them does, too."""
     text = ":::note\nOne. Two. Three.\n:::\n\nAfter. Last.\n"

@@ -100,7 +100,8 @@ class Outline:
         return next(((scope[-1][1],) for scope in reversed(self._scopes) if scope), ())
 
     def _renew(self) -> None:
-        self.frame = (*self._named(), *self._heading(), *self.speaker, *self.between, *self.around[-1:])
+        frame = (*self._named(), *self._heading(), *self.speaker, *self.between, *self.around[-1:])
+        self.frame = tuple(dict.fromkeys(frame))  # the first line of a container may stand between as well
 
 
 # What begins a block, and where a paragraph goes on ends nothing, or would only at the beginning of a line.

@@ -312,7 +312,8 @@ class Paragraphs:
             self._terms = tuple(page.add(i + 1, "item", frame) for i in range(k, region.end))
         else:
             above = self._terms if self._terms_at == len(page.build) else ()
-            add_item(page, region.at, page.starts[region.end], (*frame, *above), numbered=False)
+            frame = (*frame, *(index for index in above if index not in frame))
+            add_item(page, region.at, page.starts[region.end], frame, numbered=False)
             self._item_end = region.end
         if region.kind == "note":
             self._terms = ()

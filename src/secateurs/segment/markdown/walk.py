@@ -199,7 +199,7 @@ class Walker:
                 also += item.own
                 break
             also += item.also
-        return tuple(also)
+        return tuple(dict.fromkeys(also))  # a quote in a quote may have the same introduction
 
     def _claim(self, units: Frame) -> None:
         """Say which units are the own text of the items that have none yet."""
