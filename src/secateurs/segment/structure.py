@@ -11,6 +11,8 @@ import re
 from collections.abc import Sequence
 
 from secateurs.segment.data import (
+    JSON,
+    PYTHON,
     add_ini,
     add_json,
     add_json_lines,
@@ -93,11 +95,11 @@ def _add_whole(page: Page) -> bool:
     build, text, frame = page.build, page.text, page.outline.base
     end = page.starts[-1]
     start = end - len(text.lstrip("\ufeff \t\r\n"))
-    if build.text[start : start + 1] in ("{", "["):
-        close = json_end(build.text, start)
+    for grammar in (JSON, PYTHON) if build.text[start : start + 1] in ("{", "[") else ():
+        close = json_end(build.text, start, grammar=grammar)
         if close is not None and not build.text[close:end].strip():
             build.extend(start)
-            add_json(build, end, frame, page.language)
+            add_json(build, end, frame, page.language, grammar=grammar)
             return True
     if page.markup and "<" in text and is_markup(text):
         add_markup(build, end, frame, page.language, inner=_add_inner)

@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from secateurs.segment.data import (
+    JSON,
+    PYTHON,
     add_ini,
     add_json,
     add_json_lines,
@@ -82,6 +84,7 @@ class Paragraphs:
         self._page = page
         self._inner = inner
         self._dead: list[int] = []  # where no JSON begins, see json_end
+        self._unprinted: list[int] = []  # where nothing begins that Python prints
         self._items = Items()
         self._item_end = -1  # the line after the last item
         self._terms: Frame = ()  # what a meaning explains that comes next
@@ -204,14 +207,16 @@ class Paragraphs:
             end = json_lines_end(page.lines, k)
             if k < end <= stop:
                 return _Region("json lines", end, start)
-        close = json_end(text, start, self._dead)
+        close, kind = json_end(text, start, self._dead), "json"
+        if close is None and text[page.starts[k] : start].rstrip()[-1:] != "=":  # a program is no answer of a tool
+            close, kind = json_end(text, start, self._unprinted, PYTHON), "json as Python prints it"
         if close is None:
             return None
         end = bisect_right(page.starts, close - 1)
         rich = "{" in text[start:close] or "," in text[start:close]  # [1] is a footnote
         behind = text[close : page.starts[end]].strip()
         short = text[page.starts[k] : start].strip() and close - start < _SHORTEST
-        return _Region("json", end, start) if rich and not behind and not short and end <= stop else None
+        return _Region(kind, end, start) if rich and not behind and not short and end <= stop else None
 
     def _lines(self, k: int, hi: int, stop: int) -> _Region | None:
         """Return what begins at line `k` as several lines together show."""
@@ -279,8 +284,9 @@ class Paragraphs:
         if build.text[build.at : region.at].strip("\ufeff \t\r\n"):
             add_prose(build, region.at, page.outline.frame, page.language)
         build.extend(region.at)
-        if region.kind == "json":
-            add_json(build, page.starts[region.end], page.outline.frame, page.language)
+        if region.kind != "json lines":
+            grammar = JSON if region.kind == "json" else PYTHON
+            add_json(build, page.starts[region.end], page.outline.frame, page.language, grammar=grammar)
         else:
             lines = [build.text[region.at : page.starts[k + 1]], *page.lines[k + 1 : region.end]]
             add_json_lines(build, lines, page.outline.frame, page.language)
