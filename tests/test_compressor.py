@@ -13,9 +13,11 @@ import time
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from laws import check_laws, check_same
@@ -23,6 +25,7 @@ from test_policy import policies
 from tiny import tiny_checkpoint
 
 from secateurs import Compressor, Neighbours, Policy, Savings, Sentence, Threshold, TokenBudget, TopK
+from secateurs.checkpoints import load
 from secateurs.result.savings import TokenCounter
 from secateurs.segment import segment, units
 
@@ -422,6 +425,23 @@ def test_a_compressor_pickles_as_what_to_load(tiny_folder):
     clone = pickle.loads(data)
     assert (clone.policy, clone.encoding, clone.checkpoint) == (TopK(1), "cl100k_base", tiny_folder)
     assert clone.compress("who?", ["a mill\na moon"]) == compressor.compress("who?", ["a mill\na moon"])
+
+
+def test_a_pickle_finds_its_folder_from_anywhere(tmp_path, monkeypatch):
+    """A folder named as seen from here is found where the pickle is read, and never asked of the hub."""
+    tiny_checkpoint(tmp_path / "models" / "pruner")
+    monkeypatch.chdir(tmp_path)
+    loaded = Compressor.from_pretrained("models/pruner", device="cpu")
+    made = Compressor(load(Path("models/pruner"), family=None, device=torch.device("cpu"), dtype=torch.float32))
+    monkeypatch.chdir("models")
+    for one in (loaded, made):
+        assert pickle.loads(pickle.dumps(one)).name == "pruner"
+
+
+def test_a_policy_that_is_none_is_refused_before_anything_is_loaded():
+    """A wrong argument is told at once, not after a download."""
+    with pytest.raises(TypeError, match="policy must be a policy"):
+        Compressor.from_pretrained("/nowhere", policy="Threshold(0.5)")
 
 
 def test_use_after_a_fork_is_an_error_and_never_hangs(tiny_folder):

@@ -102,6 +102,13 @@ def test_longest_fit_is_the_naive_answer(costs, n):
     assert longest_fit(costs, n, sum) == naive
 
 
+def test_what_fits_whole_is_not_cut():
+    """A part may cost more than all, by the elision marks around it; a document within its budget stays."""
+    costs = [0, 15, 20, 19, 18]
+    assert longest_fit(range(4), 18, lambda some: costs[len(some)]) == 4
+    assert longest_fit(range(4), 17, lambda some: costs[len(some)]) == 1
+
+
 def test_a_budget_counts_real_tokens():
     """With tiktoken's counts the kept text is counted as a whole."""
     document = sentences(0.9, 0.8, 0.1, texts=["The mill was built in 1842. ", "Ann Lee built it. ", "It rained."])

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from secateurs import checkpoints
+from secateurs.checkpoints.folder import stamp_of
 from secateurs.model.device import resolve_device, resolve_dtype
 from secateurs.model.scorer import Observer, Scorer, compute
 from secateurs.pipeline.cache import ScoreCache
@@ -101,7 +102,8 @@ class Compressor:
         self._kin_lock = ForkLock()
         self._recipe = recipe or Recipe.of(checkpoint)
         self._segmenter = segmenter
-        self._owner = (checkpoint.path.resolve(), checkpoint.model.device.type, checkpoint.model.dtype, segmenter)
+        written = (checkpoint.path.resolve(), stamp_of(checkpoint.path))  # a folder may be trained into again
+        self._owner = (*written, checkpoint.model.device.type, checkpoint.model.dtype, segmenter)
 
     @classmethod
     def from_pretrained(  # noqa: PLR0913 - the arguments of the contract, all but the first by name
@@ -147,14 +149,16 @@ class Compressor:
         get_cutter(segmenter)
         TokenCounter(encoding)
         check_elision(elision)
+        check_policy(policy or Default())
         where = resolve_device(device)
         precision = resolve_dtype(dtype, where)
         path = checkpoints.locate(model, revision)
         load = partial(checkpoints.load, path, family=family, device=where, dtype=precision, mapped=mapped)
         checkpoint = compute(load, where)
-        # a branch may have moved on where, or when, a pickle is read
-        pinned = revision if model is None or Path(model) == path else commit_of(path) or revision
-        recipe = Recipe(model, pinned, device, dtype, family, mapped)
+        if model is not None and Path(model) == path:
+            recipe = Recipe(str(path.absolute()), None, device, dtype, family, mapped)
+        else:  # a branch may have moved on where, or when, a pickle is read
+            recipe = Recipe(model, commit_of(path) or revision, device, dtype, family, mapped)
         return cls(
             checkpoint,
             segmenter=segmenter,

@@ -13,6 +13,7 @@ from build import KINDS, LOCAL, POSITIONS, Reference, build
 from reference import load_cpu
 
 from secateurs.checkpoints import Checkpoint
+from secateurs.errors import CheckpointError
 from secateurs.model.attention import attend_by_window, attend_padded, distance_buckets
 from secateurs.model.encoders import Batch
 from secateurs.model.pruner import Pruner
@@ -124,13 +125,37 @@ def test_distance_buckets_are_those_of_transformers() -> None:
         assert distance_buckets(longest, buckets, most).tolist() == expected.clamp(0, 2 * buckets - 1).tolist()
 
 
-def test_modernbert_as_transformers_4_wrote_it_is_the_same_model(tmp_path: Path) -> None:
-    """Rotary bases stand in two fields in one version and in a table in the next."""
+def test_modernbert_as_either_transformers_writes_it_is_the_same_model(tmp_path: Path) -> None:
+    """Rotary bases and global layers stand in fields in version 4, and in tables in 5, which alone are enough."""
     build("openprovence-modernbert", tmp_path)
     config = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
-    new = load_cpu(tmp_path).model.config
+    both = load_cpu(tmp_path).model.config
+    assert both.global_every == 3
     base = config["base_model_config"]
-    base.pop("rope_parameters")
-    base |= {"global_rope_theta": 160000.0, "local_rope_theta": 10000.0}
+    fields = {"global_rope_theta": 160000.0, "local_rope_theta": 10000.0, "global_attn_every_n_layers": 3}
+    tables = {key: base.pop(key) for key in ("rope_parameters", "layer_types")}
+    base.pop("global_attn_every_n_layers")
+    for written in (fields, tables):
+        config["base_model_config"] = base | written
+        (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+        assert load_cpu(tmp_path).model.config == both
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"layer_types": ["full_attention"] * 2 + ["sliding_attention"] * 2}, "'layer_types' is"),
+        ({"layer_types": ["sliding_attention"] * 4}, "'layer_types' is"),
+        ({"layer_types": ["full_attention"]}, "'layer_types' is"),
+        ({"rope_scaling": {"rope_type": "yarn", "factor": 4.0}}, "positions are scaled .'yarn'"),
+        ({"rope_parameters": {"full_attention": {"rope_type": "linear", "rope_theta": 1e4}}}, "scaled .'linear'"),
+    ],
+)
+def test_a_modernbert_that_would_score_otherwise_is_refused(change, message, tmp_path: Path) -> None:
+    """What the config asks for and this package does not do is told, and never left out in silence."""
+    build("openprovence-modernbert", tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+    config["base_model_config"] |= change
     (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    assert load_cpu(tmp_path).model.config == new
+    with pytest.raises(CheckpointError, match=message):
+        load_cpu(tmp_path)

@@ -9,8 +9,9 @@ import tracemalloc
 
 import pytest
 from slices import part
+from tiny import tiny_checkpoint
 
-from secateurs import ScoreCache, Threshold
+from secateurs import Compressor, ScoreCache, Threshold
 from secateurs.pipeline.documents import Scored
 from secateurs.result.join import Parts
 from secateurs.result.span import Sentence
@@ -56,6 +57,16 @@ def test_query_document_and_checkpoint_all_count(tiny, passes):
     tiny.compress(QUERY, DOCUMENTS[1:])
     assert len(passes) == ran + 2
     assert tiny.cache.get("another checkpoint", QUERY, DOCUMENTS[0]) is None
+
+
+def test_a_checkpoint_written_anew_into_its_folder_is_another(tmp_path):
+    """Who trains into the same folder again, and shares the cache, gets the new model's scores."""
+    cache, found = ScoreCache(), []
+    for seed in (0, 5):
+        compressor = Compressor.from_pretrained(tiny_checkpoint(tmp_path / "mine", seed=seed), device="cpu")
+        for compressor.cache in (cache, None):
+            found.append([s.score for s in compressor.compress(QUERY, DOCUMENTS[:1])[0].sentences])
+    assert found[0] == found[1] != found[2] == found[3]
 
 
 def test_known_and_new_documents_keep_their_places(tiny, passes):

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 from growth import LINEAR, grows
+from hypothesis import given
+from hypothesis import strategies as st
 
 from secateurs import Neighbours, Policy, Sentence, Threshold, TopK
 from secateurs.policy.pointing import points_back
@@ -112,3 +114,25 @@ def test_the_whole_way_through(tiny):
 def test_looking_takes_linear_time(text):
     """An opener is looked for at the beginning alone."""
     assert grows(points_back, text, 400_000) <= LINEAR
+
+
+@pytest.mark.parametrize("pointed", [False, True])
+def test_any_number_of_neighbours_takes_linear_time(pointed):
+    """However many are asked for, each sentence is looked at once."""
+    policy = Neighbours(2**40, 2**40, antecedents=pointed)
+
+    def decide(text: str) -> None:
+        policy.extend([True] * len(text), [Sentence(at, at + 1, "It ", 1.0, True) for at in range(len(text))])
+
+    assert grows(decide, "x", 8_000) <= LINEAR
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), max_size=12), st.integers(0, 5), st.integers(0, 5))
+def test_neighbours_are_those_of_each_kept_sentence_alone(units, before, after):
+    """What all kept sentences bring is what each of them brings, together."""
+    texts = ["It is so. " if points else "Ann came. " for points, _ in units]
+    for pointed in (False, True):
+        policy = Neighbours(before, after, antecedents=pointed)
+        kept = [index for index, (_, stays_) in enumerate(units) if stays_]
+        alone = [stays(policy, *texts, kept=[index]) for index in kept]
+        assert stays(policy, *texts, kept=kept) == sorted({one for some in alone for one in some})

@@ -71,6 +71,8 @@ MODERNBERT_NAMES = {
     "classifier": "ranking.classifier",
 }
 
+_EVERYWHERE, _NEARBY = "full_attention", "sliding_attention"  # layers of ModernBERT, as transformers 5 calls them
+
 # Buffers that older versions of the library wrote into the file; they hold nothing that was learned.
 IGNORED = re.compile(r".*\.position_ids")
 
@@ -210,16 +212,17 @@ def read_modernbert(config: Mapping[str, Any], where: str) -> EncoderConfig:
     if pooling not in ("cls", "mean"):
         raise CheckpointError(f"{where}: 'classifier_pooling' must be 'cls' or 'mean', got {in_short(pooling)}.")
     kind: Literal["cls", "mean"] = "cls" if pooling == "cls" else "mean"
+    common = _common(config, where)
     return EncoderConfig(
-        **_common(config, where),
+        **common,
         kind="pre-norm",
         activation=_activation(config, "hidden_activation", where),
         epsilon=_epsilon(config, "norm_eps", where),
         max_tokens=need(config, "max_position_embeddings", int, where),
         local_window=need(config, "local_attention", int, where) // 2,
-        global_every=_positive(config, "global_attn_every_n_layers", where),
-        global_theta=_theta(config, "global_rope_theta", "full_attention", where),
-        local_theta=_theta(config, "local_rope_theta", "sliding_attention", where),
+        global_every=_global_every(config, common["layers"], where),
+        global_theta=_theta(config, "global_rope_theta", _EVERYWHERE, where),
+        local_theta=_theta(config, "local_rope_theta", _NEARBY, where),
         attention_bias=flag(config, "attention_bias", where),
         mlp_bias=flag(config, "mlp_bias", where),
         norm_bias=flag(config, "norm_bias", where),
@@ -229,11 +232,33 @@ def read_modernbert(config: Mapping[str, Any], where: str) -> EncoderConfig:
     )
 
 
+def _global_every(config: Mapping[str, Any], layers: int, where: str) -> int:
+    """Return every how many layers one attends globally: a number in transformers 4; in 5 a list, which counts."""
+    kinds = config.get("layer_types")
+    if kinds is None:
+        return _positive(config, "global_attn_every_n_layers", where)
+    if isinstance(kinds, list) and len(kinds) == layers:
+        every = next((index for index in range(1, layers) if kinds[index] == _EVERYWHERE), layers)
+        if kinds == [_NEARBY if index % every else _EVERYWHERE for index in range(layers)]:
+            return every
+    raise CheckpointError(
+        f"{where}: 'layer_types' is {in_short(kinds)}, expected {layers}: {_EVERYWHERE!r} first and again every so "
+        f"many layers, else {_NEARBY!r}."
+    )
+
+
 def _theta(config: Mapping[str, Any], key: str, layers: str, where: str) -> float:
     """Return a rotary base: a field of its own in transformers 4, an entry of a table in 5."""
+    table = config.get("rope_parameters")
+    entry = table.get(layers) if isinstance(table, dict) else None
+    scalings = (entry, config.get("rope_scaling"))
+    kinds = [one.get("rope_type", one.get("type", "default")) for one in scalings if isinstance(one, dict)]
+    if wrong := [kind for kind in kinds if kind != "default"]:
+        raise CheckpointError(
+            f"{where}: the rotary positions are scaled ({in_short(wrong[0])}), which this package does not do: its "
+            "scores would be others than the model's."
+        )
     if config.get(key) is None:
-        table = config.get("rope_parameters")
-        entry = table.get(layers) if isinstance(table, dict) else None
         config, key = (entry if isinstance(entry, dict) else {}), "rope_theta"
     theta = float(need(config, key, float, where))
     if not 1.0 < theta < math.inf:

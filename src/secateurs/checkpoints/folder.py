@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,20 @@ def _is_real(repository: Path, blobs: Path) -> bool:
     """Tell whether a folder is the `blobs` of a repository in the hub's cache: itself, and no link to another."""
     own = repository / "blobs"
     return repository.name.startswith("models--") and blobs == own and not own.is_symlink() and own.is_dir()
+
+
+def stamp_of(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """Return what changes when a checkpoint is written anew into the same folder.
+
+    Returns:
+        Name, bytes and time of change of each file that scores depend on, as far as it can be looked at.
+    """
+    found = []
+    for path in sorted((*folder.glob("*.json"), *folder.glob("*.safetensors"))):
+        with suppress(OSError):
+            about = path.stat()
+            found.append((path.name, about.st_size, about.st_mtime_ns))
+    return tuple(found)
 
 
 def read_bytes(path: Path, most: int) -> bytes:

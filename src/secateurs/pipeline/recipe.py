@@ -13,7 +13,8 @@ from secateurs.checkpoints import Checkpoint
 class Recipe:
     """How a compressor was loaded, so that a pickle of it can say that instead of carrying weights.
 
-    The fields are the arguments of `Compressor.from_pretrained`.
+    The fields are the arguments of `Compressor.from_pretrained`. A folder is named from the root: where the pickle is
+    read, another folder may be the current one, and a name such as `models/pruner` would be asked of the hub.
     """
 
     model: str | Path | None
@@ -28,4 +29,4 @@ class Recipe:
         """Return what loads the same checkpoint in the same precision on the same device."""
         model = checkpoint.model
         dtype = str(model.dtype).removeprefix("torch.")
-        return cls(str(checkpoint.path), None, str(model.device), dtype, checkpoint.family.name)
+        return cls(str(checkpoint.path.absolute()), None, str(model.device), dtype, checkpoint.family.name)

@@ -92,12 +92,13 @@ def best_first(sentences: Sequence[Sentence]) -> list[int]:
 def longest_fit(order: Sequence[int], n: int, cost: Callable[[Sequence[int]], int]) -> int:
     """Return the length of the longest prefix whose cost is at most `n`.
 
-    Doubles, then halves, so that a long document costs a few counts and not one a sentence.
+    Doubles, then halves, so that a long document costs a few counts and not one a sentence. What fits whole is
+    returned whole, even where a prefix costs more than all, as it may by its elision marks.
 
     Args:
         order: Indices, best first.
         n: What may be spent.
-        cost: Counts a prefix; must not fall when the prefix grows.
+        cost: Counts a prefix; must not fall when the prefix grows, but where all of it is reached.
 
     Returns:
         A prefix length from 0 to `len(order)`.
@@ -116,7 +117,7 @@ def longest_fit(order: Sequence[int], n: int, cost: Callable[[Sequence[int]], in
             fits = middle
         else:
             fails = middle
-    return fits
+    return len(order) if fits < len(order) and cost(order) <= n else fits
 
 
 def flags_of(chosen: Sequence[int], length: int) -> list[bool]:

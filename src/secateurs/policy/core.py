@@ -216,14 +216,16 @@ class Neighbours(Policy):
     def extend(self, flags: Sequence[bool], sentences: Sequence[Sentence]) -> list[bool]:
         """Return the flags with the neighbours of the kept sentences added."""
         extended = list(flags)
+        end = 0  # behind the neighbours of the kept one before: what is wanted before it has been added for that one
         for index in (index for index, flag in enumerate(flags) if flag):
-            for neighbour in range(self._first(index, sentences), min(index + self.after + 1, len(flags))):
-                extended[neighbour] = True
+            first = max(self._first(index, sentences, end), end)
+            end = max(end, min(index + self.after + 1, len(flags)))
+            extended[first:end] = [True] * (end - first)
         return extended
 
-    def _first(self, index: int, sentences: Sequence[Sentence]) -> int:
-        """Return the first of the sentences to keep with a kept one."""
-        first = max(index - self.before, 0)
+    def _first(self, index: int, sentences: Sequence[Sentence], least: int) -> int:
+        """Return the first of the sentences to keep with a kept one; none before `least` is asked for."""
+        first = max(index - self.before, least, 0)
         if not self.antecedents:
             return first
         at = index
