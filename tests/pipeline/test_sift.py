@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from growth import LINEAR, exponent, seconds
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,6 +50,16 @@ def test_lines_that_were_not_read_score_as_what_they_look_like():
     scores = found.filled([0.8] * len(found.read))
     first = list(found.read).index(True)
     assert scores[first] == 0.8 and 0.7 < scores[first + 1] < 0.8 and scores[-1] < 0.01
+
+
+def test_a_query_of_any_length_takes_linear_time():
+    """Who pastes a page as the query waits no longer for each line of an output."""
+    sizes, times = [1000, 2000, 4000], []
+    for size in sizes:
+        words = [f"{chr(97 + number % 26)}{number:x}" for number in range(size)]
+        output, query = sifter("".join(f"{word}y done\n" for word in reversed(words))), "x ".join(words)
+        times.append(seconds(lambda output=output, query=query: output.sift(query, 1e-3)))
+    assert exponent(sizes, times) <= LINEAR
 
 
 def test_no_signal_is_lost(tiny: Compressor):

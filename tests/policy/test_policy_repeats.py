@@ -34,7 +34,14 @@ def test_other_lines_are_an_elision(tiny: Compressor):
     assert "× " not in tiny.compress("sluice", [prose], policy=policy, elision="[…]")[0].text
 
 
-@pytest.mark.parametrize("text", [json.dumps([{"id": n} for n in range(90)]), "a,b\n" + "1,2\n" * 90])
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps([{"id": n} for n in range(90)]),
+        "a,b\n" + "1,2\n" * 90,
+        "who,where,what,when\n" + "Ann,Leeds,mill,Monday\n" * 90,
+    ],
+)
 def test_data_is_no_output(tiny: Compressor, text: str):
     """Rows and elements that repeat are data: all of them stay, and no mark stands among them."""
     result = tiny.compress("a", [text], policy=ToolOutput(policy=Threshold(0.0)), elision="[…]")[0]

@@ -36,8 +36,8 @@ class ScoreCache:
     """Remembers the sentence scores of documents for queries; the least recently used are forgotten first.
 
     A document is known by checkpoint, segmenter, query and text; a checkpoint by its folder, and when its files were
-    written. Scores do not depend on the policy: a changed
-    threshold is a hit. Documents that failed are not remembered. Safe to share between compressors and threads.
+    written. Scores do not depend on the policy: a changed threshold is a hit. Documents that failed are not
+    remembered. Safe to share between compressors and threads.
 
     Args:
         max_bytes: Memory that what is remembered may take, by what an entry really costs: about 13 bytes a character

@@ -31,6 +31,7 @@ SKIPPED = "lines_skipped"  # the warning
 OF_OUTPUT = 12_000  # encoder tokens that are read of what a command wrote, all queries together
 OF_OTHERS = 48_000  # of prose, data and markup, of which a word of the query tells less
 _CHARACTERS = 3  # of text a token, at most: how much is tokenized to find the tokens that are read
+_ASKED = 500  # words of a query that are looked for: of a longer one most windows hold the beginning alone, too
 _LONG = 600  # characters of a unit, above which it is like no other
 _FADES = 0.9  # times the score of the line it looks like, once more for each further one
 
@@ -157,7 +158,7 @@ class Sifter:
 
         Two units are alike that look alike, and hold the same words of the query.
         """
-        asked = set(_WORDS.findall(query.lower()))
+        asked = list(dict.fromkeys(_WORDS.findall(query.lower())))[:_ASKED]  # each is looked for at every place
         longest = sorted(map(re.escape, asked), key=lambda word: (-len(word), word))
         pattern = re.compile("|".join(longest) or r"(?!)")
         held = [frozenset(pattern.findall(text.lower())) for text in self.texts]

@@ -32,7 +32,7 @@ from secateurs.policy.signals import plain
 from secateurs.result.span import Sentence
 from secateurs.support.arguments import check_count
 
-_WORD = re.compile(r"[^\W\d_]{2,}(?![,;|])")
+_WORD = re.compile(r"(?<![^\W\d_])[^\W\d_]{2,}+(?![,;|])")  # a whole one: half a cell of a row would be a word, too
 _WORDS = 3
 
 
