@@ -291,6 +291,13 @@ def test_a_segmenter_that_does_not_tile_is_an_error_of_its_document(tiny_folder)
     assert "tile" in result.reason
 
 
+def test_nothing_is_kept_of_what_is_dropped(tiny_folder):
+    """Where only white space was chosen, a unit to a segmenter of the user's own, no unit is said to stay."""
+    letters = Compressor.from_pretrained(tiny_folder, segmenter=lambda text: [(i, i + 1) for i in range(len(text))])
+    result = letters.compress("who?", ["a mill"], policy=lambda some, count: [one.text == " " for one in some])[0]
+    assert (result.status, result.text, result.kept, result.spans) == ("dropped", "", (), ())
+
+
 def test_a_policy_that_fails_is_an_error_of_its_document(tiny):
     """A custom policy's bug costs no document."""
 

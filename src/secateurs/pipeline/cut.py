@@ -48,6 +48,8 @@ def cut(document: Scored, count: TokenCounter) -> Compression:
     after = count(text)
     if text and after >= before.tokens:
         return _whole(document, before, count, "no_gain")
+    if not text and any(sentence.kept for sentence in document.sentences):  # white space, of their own segmenter
+        document = document.choose([False] * len(document.choices))
     status: Status = "compressed" if text else "dropped"
     result = Compression(
         text=text,
