@@ -52,14 +52,15 @@ def test_a_file_without_records_is_an_error(tmp_path: Path, data: bytes) -> None
 
 
 def test_compressed_and_broken_files(tmp_path: Path) -> None:
-    """A gzip file is read by its name; half of one, or none, is an error."""
+    """A gzip file is read by its name; half of one, a damaged one, or none, is an error."""
     path = tmp_path / "in.jsonl.gz"
     whole = gzip.compress(f"\n{GOOD}\n".encode() * 500)
     path.write_bytes(whole)
     assert len(survey(path)) == 1
-    path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(BadRecordError, match="complete"):
-        survey(path)
+    for damaged in (whole[: len(whole) // 2], whole[:10] + b"\xff" * 20):
+        path.write_bytes(damaged)
+        with pytest.raises(BadRecordError, match="complete"):
+            survey(path)
     with pytest.raises(BadRecordError, match="No such file"):
         survey(tmp_path / "none.jsonl")
 

@@ -146,6 +146,19 @@ def test_the_documents_of_a_row_share_a_budget(tmp_path, job, work, tiny):
     assert len(row["secateurs_order"]) <= 3
 
 
+def test_what_top_n_leaves_out_is_saved_whole(tmp_path, job, work):
+    """The totals count what comes back: a document that --top-n leaves out costs nothing, as everywhere else."""
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({"q": "Who?", "d": ALL}) + "\n")
+    asked = replace(job, wanted=Wanted(threshold=0.0, rerank=True, top_n=2))
+    output, (receipt,) = work(path, asked)
+    (row,) = read(output)
+    each, back = row["secateurs_savings"], row["secateurs_order"]
+    assert len(back) == 2 < len(each)
+    assert receipt["savings"]["before"] == sum(one["before"] for one in each)
+    assert receipt["savings"]["after"] == sum(each[index]["after"] for index in back)
+
+
 def test_bad_lines_are_told_from_good_ones(tmp_path, job):
     """Each bad line has its position and its reason, a blank one is neither, and the rest goes on."""
     path = tmp_path / "a.jsonl"
@@ -157,6 +170,9 @@ def test_bad_lines_are_told_from_good_ones(tmp_path, job):
         assert bad[number].reason.startswith(reason)
         assert bad[number].raw == line
     assert bad[22].reason == "not UTF-8 (byte 20 is 0xe9)"
+    path.write_bytes(b'\xef\xbb\xbf{"q": "x", "d": "caf\xe9"}\n')
+    (marked,) = read_lines(File("a.jsonl", path, Format.jsonl), job, offset=0, first=0, rows=1)
+    assert marked.reason == "not UTF-8 (byte 23 is 0xe9)"
     assert [one.row["id"] for one in found if isinstance(one, Good)] == [1, 2, 4, 7, 11, *range(13, 21)]
 
 
@@ -278,6 +294,7 @@ def test_a_table_becomes_json(tmp_path, job, work):
     ("name", "data", "settings", "message"),
     [
         ("a.jsonl.gz", gzip.compress(b'{"q": "a", "d": "b"}\n' * 9, mtime=0)[:-9], {}, "is complete"),
+        ("a.jsonl.gz", gzip.compress(b"")[:10] + b"\xff" * 20, {}, "is complete"),
         ("a.jsonl.gz", b"plain", {}, "Not a gzipped file"),
         ("a.parquet", b"PAR1 and no more", {}, "cannot use"),
         ("a.jsonl", b'{"q": "a", "d": "b", "x": 1}\n{"q": "a", "d": "b", "x": "y"}\n', {"format": Format.parquet},
@@ -310,6 +327,16 @@ def test_a_table_without_the_right_columns_is_refused(tmp_path, job, table, mess
     pq.write_table(table, tmp_path / "a.parquet")
     with pytest.raises(UnreadableError, match=message):
         survey(File("a.parquet", tmp_path / "a.parquet", Format.parquet), job)
+
+
+def test_a_table_that_has_an_order_already_is_refused(tmp_path, job):
+    """With --rerank a column is added more: a table with one of that name would come out with two."""
+    table = pa.table({"q": ["a"], "d": ["b"], "secateurs_order": [[0]]})
+    pq.write_table(table, tmp_path / "a.parquet")
+    file = File("a.parquet", tmp_path / "a.parquet", Format.parquet)
+    assert survey(file, job).usable
+    with pytest.raises(UnreadableError, match="'secateurs_order' already"):
+        survey(file, replace(job, wanted=Wanted(rerank=True)))
 
 
 def test_a_lone_surrogate_is_no_reason_to_stop(tmp_path, job, work):

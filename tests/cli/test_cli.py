@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import jsonschema
@@ -246,7 +247,7 @@ def test_every_command_has_every_field_as_an_option(run):
     for command, groups in (
         ("compress", (CHOICE, BUDGET, ORDER)),
         ("bulk", (CHOICE, BUDGET, ORDER)),
-        ("serve", (CHOICE,)),
+        ("serve", (CHOICE, BUDGET, ORDER)),
     ):
         shown = run(command, "--help").out
         for name in (name for group in groups for name in group):
@@ -269,6 +270,21 @@ def test_standard_input_is_a_document():
         done = subprocess.run(command, input=DEER.read_bytes(), capture_output=True, check=True)
         assert json.loads(done.stdout)["documents"][0]["source"] == "-"
         assert done.stderr == b""
+
+
+class Typed(TextIOWrapper):
+    """Standard input from a keyboard."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_who_is_to_type_the_document_is_told_so(run, monkeypatch, tiny_folder):
+    """On a terminal the command says that it waits for a document, and how one ends; it does not just stand still."""
+    monkeypatch.setattr(sys, "stdin", Typed(BytesIO(b"Ann built it.")))
+    done = run("compress", "Who?", "--model", tiny_folder, "--device", "cpu", "--format", "json")
+    assert (done.code, "end it with Ctrl-D" in done.err) == (0, True)
+    assert json.loads(done.out)["documents"][0]["source"] == "-"
 
 
 MARKED = ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"]
@@ -300,6 +316,7 @@ def test_standard_input_names_its_encoding_too():
     [
         (lambda tmp: [tmp / "none.txt"], "no such file"),
         (lambda tmp: [tmp], "is a directory"),
+        (lambda tmp: ["-", DEER, "-"], "standard input can be read once"),
         (lambda tmp: [_file(tmp, b"")], "is empty"),
         (lambda tmp: [_file(tmp, b"caf\xe9 au lait")], "is not UTF-8 (byte 3 is 0xe9)"),
         (lambda tmp: [_file(tmp, b"caf\xe9 au lait")], "Find out which it has"),
@@ -335,6 +352,20 @@ def test_bad_input_is_one_line_and_code_2(run, tmp_path, make, message):
     assert message in done.err
     assert done.err.count("\n") == 1
     assert done.out == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "helps"),
+    [
+        (["frobnicate"], "secateurs --help"),
+        (["compress"], "secateurs compress --help"),
+        (["compress", "who?", "--frobnicate"], "secateurs compress --help"),
+        (["models", "show"], "secateurs models show --help"),
+    ],
+)
+def test_wrong_use_names_the_help_that_helps(run, arguments, helps):
+    """Who used an option or an argument wrongly is sent to the help that lists it, not to that of all commands."""
+    assert run(*arguments).err.endswith(f" See: {helps}\n")
 
 
 @pytest.mark.parametrize("arguments", [["compress", " ", str(DEER)], ["compress"], ["frobnicate"]])

@@ -136,6 +136,8 @@ def test_whole_files_at_a_given_threshold(data: Path, tiny_folder: Path, tmp_pat
     assert report["records"] == "all records of the whole files"
     setting = report["systems"][0]["settings"]["given"]
     assert setting["mean"]["threshold"] == 0.4 and setting["files"]["alpha"]["records"] == RECORDS
+    page = (tmp_path / "out" / "report.md").read_text()
+    assert "No threshold was chosen on the records" not in page and "thresholds are chosen on half of them" in page
 
 
 def test_sample_and_whole_file_have_the_same_halves(data: Path, tiny_folder: Path, tmp_path: Path):
@@ -159,7 +161,8 @@ def test_sample_and_whole_file_have_the_same_halves(data: Path, tiny_folder: Pat
         (["--peers", "gpt"], "unknown peer 'gpt'"),
         (["--threshold", "1.5"], "threshold must be in"),
         (["--resamples", "-1"], "--resamples must be at least 0"),
-        (["--evidence", "1.2"], "--evidence is 1.2"),
+        (["--calibrate", "--evidence", "1.2"], "--evidence is 1.2"),
+        (["--evidence", "0.9"], "--evidence 0.9 needs --calibrate"),
     ],
 )
 def test_wrong_use_is_found_before_anything_is_measured(data: Path, arguments: list[str], says: str):

@@ -111,6 +111,8 @@ def test_reading_is_lazy(tmp_path: Path):
         ({**GOOD, "query": " "}, "the query is blank"),
         ({**GOOD, "context": 3}, "'context' is 3"),
         ({**GOOD, "evidence": None}, "'evidence' is missing"),
+        ({"query": "q", "context": "c"}, "no 'evidence': .*secateurs evaluate preview FILE"),
+        ({"query": "q", "documents": ["c"]}, "no 'evidence': .*secateurs evaluate preview FILE"),
         ({**GOOD, "evidence": [[0, 10]]}, r"holds \[0, 10\], expected .* <= 9"),
         ({**GOOD, "evidence": [[3, 3]]}, r"holds \[3, 3\]"),
         ({**GOOD, "evidence": [[4, 6], [0, 2]]}, r"holds \[0, 2\], expected .* 6 <= start"),
@@ -132,11 +134,18 @@ def test_a_bad_record_says_file_line_and_what_was_expected(tmp_path: Path, row: 
 
 
 def test_a_damaged_file_is_a_clear_error(tmp_path: Path):
-    """A truncated gzip file, and a file that is not UTF-8, say so."""
+    """A gzip file that was cut short or damaged, one that is not UTF-8, JSON too deep, no table: each is named."""
     path = write(tmp_path / "data.jsonl.gz", [GOOD] * 500)
-    path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(BadRecordError, match="Is the file complete"):
-        list(read_records(path))
+    for damaged in (path.read_bytes()[:-20], path.read_bytes()[:10] + b"\xff" * 20):
+        path.write_bytes(damaged)
+        with pytest.raises(BadRecordError, match=r"data\.jsonl\.gz.*Is the file complete"):
+            list(read_records(path))
+    deep = write(tmp_path / "deep.jsonl", [GOOD, f"{'[' * 100_000}\n"])
+    with pytest.raises(BadRecordError, match=r"deep\.jsonl, line 2: not JSON"):
+        list(read_records(deep))
+    (tmp_path / "data.parquet").write_bytes(b"no table")
+    with pytest.raises(BadRecordError, match=r"data\.parquet: .*Is it a Parquet file"):
+        list(read_records(tmp_path / "data.parquet"))
     (tmp_path / "latin.jsonl").write_bytes(b'{"query": "\xe9"}\n')
     with pytest.raises(BadRecordError, match="UTF-8"):
         list(read_records(tmp_path / "latin.jsonl"))

@@ -37,6 +37,7 @@ def test_the_command_measures_and_writes(data: Path, tiny_folder: Path, tmp_path
     assert list(report["data"]) == ["made"]
     [part] = report["parts"]
     assert (part["benchmark"], part["max_tokens"], part["signals"]) == ("TOFB", 30, True)
+    assert part["agent"] is False
     ours, *others = part["ways"]
     assert ours["name"] == tiny_folder.name
     assert [one["name"] for one in others] == ["BM25 lines", "head", "tail", "grep", "random lines"]
@@ -46,6 +47,13 @@ def test_the_command_measures_and_writes(data: Path, tiny_folder: Path, tmp_path
     assert len(part["losses"]) == sum(len(case["lost"]) for case in ours["cases"].values())
     assert all(f"lost in {loss['case']}: " in said for loss in part["losses"])
     assert (out / "tool-output.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_report_says_whether_an_agent_asked(data: Path, tiny_folder: Path, capsys):
+    """Figures of --agent are others, and called so: in the title, and in the JSON."""
+    options = ["--model", tiny_folder, "--max-tokens", 30, "--device", "cpu"]
+    assert run("evaluate", "tool-output", data, *options, "--agent") == 0
+    assert "an output, asked as an agent asks" in " ".join(capsys.readouterr().out.split())
 
 
 def test_two_benchmarks_are_measured_by_one_command(data: Path, tiny_folder: Path, tmp_path: Path, capsys):

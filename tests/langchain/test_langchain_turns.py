@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from copy import deepcopy
 from typing import Annotated, Any
 
 import pytest
@@ -192,3 +193,17 @@ async def test_an_original_is_its_conversations_own(way: str):
     assert back.content == LONG
     stolen = (await talk(script(call("expand_tool_result", handle=mine)), "two"))[2]
     assert (stolen.status, LONG in stolen.content) == ("error", False)
+
+
+@pytest.mark.parametrize("ephemeral", [True, False])
+def test_a_deep_copy_gives_back_what_it_cut(ephemeral: bool):
+    """A deep copy, also of one that was used, shares the compressor, and its own tool resolves its handles."""
+    first = middleware(ephemeral=ephemeral)
+    for one in (first, deepcopy(first), deepcopy(deepcopy(first))):
+        assert one.compressor is first.compressor
+        model = script(call("look", query=QUERY))
+        create_agent(model, [returning(LONG)], middleware=[one]).invoke({"messages": [HumanMessage("Who?")]})
+        [handle] = re.findall(r'handle="(\w+)"', str(model.shown[-1][-1].content))
+        [tool] = one.tools
+        back = tool.invoke({"name": tool.name, "args": {"handle": handle}, "id": "2", "type": "tool_call"})
+        assert (back.content, back.status) == (LONG, "success")

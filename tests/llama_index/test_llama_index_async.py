@@ -69,6 +69,35 @@ async def test_I12_the_loop_keeps_beating(bundled: Compressor):
     assert share(late, 0.05) > 0.5  # a busy machine keeps it waiting too
 
 
+class Counted:
+    """Something in a node's metadata that notes which turn of the event loop it is copied in."""
+
+    def __init__(self, turn: list[int], copied: list[int]) -> None:
+        self.turn, self.copied = turn, copied
+
+    def __deepcopy__(self, memo: Any) -> Counted:
+        self.copied.append(self.turn[0])
+        return self
+
+
+async def test_the_loop_has_its_turn_between_two_nodes():
+    """No two nodes are copied, with what a user keeps in their metadata, in one turn of the event loop."""
+    turn, copied = [0], list[int]()
+
+    async def count() -> None:
+        while True:
+            turn[0] += 1
+            await asyncio.sleep(0)
+
+    found = nodes(5)
+    for one in found:
+        one.node.metadata["kept"] = Counted(turn, copied)
+    task = asyncio.create_task(count())
+    kept = await fake(threshold=0.0).apostprocess_nodes(found, query_str=QUERY)
+    task.cancel()
+    assert len(kept) == len(set(copied)) == 5
+
+
 @pytest.mark.slow
 async def test_I12_how_late_the_heart_beats(bundled: Compressor, capsys: pytest.CaptureFixture[str]):
     """Prints the share of 5 ms heartbeats at most 5 ms late, at rest and while 20 calls of 20 nodes run."""

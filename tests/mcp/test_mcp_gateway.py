@@ -19,6 +19,8 @@ from fake_compressor import FakeCompressor
 from mcp import Client, StdioServerParameters
 from mcp.client._memory import InMemoryTransport
 from mcp.shared.memory import create_client_server_memory_streams
+from mcp.shared.message import SessionMessage
+from mcp.types import JSONRPCRequest, JSONRPCResponse
 
 from secateurs import Compressor, cli
 from secateurs.adapters.agent import AgentSettings
@@ -145,6 +147,33 @@ async def test_many_calls_at_once(tiny: Compressor):
                 group.start_soon(ask, number)
         assert len(found) == 8
         assert all(("INFO" in text) == (number % 2 == 0) for number, text in found.items())
+
+
+async def test_a_client_that_counts_from_zero():
+    """The first request of a client may have the id 0; its answer is changed like any other."""
+    (to_gate, gate_reads), (gate_writes, client_reads) = (anyio.create_memory_object_stream[Any](4) for _ in "ab")
+    (to_server, server_reads), (server_writes, gate_hears) = (anyio.create_memory_object_stream[Any](4) for _ in "ab")
+    gateway = Gateway(AgentSettings(compressor=FakeCompressor()))
+    async with anyio.create_task_group() as group:
+        group.start_soon(gateway.relay, Streams(gate_reads, gate_writes), Streams(gate_hears, to_server))
+        await to_gate.send(SessionMessage(JSONRPCRequest(jsonrpc="2.0", id=0, method="tools/list")))
+        asked = (await server_reads.receive()).message
+        answer = JSONRPCResponse(jsonrpc="2.0", id=asked.id, result={"tools": []})
+        await server_writes.send(SessionMessage(answer))
+        got = (await client_reads.receive()).message
+        assert got.id == 0 and [tool["name"] for tool in got.result["tools"]] == ["expand"]
+        group.cancel_scope.cancel()
+    for stream in (
+        to_gate,
+        gate_reads,
+        gate_writes,
+        client_reads,
+        to_server,
+        server_reads,
+        server_writes,
+        gate_hears,
+    ):
+        stream.close()
 
 
 async def test_short_results_and_failures_of_ours_pass(tiny: Compressor):

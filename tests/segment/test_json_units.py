@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import random
+from collections.abc import Callable
+from pprint import pformat
 from typing import Any
 
 import pytest
@@ -13,7 +16,8 @@ from hypothesis import strategies as st
 from reference_cut import check_tiling, closure, cut
 from slices import part, tries
 
-from secateurs.segment.data import add_json, add_json_lines, json_end, json_lines_end
+from secateurs.segment import units as units_of_text
+from secateurs.segment.data import PYTHON, add_json, add_json_lines, json_end, json_lines_end
 from secateurs.segment.units import LONGEST, Builder, Unit
 
 TEXTS = st.one_of(
@@ -81,6 +85,43 @@ def test_a_cut_parses(value: Any, layout: dict[str, Any], line_break: str, befor
         output = cut(text, units, kept)
         assert is_part(json.loads(output.lstrip("\ufeff")), value), output
     assert cut(text, units, chosen) == text
+
+
+@tries(80, 4)
+@given(ROOTS, st.sampled_from([repr, pformat]), st.randoms())
+def test_a_cut_of_what_python_prints_parses(value: Any, shown: Callable[[Any], str], rng: random.Random) -> None:
+    """Whatever units of a printed value are kept, the output is a value of Python with nothing the source has not."""
+    text = shown(value)
+    build = Builder(text)
+    add_json(build, len(text), (), None, grammar=PYTHON)
+    units = check_tiling(build)
+    chosen = [i for i, unit in enumerate(units) if not unit.pure]
+    for share in (0.05, 0.5):
+        kept = [i for i in chosen if rng.random() < share] or chosen[:1]
+        output = cut(text, units, kept)
+        assert is_part(ast.literal_eval(output), value), output
+    assert cut(text, units, chosen) == text
+
+
+PRINTED = "[(1, datetime.date(2024, 1, 2), Decimal('1.5')), {'by': \"Ann's\", 3: None, 'at': (1,), 'raw': b'x'}]"
+
+
+@pytest.mark.parametrize(("before", "behind"), [("", ""), ("Found: ", "\n\nThat is all.\n"), ("It says:\n", "\n")])
+def test_what_python_prints_is_cut_by_its_elements(before: str, behind: str) -> None:
+    """A list that Python has printed, rows of a database among them, stays one, however few of its elements do."""
+    text = before + PRINTED + behind
+    found = units_of_text(text)
+    row = next(i for i, unit in enumerate(found) if text[unit.start : unit.end].startswith("{'by'"))
+    assert cut(text, found, [row]).strip() == "[{'by': \"Ann's\", 3: None, 'at': (1,), 'raw': b'x'}]"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["x = ['a', 'b', 'cccccccccccccccccccccccccccccccccccccccc']\n", "['a', b]\n", "{'a', 'b'}\n", "['a' 1]\n"],
+)
+def test_what_python_does_not_print_is_none(text: str) -> None:
+    """A line of a program, a name and a set are no printed value."""
+    assert all(unit.kind not in ("member", "bracket") for unit in units_of_text(text))
 
 
 @tries(60, 2)

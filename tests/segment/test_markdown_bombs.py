@@ -15,8 +15,9 @@ RUNS = [
     ">", "> ", "- ", "1. ", "- > ", "# ", "|", "|a", "`", "~~~\n", "```a\n", "a.\n```\n", "- a\n", "  - a\n",
     "> a\n", "> - a\n", "1. a\n", "* a\n\n  b\n", "# a\n", "a\n-\n", "a\n===\n", "---\n", "|a\n|-\n", "|a|\n",
     "    a\n", ">\n", "[!NOTE]\n", "> [!NOTE]\n\n", "[1] a\n", "[1] a\nb\n", "Title: a\n\n", "• a\n", "一、a\n",
-    "Ann: b. c\nBob: d?\n", "（一）", "[a](b) ", "[a](b)\n", "[a]: b\n", "- [ ] a\n", ":::a\n", "<Tab\n", "<a>\n",
-    "</a>\n\n", "a = {\n", "\r", "Title: a\n",
+    "Ann: b. c\nBob: d?\n", "（一）", "[a](b) ", "[a](b)\n", "[a]: b\n", "- [ ] a\n", ":::a\n", "$$ a\n", "a\n: b\n",
+    "[^1]: b\n c\n", "!!! a\n    b\n", "• a\n◦ b\n", "a wrote 1:00:\n> b\n", "---a---\nFrom: b\n", "<Tab\n", "<a>\n",
+    "</a>\n\n", "['a', \n", "[('a", "['a', b(1, ", "a = {\n", "\r", "Title: a\n",
 ]  # fmt: skip
 
 

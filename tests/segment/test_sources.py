@@ -30,6 +30,22 @@ SOURCES = {
         "From: Ann\nTo: Bob\nSubject: Mill\n\nIt burned.\n\nFrom: Bob\nTo: Ann\n\nAgain?\n",
         {"burned": {"From: Ann", "To: Bob", "Subject: Mill"}, "Again": {"From: Bob", "To: Ann"}},
     ),
+    "a mail under a mail": (
+        "From: Ann\nSubject: RE: Mill\n\nI pay 7.\n\n"
+        "-----Original Message-----\nFrom: Bob\nSent: Monday\n\nIt is 5.\n",
+        {"I pay": {"From: Ann", "Subject: RE: Mill"},
+         "It is": {"-----Original Message-----", "From: Bob", "Sent: Monday"}},
+    ),
+    "a forwarded mail": (
+        "See below.\n\n---------- Forwarded message ---------\n*From:* Bob <b@e.org>\n*Subject:* Mill\n\nIt is 5.\n",
+        {"See": set(),
+         "It is": {"---------- Forwarded message ---------", "*From:* Bob <b@e.org>", "*Subject:* Mill"}},
+    ),
+    "an answered mail without marks": (
+        "From: Ann\nSubject: RE: Mill\n\nI pay.\n\n"
+        "Am Mo., 1. Jan. 2024 um 09:00 schrieb Bob <\nb@e.org>:\n\nIt is 5.\n",
+        {"It is": {"Am Mo., 1. Jan. 2024 um 09:00 schrieb Bob <", "b@e.org>:"}},
+    ),
     "a title above": ("Mills of the coast\nSource: Coast News\n\nAnn built it.\n",
                       {"Ann": {"Mills of the coast", "Source: Coast News"}}),
     "headings end with their source": (
@@ -51,6 +67,18 @@ def test_text_needs_what_names_its_source(text, expected):
     for piece, above in expected.items():
         assert needs(text, piece) == above
     assert any(unit.kind in ("heading", "mark") for unit in units(text))
+
+
+def test_a_quote_needs_the_line_that_says_whose_it_is():
+    """What is quoted needs the sentence above it that ends with a colon; in an answered mail, further quotes too."""
+    wrote = "On Mon, Jan 1, 2024 at 9:00 AM Bob Ray <\nb@e.org> wrote:"
+    mail = f"{wrote}\n\n> Is it open? I ask.\n\nYes.\n\n> And the price?\n> > It was free.\n\nFive.\n"
+    assert needs(mail, "I ask") == {wrote, ">"}
+    assert needs(mail, "price") == needs(mail, "free") == {wrote}
+    assert needs(mail, "Yes") == needs(mail, "Five") == set()
+    book = "As Ann says:\n\n> It burned.\n\nBob says nothing.\n\n> Nobody knows who said it.\n"
+    assert needs(book, "burned") == {"As Ann says:"}
+    assert needs(book, "Nobody") == set()
 
 
 NO_SOURCES = [

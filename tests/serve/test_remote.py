@@ -57,6 +57,13 @@ async def test_units_are_put_together_as_in_process(address, remote, tiny: Compr
         assert own.elision == pickle.loads(pickle.dumps(own)).elision == own.counting("cl100k_base").elision
 
 
+def test_an_order_of_the_services_own_is_declined(tiny: Compressor):
+    """Results are one a document and in order, every copy kept, whatever the service does for others."""
+    texts = [DOCUMENTS[1], MILL, MILL]
+    with running(tiny, rerank=True, top_n=1, distinct=True) as url, RemoteCompressor(url) as remote:
+        check_same(remote.compress(QUERY, texts), tiny.compress(QUERY, texts))
+
+
 def test_a_mark_of_the_services_own(tiny_folder):
     """A service made with an elision mark is asked for it, or for another; left out by a caller it is an error."""
     with Compressor.from_pretrained(tiny_folder, device="cpu", elision="[…]") as marking, running(marking) as url:

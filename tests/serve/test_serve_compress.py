@@ -11,7 +11,7 @@ from laws import check_alike
 from serving import DOCUMENTS, MILL, QUERY, Scripted
 from structured import ALL, MARKDOWN
 
-from secateurs import Compressor, Neighbours, Policy, Threshold, TokenBudget, TopK
+from secateurs import Compressor, Error, Neighbours, Policy, Threshold, TokenBudget, TopK
 from secateurs.adapters.choice import Asked
 from secateurs.result.savings import TokenCounter
 from secateurs.serve.policies import read_policy
@@ -84,6 +84,31 @@ async def test_documents_come_back_in_order_of_relevance(client, tiny: Compresso
     none = await ask(client, query=QUERY, documents=DOCUMENTS[:4], threshold=1, rerank=True, top_n=1)
     dropped = [one["index"] for one in none["documents"] if one["status"] == "dropped"]
     assert dropped == [0, 1, 2], "what was dropped says so, whatever comes back"
+
+
+async def test_what_a_request_does_not_say_the_service_says(serve, client, tiny: Compressor):
+    """A budget, an order and one copy can be the service's own; a request may decline each, and pairs keep theirs."""
+    own = {"max_total_tokens": 30, "rerank": True, "top_n": 2, "distinct": True}
+    set_so = await serve(tiny, **own)
+    assert (await set_so.get("/v1/models")).json()["data"][0]["defaults"] == own
+    body = {"query": QUERY, "documents": [*DOCUMENTS[:3], MILL], "threshold": 0}
+    assert await ask(set_so, **body) == await ask(client, **body, **own)
+    declined = {"rerank": False, "distinct": False, "max_total_tokens": 1_000}
+    assert await ask(set_so, **body, **declined) == await ask(client, **body)
+    pairs = {"pairs": PAIRS, "distinct": False}
+    assert await ask(set_so, **pairs) == await ask(client, **pairs, max_total_tokens=30)
+    first = await ask(set_so, **body, top_n=1)
+    assert sum(one["status"] != "dropped" for one in first["documents"]) == 1
+    refused = await set_so.post("/v1/compress", json={**body, "rerank": False, "top_n": 1})
+    assert "top_n needs rerank" in refused.json()["error"]["message"]
+
+
+async def test_an_order_needs_a_model_that_ranks(serve):
+    """A service that is to order documents and cannot says so when it starts, and not to every caller."""
+    with pytest.raises(Error, match="has no ranking head"):
+        await serve(Scripted(ranking_score=None), rerank=True)
+    with pytest.raises(ValueError, match="top_n=1 needs rerank=True"):
+        await serve(Scripted(), top_n=1)
 
 
 async def test_null_is_a_blank_document_where_that_is_said(client):

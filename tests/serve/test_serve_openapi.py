@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from serving import Scripted
 
 from secateurs.serve import ServiceSettings, create_app
-from secateurs.serve.replies import refusals
+from secateurs.serve.refusal import refusals
 
 schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is not installed")
 

@@ -12,8 +12,7 @@ from serving import MILL, QUERY, Scripted
 
 from secateurs import Error, OverloadedError
 from secateurs.serve import ServiceSettings, create_app
-from secateurs.serve.refusal import encode
-from secateurs.serve.replies import refusals
+from secateurs.serve.refusal import encode, refusals
 
 JSON = {"Content-Type": "application/json"}
 GOOD = {"query": QUERY, "documents": [MILL]}
@@ -132,11 +131,13 @@ async def test_a_body_that_is_not_called_json(client, kind):
         ("/v1/compress", {**GOOD, "documents": ["", "x" * 1_000_001]}, "documents[1] has 1,000,001 characters"),
         ("/v1/compress", {**GOOD, "query": "x" * 20_001}, "the query of documents[0] has 20,001 characters"),
         ("/v1/highlight", {"queries": ["a"] * 60, "texts": ["b"] * 20}, "texts: 1,200 of them"),
+        ("/v1/highlight", {"queries": ["a"] * 2, "texts": ["b", "x" * 1_000_001]}, "texts[1] has 1,000,001"),
+        ("/v1/highlight", {"queries": ["a"] * 2, "texts": [["b"] * 3, ["x" * 1_000_001]]}, "texts[1][0] has 1,0"),
         ("/v1/rerank", {**GOOD, "documents": ["x"] * 1_001}, "documents: 1,001 of them"),
     ],
 )
 async def test_more_than_a_request_may_hold(client, path, body, says):
-    """Too many documents, or too long ones, are 413 with the limit."""
+    """Too many documents, or too long ones, are 413 with the limit, and where in the request they stand."""
     check(await client.post(path, json=body), 413, "too_large", says)
 
 

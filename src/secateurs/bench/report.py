@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from secateurs.bench.results import GrowthResult, Report, WorkloadResult
+from secateurs.evaluate.table import print_table
 
 
 def to_json(report: Report) -> str:
@@ -26,20 +27,20 @@ def show(report: Report, console: Console) -> None:
     )
     console.print(", ".join(f"{name.replace('_', ' ')} {value}" for name, value in facts.items()))
     console.print(f"medians of {report.repeats} interleaved repeats, scale {report.scale:g}\n")
-    console.print(_documents(report.workloads))
-    console.print(_variants(report.workloads))
+    print_table(console, _documents(report.workloads))
+    print_table(console, _variants(report.workloads))
     console.print(f"matrix rate: {report.matrix_rate / 1e9:,.1f} GFLOP/s in the same run\n")
-    console.print(_calls(report.workloads))
+    print_table(console, _calls(report.workloads))
     if report.peer_encoder:
         console.print(f"the neighbours' encoder: {report.peer_encoder}\n")
-    console.print(_steps(report.workloads))
+    print_table(console, _steps(report.workloads))
     pooling = report.pooling
     console.print(
         f"{pooling.tokens:,} tokens to {pooling.sentences:,} sentence scores: {pooling.seconds * 1000:.1f} ms\n"
     )
-    console.print(_clients(report))
+    print_table(console, _clients(report))
     if report.growth:
-        console.print(_growth(report.growth))
+        print_table(console, _growth(report.growth))
     console.print(_memory(report))
     for line in report.left_out:
         console.print(Text(f"not measured: {line}", style="dim"))
@@ -185,7 +186,7 @@ def _memory(report: Report) -> str:
 
 def _table(first: str, *names: str) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column(first, no_wrap=True)
+    table.add_column(first)
     for name in names:
         table.add_column(name, justify="right")
     return table

@@ -131,7 +131,8 @@ def _judge_line(line: bytes, number: int, job: Job) -> Good | Bad:
         text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
         row = json.loads(text)
     except UnicodeDecodeError as error:
-        return Bad(number, f"not UTF-8 (byte {error.start} is 0x{line[error.start]:02x})", shown)
+        place = error.start + len(line) - len(error.object)  # a mark is off before the line is read
+        return Bad(number, f"not UTF-8 (byte {place} is 0x{line[place]:02x})", shown)
     except (ValueError, RecursionError) as error:
         return Bad(number, f"not JSON ({error}): expected one JSON object a line", shown)
     if not isinstance(row, dict):
@@ -147,11 +148,16 @@ def _wrong_row(row: Row, job: Job) -> str | None:
     for name in (job.query_column, job.document_column):
         if name is not None and name not in row:
             return f"no {name!r}: the keys are {', '.join(map(repr, row)) or 'none'}"[:_RAW]
-    for name in (*COLUMNS, ORDER) if job.wanted.rerank else COLUMNS:
+    for name in added_columns(job):
         if job.prefix + name in row:
             return f"there is a {job.prefix + name!r} already: choose another prefix than {job.prefix!r}"
     query = job.query if job.query_column is None else row[job.query_column]
     return wrong_values(query, row[job.document_column], job)
+
+
+def added_columns(job: Job) -> tuple[str, ...]:
+    """Return the names of the columns that are added, without the prefix."""
+    return (*COLUMNS, ORDER) if job.wanted.rerank else COLUMNS
 
 
 def wrong_values(query: object, document: object, job: Job) -> str | None:

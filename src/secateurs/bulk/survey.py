@@ -7,6 +7,7 @@ shards again.
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -16,7 +17,7 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]  # it ships no type
 
 from secateurs.bulk.files import File, Format
 from secateurs.bulk.job import Job
-from secateurs.bulk.records import Bad, Good, footer_digest, judge_lines, open_lines
+from secateurs.bulk.records import Bad, Good, added_columns, footer_digest, judge_lines, open_lines
 from secateurs.ray.table import check_columns
 
 
@@ -81,7 +82,7 @@ def survey(file: File, job: Job) -> Survey:
         return look(file, job, file.path.stat().st_size, digest)
     except UnreadableError:
         raise
-    except (OSError, EOFError, ValueError, TypeError, pa.ArrowException) as error:
+    except (OSError, EOFError, zlib.error, ValueError, TypeError, pa.ArrowException) as error:
         raise UnreadableError(
             f"cannot use {file.path}: {error} Check whether the file is complete and has the columns that were named."
         ) from None
@@ -90,7 +91,13 @@ def survey(file: File, job: Job) -> Survey:
 def _survey_parquet(file: File, job: Job, size: int, digest: str) -> Survey:
     with pq.ParquetFile(file.path) as table:
         schema, rows = table.schema_arrow, table.metadata.num_rows
-    check_columns(schema, document=job.document_column, query=job.query_column, prefix=job.prefix)
+    check_columns(
+        schema,
+        document=job.document_column,
+        query=job.query_column,
+        prefix=job.prefix,
+        added=added_columns(job),
+    )
     if job.format is Format.jsonl and any(_has_bytes(field.type) for field in schema):
         raise ValueError("it has a binary column, which JSON cannot hold: write Parquet.")
     footer = footer_digest(file.path)

@@ -32,7 +32,7 @@ from secateurs.bulk.records import (
 from secateurs.bulk.survey import Shard
 from secateurs.errors import Error, own_failure
 from secateurs.ray import CompressBatch
-from secateurs.ray.rows import Cells
+from secateurs.ray.rows import ORDER, Cells
 from secateurs.ray.table import add_columns, read_documents, read_queries
 from secateurs.result.savings import Savings
 from secateurs.support.files import replace_file
@@ -243,7 +243,7 @@ class CompressShard:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         statuses = Counter({"compressed": 0, "unchanged": 0, "dropped": 0, "error": 0})
         statuses.update(status for row in cells for status in _each(row["status"]))
-        each = (_savings(one) for row in cells for one in _each(row["savings"]))
+        each = (one for row in cells for one in _spared(row))
         savings = sum(each, Savings(0, 0, self._job.encoding))
         errors = [{"file": shard.file.name, "row": one.row, "reason": one.reason, "raw": one.raw} for one in bad]
         return {
@@ -292,8 +292,12 @@ def _each(value: Any) -> Sequence[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _savings(facts: Facts) -> Savings:
-    return Savings(facts["before"], facts["after"], facts["encoding"], facts["exact"])
+def _spared(row: Cells) -> Iterator[Savings]:
+    """Return what each document of a row saves: one that does not come back, all of it."""
+    each = _each(row["savings"])
+    back = set(row.get(ORDER, range(len(each))))
+    for index, facts in enumerate(each):
+        yield Savings(facts["before"], facts["after"] if index in back else 0, facts["encoding"], facts["exact"])
 
 
 def _widen(table: pa.Table, schema: pa.Schema) -> pa.Table:

@@ -119,7 +119,7 @@ def _not_imported() -> None:
 def _explain(error: Exception) -> int:
     """Say in one line what is wrong, and return the exit code."""
     if hasattr(error, "format_message"):  # wrong use, found by the option parser
-        complain(f"{error.format_message()} See: secateurs --help")
+        complain(f"{error.format_message()} See: {_help_of(error)}")
     elif isinstance(error, (BadInputError, Error, ValueError, TypeError, OSError)):
         complain(str(error))
     elif type(error).__name__ == "Abort":
@@ -127,3 +127,13 @@ def _explain(error: Exception) -> int:
     else:
         complain(f"unexpected {type(error).__name__}: {error}. Run again with SECATEURS_DEBUG=1 for details.")
     return 2
+
+
+def _help_of(error: Exception) -> str:
+    """Return the command that explains what was used wrongly: the subcommand's own help has its options."""
+    words: list[str] = []
+    context = getattr(error, "ctx", None)
+    while context is not None and context.parent is not None:  # the first one's name is how Python was started
+        words.insert(0, context.info_name)
+        context = context.parent
+    return " ".join(("secateurs", *words, "--help"))

@@ -85,6 +85,8 @@ def compress(  # noqa: PLR0913 - a command's options are its interface
     settings = wanted.settings(encoding=encoding, device=device)  # what is wrong is told before the model loads
     _check_output(output)
     sources = files or ["-"]
+    if sources.count("-") > 1:
+        raise BadInputError("standard input can be read once: name - once")
     documents = [_read(source) for source in sources]
     with _waiting("loading the model"):
         compressor = Compressor.from_pretrained(model, revision=revision, device=device, encoding=encoding)
@@ -127,6 +129,8 @@ def _shown(query: str, model: str, items: Sequence[tuple[str, Compression]], wan
 
 
 def _read(source: str) -> str:
+    if source == "-" and sys.stdin.isatty():
+        complain("reading the document from the terminal: end it with Ctrl-D on a line of its own (Windows: Ctrl-Z)")
     try:
         raw = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
     except FileNotFoundError:

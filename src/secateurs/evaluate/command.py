@@ -78,8 +78,11 @@ def evaluate(  # noqa: PLR0913 - a command's options are its interface
         bool, typer.Option(help="Report the thresholds that keep enough of the evidence, too, and a line of code.")
     ] = False,
     evidence: Annotated[
-        float, typer.Option(help="How much of the evidence a threshold that is calibrated shall keep.")
-    ] = EVIDENCE,
+        float | None,
+        typer.Option(
+            help=f"With --calibrate, how much of the evidence a threshold shall keep. [default: {EVIDENCE}]"
+        ),
+    ] = None,
     controls: Annotated[
         bool, typer.Option(help="Measure random units and truncation beside, at as many tokens.")
     ] = True,
@@ -98,9 +101,7 @@ def evaluate(  # noqa: PLR0913 - a command's options are its interface
     if threshold is not None:
         check_threshold(threshold)
     check_count(resamples, "--resamples", least=0)
-    if not 0 < evidence <= 1:
-        raise ValueError(f"--evidence is {evidence}: expected a share of the evidence, such as 0.95.")
-    plan = Plan(str(records), threshold, calibrate, evidence, resamples, seed)
+    plan = Plan(str(records), threshold, calibrate, _wanted(evidence, calibrate=calibrate), resamples, seed)
     paths = find_files(data)
     if output is not None:
         check_folder(output)
@@ -148,6 +149,19 @@ def write(report: Report, output: Path) -> None:
     draw(report.systems, output / curves, records=report.records, controls=report.controls)
     if first.reliability:
         draw_reliability(first, output / diagram, records=report.records)
+
+
+def _wanted(evidence: float | None, *, calibrate: bool) -> float:
+    """Return how much of the evidence shall be kept."""
+    if evidence is None:
+        return EVIDENCE
+    if not 0 < evidence <= 1:
+        raise ValueError(f"--evidence is {evidence}: expected a share of the evidence, such as 0.95.")
+    if not calibrate:
+        raise ValueError(
+            f"--evidence {evidence} needs --calibrate: without it no threshold is chosen to keep as much."
+        )
+    return evidence
 
 
 def _models(

@@ -74,10 +74,15 @@ def _paragraph(report: Report, setting: Setting, at: str) -> list[str]:
     kept = "" if figures.evidence_kept is None else f" {figures.evidence_kept:.1%} of the evidence stays whole and"
     saved = "" if figures.tokens_saved is None else f" {figures.tokens_saved:.1%} of the LLM tokens go."
     files = ", ".join(setting.files)
+    chosen = (
+        "No threshold was chosen on the records that are reported, unless it says oracle."
+        if report.plan.records == "report"
+        else "Where it says fixed, calibrated or units, thresholds are chosen on half of them; oracle, on all."
+    )
     return [
         f"Cut {at},{kept}{saved} Mean over {len(setting.files)} files ({files}), {count:,} records: the"
-        f" {report.records}. No threshold was chosen on the records that are reported, unless it says oracle. Tokens:"
-        f" {report.encoding}. secateurs {report.version}: `secateurs evaluate DATA --calibrate --output report`.",
+        f" {report.records}. {chosen} Tokens: {report.encoding}. secateurs {report.version}:"
+        " `secateurs evaluate DATA --calibrate --output report`.",
     ]
 
 

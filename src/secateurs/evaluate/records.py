@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,7 +107,7 @@ def json_lines(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
             for number, line in enumerate(lines, start=1):
                 if line.strip():
                     yield number, _parse(line, f"{path}, line {number}")
-    except (UnicodeDecodeError, gzip.BadGzipFile, EOFError) as error:
+    except (UnicodeDecodeError, gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise BadRecordError(
             f"{path}, after line {number}: {error}. Expected UTF-8 text, one JSON object a line"
             " (gzip if the name ends in .gz). Is the file complete?"
@@ -116,7 +117,7 @@ def json_lines(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
 def _parse(line: str, where: str) -> Mapping[str, Any]:
     try:
         row = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadRecordError(f"{where}: not JSON ({error}). Expected one JSON object a line.") from None
     if not isinstance(row, dict):
         raise BadRecordError(f"{where}: holds {type(row).__name__}, expected a JSON object.")
@@ -125,11 +126,19 @@ def _parse(line: str, where: str) -> Mapping[str, Any]:
 
 def _parquet(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     try:
-        from pyarrow import parquet  # type: ignore[import-untyped]  # it ships no types
+        import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types
+        from pyarrow import parquet
     except ModuleNotFoundError:
         raise MissingExtraError("reading Parquet", "evaluate") from None
+    try:
+        yield from _rows(parquet.ParquetFile(path))
+    except pa.ArrowException as error:
+        raise BadRecordError(f"{path}: {error} Is it a Parquet file, and complete?") from None
+
+
+def _rows(table: Any) -> Iterator[tuple[int, Mapping[str, Any]]]:
     number = 0
-    with parquet.ParquetFile(path) as file:
+    with table as file:
         known = {"id", "lang", "query", "context", "evidence", "ambiguous", "labels", "group", "query_lang"}
         known |= {"texts", "context_spans", "context_spans_relevance"}
         columns = [name for name in file.schema_arrow.names if name in known]
@@ -140,6 +149,11 @@ def _parquet(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
 
 
 def _evidence(row: Mapping[str, Any], where: str, fallback: str) -> Record:
+    if "evidence" not in row and row.keys() & {"documents", "document", "context"}:
+        raise BadRecordError(
+            f"{where}: there is no 'evidence': expected the spans of 'context' that answer, [[start, end], ...] in"
+            " code points, [] where nothing does. Documents that nobody labelled: secateurs evaluate preview FILE."
+        )
     query = _text(row, "query", where)
     context = _text(row, "context", where)
     spans = check_spans(row.get("evidence"), len(context), f"{where}: 'evidence'")

@@ -14,7 +14,7 @@ from secateurs.evaluate.assess import Assessment, Group, Plan, Setting, explaine
 from secateurs.evaluate.bootstrap import Interval
 from secateurs.evaluate.controls import Control
 from secateurs.evaluate.figures import NAMES
-from secateurs.evaluate.table import escaped, number
+from secateurs.evaluate.table import escaped, number, print_table
 
 # figure -> heading; every table shows these, JSON has all
 _SHOWN = {
@@ -170,12 +170,13 @@ def to_markdown(report: Report, pictures: Mapping[str, str] | None = None) -> st
 
 def show(report: Report, console: Console) -> None:
     """Print the overview, and the first system by file."""
-    console.print(_rich(f"Systems, mean over files ({report.records})", *_overview(report)))
+    title = f"Systems, mean over files ({report.records})"
+    print_table(console, _rich(title, *_overview(report)), words=2)
     first = report.systems[0]
     for label in ("default", "given", "fixed", "units"):
         if label in first.settings:
             setting = first.settings[label]
-            console.print(_rich(f"{first.name}, {_named(setting)}", *_by_file(first, setting)))
+            print_table(console, _rich(f"{first.name}, {_named(setting)}", *_by_file(first, setting)))
     console.print(Text(_explained(report), style="dim"))
     meanings = explained(report.plan)
     for label in first.settings:

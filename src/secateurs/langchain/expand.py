@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from langchain_core.messages import ToolMessage
@@ -15,16 +16,24 @@ from secateurs.langchain.tool_results import conversation
 
 def expand_tool(originals: Originals, name: str) -> BaseTool:
     """Make the tool that returns originals; its results carry our key, so that nothing compresses them again."""
+    give = _Give(originals, name)
+    return StructuredTool.from_function(give.expand, give.aexpand, name=name, description=EXPAND)
 
-    def expand(handle: str, tool_call_id: Annotated[str, InjectedToolCallId]) -> ToolMessage:
-        text = originals.get(handle.strip(), conversation())
+
+@dataclass(frozen=True)
+class _Give:
+    """Gives originals back; methods, not functions, as only these are copied together with what they read."""
+
+    originals: Originals
+    name: str
+
+    def expand(self, handle: str, tool_call_id: Annotated[str, InjectedToolCallId]) -> ToolMessage:
+        text = self.originals.get(handle.strip(), conversation())
         if text is None:
-            return ToolMessage(nothing_kept(handle), tool_call_id=tool_call_id, name=name, status="error")
+            return ToolMessage(nothing_kept(handle), tool_call_id=tool_call_id, name=self.name, status="error")
         mark = {"status": "expanded", "handle": handle.strip()}
         remember_made(text, mark)
-        return ToolMessage(text, tool_call_id=tool_call_id, name=name, response_metadata={METADATA_KEY: mark})
+        return ToolMessage(text, tool_call_id=tool_call_id, name=self.name, response_metadata={METADATA_KEY: mark})
 
-    async def aexpand(handle: str, tool_call_id: Annotated[str, InjectedToolCallId]) -> ToolMessage:
-        return expand(handle, tool_call_id)
-
-    return StructuredTool.from_function(expand, aexpand, name=name, description=EXPAND)
+    async def aexpand(self, handle: str, tool_call_id: Annotated[str, InjectedToolCallId]) -> ToolMessage:
+        return self.expand(handle, tool_call_id)

@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 from langchain_core.messages import ToolMessage
 
@@ -108,6 +109,13 @@ class ContextCompressionMiddleware(AgentMiddleware[Any, Any, Any], AgentFields):
             self._settings.encoding, min_tokens=self.min_tokens, way_back=way_back, drops=self._settings.drops
         )
         self.tools = [] if self.expand is None else [expand_tool(self._originals, self.expand)]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Copy the settings; compressor and functions are shared, what is kept for the way back is not."""
+        memo |= {id(one): one for one in (self.compressor, self.query, self.on_report)}
+        memo[id(self)] = made = type(self).__new__(type(self))
+        made.__dict__.update(deepcopy(self.__dict__, memo))
+        return made
 
     def check(self) -> None:
         """Load the model and let it read a document, to hear of what is wrong at start-up and not at the first call.

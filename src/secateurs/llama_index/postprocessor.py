@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
@@ -82,7 +83,8 @@ class SecateursPostprocessor(BaseNodePostprocessor, AdapterModel):
         settings = Settings.of(self)
         with self._traced(nodes, query_bundle, settings) as call:
             places = call.places if settings.distinct else None
-            call.finish(await self._runner.arun(settings, call.query, call.texts, call.ids, places=places))
+            outcome = await self._runner.arun(settings, call.query, call.texts, call.ids, places=places)
+            await call.afinish(outcome)
         return call.result
 
     @contextmanager
@@ -142,9 +144,17 @@ class _Call:
 
     def finish(self, outcome: Outcome) -> None:
         """Send the report out, then put the compressed nodes in place."""
-        _dispatcher.event(SecateursReportEvent(report=outcome.report))
-        outcome.check()
+        _tell(outcome)
         self.result = [self._rewritten(self.result[one.index], one, outcome) for one in outcome.returned]
+
+    async def afinish(self, outcome: Outcome) -> None:
+        """Do what `finish` does without blocking the event loop."""
+        _tell(outcome)
+        result = []
+        for one in outcome.returned:
+            result.append(self._rewritten(self.result[one.index], one, outcome))
+            await asyncio.sleep(0)  # copying what the user keeps in the metadata takes a while: the loop's turn
+        self.result = result
 
     def _rewritten(self, scored: NodeWithScore, one: Returned, outcome: Outcome) -> NodeWithScore:
         if one.compression is None:
@@ -157,3 +167,9 @@ class _Call:
             data["retrieval_score"], score = score, ranking
         node = rewrite(scored.node, one.compression.text, data)
         return scored.model_copy(update={"node": node, "score": score})
+
+
+def _tell(outcome: Outcome) -> None:
+    """Send the report out; raise what went wrong, if it is to be raised."""
+    _dispatcher.event(SecateursReportEvent(report=outcome.report))
+    outcome.check()

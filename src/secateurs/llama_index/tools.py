@@ -19,8 +19,10 @@ from secateurs.adapters.asking import Asking, asking, named_query
 from secateurs.adapters.fields import hinting, takes
 from secateurs.llama_index.cutter import Cutter, CutterFields
 from secateurs.llama_index.expand import ExpandTool
+from secateurs.llama_index.turns import Said, said_around
 
 QUERY_ARGUMENTS = ("query", "input", "question", "query_str", "search_query", "q")
+_NOTHING = Said()
 
 
 @hinting("compress_tool")
@@ -32,8 +34,10 @@ class ToolFields(CutterFields):
     """Names the query from the call's keyword arguments, None or blank for "leave the output"."""
 
     query_arguments: Sequence[str] = QUERY_ARGUMENTS
-    """Without `query`: the first of these arguments that is there is the query, else the only argument that is a
-    string, else the short ones of them, with their names; without any the output stays as it is."""
+    """Without `query`: the first of these arguments that is there is the query. Else, where an agent makes the call,
+    its arguments, what the model said when it made it and the user's question, all asked together
+    (`secateurs.adapters.asking`); elsewhere the only argument that is a string, or the short ones of them, with their
+    names. Without any of that the output stays as it is."""
 
 
 @takes(ToolFields)
@@ -88,14 +92,14 @@ class _Asked:
     query: Callable[[Mapping[str, Any]], str | None] | None
     names: Sequence[str]
 
-    def of(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Asking | None:
+    def of(self, args: Sequence[Any], kwargs: Mapping[str, Any], said: Said = _NOTHING) -> Asking | None:
         if self.query is not None:
-            said = self.query(kwargs)
-            return None if said is None else Asking(said)
+            named = self.query(kwargs)
+            return None if named is None else Asking(named)
         texts = [one for one in (*args, *kwargs.values()) if isinstance(one, str)]
-        if len(texts) == 1 and named_query(kwargs, self.names) is None:
-            return Asking(texts[0])
-        return asking(kwargs, self.names)
+        if (args or said == _NOTHING) and len(texts) == 1 and named_query(kwargs, self.names) is None:
+            return Asking(texts[0])  # agents name all arguments
+        return asking(kwargs, self.names, words=said.words, question=said.question)
 
 
 class CompressingTool(AsyncBaseTool):
@@ -121,7 +125,9 @@ class CompressingTool(AsyncBaseTool):
 
     async def acall(self, *args: Any, **kwargs: Any) -> ToolOutput:
         """Do what `call` does without blocking the event loop."""
-        return await self._cutter.arun(await self.tool.acall(*args, **kwargs), lambda: self._asked.of(args, kwargs))
+        said = await said_around(kwargs)
+        output = await self.tool.acall(*args, **kwargs)
+        return await self._cutter.arun(output, lambda: self._asked.of(args, kwargs, said))
 
 
 class CompressingFunctionTool(FunctionTool):
@@ -143,4 +149,6 @@ class CompressingFunctionTool(FunctionTool):
 
     async def acall(self, *args: Any, **kwargs: Any) -> ToolOutput:
         """Do what `call` does without blocking the event loop."""
-        return await self._cutter.arun(await self.tool.acall(*args, **kwargs), lambda: self._asked.of(args, kwargs))
+        said = await said_around(kwargs)
+        output = await self.tool.acall(*args, **kwargs)
+        return await self._cutter.arun(output, lambda: self._asked.of(args, kwargs, said))

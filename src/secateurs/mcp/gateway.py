@@ -165,9 +165,9 @@ class Gateway:
 
     async def _from_server(self, message: SessionMessage, forward: Send, group: anyio.abc.TaskGroup) -> None:
         said = message.message
-        call = (
-            self._calls.pop(said.id, None) if isinstance(said, (JSONRPCResponse, JSONRPCError)) and said.id else None
-        )
+        call = None
+        if isinstance(said, (JSONRPCResponse, JSONRPCError)) and said.id is not None:  # 0 is an id, and many's first
+            call = self._calls.pop(said.id, None)
         if call is None or not isinstance(said, JSONRPCResponse):
             await forward(message)
         elif call.tool is None:

@@ -45,6 +45,10 @@ class Arguments(BaseModel):
         when_empty: What becomes of a document in which nothing passes: `"drop"`, `"best"` or `"original"`.
         neighbours: Sentences before and after each kept one that are kept, too; two numbers for before and after.
         elision: What stands where something was cut, such as `"[…]"`.
+        max_total_tokens: LLM tokens of all documents of a request together, where it does not say.
+        rerank: Whether documents come back by falling ranking score, where a request does not say.
+        top_n: With `rerank`, how many come back, where a request does not say.
+        distinct: Whether one copy stays of what several documents say, where a request does not say.
         encoding: The tiktoken encoding where a request does not say.
         num_replicas: Replicas; `"auto"` lets Serve scale.
         num_cpus: Cores of a replica.
@@ -66,6 +70,10 @@ class Arguments(BaseModel):
     when_empty: WhenEmpty | None = None
     neighbours: int | tuple[int, int] | None = None
     elision: str | None = None
+    max_total_tokens: int | None = None
+    rerank: bool = False
+    top_n: int | None = None
+    distinct: bool = False
     encoding: str = "o200k_base"
     num_replicas: int | str = 1
     num_cpus: float = 1
@@ -90,7 +98,13 @@ def build(arguments: Arguments) -> "Application":
         elision=arguments.elision,
         encoding=arguments.encoding,
         settings=ServiceSettings(
-            api_key=arguments.api_key, timeout=arguments.timeout, max_waiting=arguments.max_waiting
+            api_key=arguments.api_key,
+            timeout=arguments.timeout,
+            max_waiting=arguments.max_waiting,
+            max_total_tokens=arguments.max_total_tokens,
+            rerank=arguments.rerank,
+            top_n=arguments.top_n,
+            distinct=arguments.distinct,
         ),
         num_replicas=int(replicas) if str(replicas).isdigit() else replicas,
         ray_actor_options={"num_cpus": arguments.num_cpus, "num_gpus": arguments.num_gpus},

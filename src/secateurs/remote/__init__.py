@@ -121,7 +121,8 @@ class RemoteCompressor:
             query: What the documents were retrieved for; not blank.
             documents: The documents, as a list.
             policy: Which sentences stay; None for this compressor's own. Policies of your own making cannot be sent.
-            max_total_tokens: LLM tokens to spend over all documents together, best sentences first.
+            max_total_tokens: LLM tokens to spend over all documents together, best sentences first; None for the
+                service's own, mostly no limit.
             timeout: Seconds this call may take; None for what the compressor was made with.
             elision: What stands where something was cut; None for this compressor's own.
             distinct: One copy stays of what several documents say, as `Compressor.compress` has it; its `similarity`
@@ -258,6 +259,7 @@ class RemoteCompressor:
         # what was learned is not sent back: the service may have another policy by now
         own = policy == Default() or policy is self._learned
         return {
+            "rerank": False,  # results are one a document, in order, whatever the service does for others
             "policy": None if own else _source(policy),
             "max_total_tokens": max_total_tokens,
             "encoding": self.encoding,
@@ -312,7 +314,7 @@ def _many_queries(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
 def _copies(distinct: Distinct | None, documents: int) -> dict[str, Any]:
     """Return the fields of a request that ask for one copy of what several documents say."""
     if check_distinct(distinct, documents) is None or distinct is None:
-        return {}
+        return {"distinct": False}  # whatever the service does for others
     if distinct.similarity != SIMILARITY:
         raise ValueError(f"similarity={distinct.similarity} cannot be sent: the service has its own, {SIMILARITY}.")
     asked: dict[str, Any] = {"distinct": "by_ranking" if distinct.by_ranking else True}

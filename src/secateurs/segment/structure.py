@@ -11,6 +11,8 @@ import re
 from collections.abc import Sequence
 
 from secateurs.segment.data import (
+    JSON,
+    PYTHON,
     add_ini,
     add_json,
     add_json_lines,
@@ -21,8 +23,9 @@ from secateurs.segment.data import (
     yaml_end,
 )
 from secateurs.segment.data.tables import add_table, table_end
-from secateurs.segment.markdown.fences import add_code_lines, add_tail
+from secateurs.segment.markdown.fences import add_code, add_code_lines, add_tail
 from secateurs.segment.markdown.halves import parts
+from secateurs.segment.markdown.links import bind_links
 from secateurs.segment.markdown.looks import is_program
 from secateurs.segment.markdown.matter import add_front_matter
 from secateurs.segment.markdown.page import Page
@@ -39,6 +42,9 @@ from secateurs.segment.units import LONGEST, Builder, Unit, pieces
 # What a whole document may be: where it ends, what adds its units.
 _WHOLE = ((table_end, add_table), (yaml_end, add_yaml), (ini_end, add_ini), (records_end, add_records))
 _MARKDOWN = re.compile(r"[ \t]*(?:[>|]|#{1,6}\s|[-*+]\s|\d{1,9}[.)]\s|```|~~~|:?-+:?[ \t]*\|)")
+# !!! note, ??? tip (MkDocs); .. note:: (reStructuredText)
+_DIRECTIVE = re.compile(r"(?:!!!|\?\?\?\+?)[ \t]+[\w-]+(?=[ \t\r\n]|$)|\.\. [\w-]+(?::[\w-]+)*::(?=[ \t\r\n]|$)")
+_CODE = re.compile(r"code|highlight|literal|math")
 _TORN = 4  # lines behind a paragraph in which the rest of its last sentence may begin
 _TRIED = 5  # lines that begin with a bracket
 _PROGRAM = 4  # lines that a document has at least which is nothing but code
@@ -89,11 +95,11 @@ def _add_whole(page: Page) -> bool:
     build, text, frame = page.build, page.text, page.outline.base
     end = page.starts[-1]
     start = end - len(text.lstrip("\ufeff \t\r\n"))
-    if build.text[start : start + 1] in ("{", "["):
-        close = json_end(build.text, start)
+    for grammar in (JSON, PYTHON) if build.text[start : start + 1] in ("{", "[") else ():
+        close = json_end(build.text, start, grammar=grammar)
         if close is not None and not build.text[close:end].strip():
             build.extend(start)
-            add_json(build, end, frame, page.language)
+            add_json(build, end, frame, page.language, grammar=grammar)
             return True
     if page.markup and "<" in text and is_markup(text):
         add_markup(build, end, frame, page.language, inner=_add_inner)
@@ -144,13 +150,13 @@ def _is_markdown(page: Page, lo: int, hi: int) -> bool:
 
 def _add_parts(page: Page) -> None:
     """Add the units of Markdown, which may hold anything else."""
-    text, lines = page.text, page.lines
+    text, lines, first = page.text, page.lines, len(page.build)
     start = add_front_matter(page)
     cutter = _Cutter(page, Parser(lines) if _has_blocks(page) else None)
-    if "```" not in text and "~~~" not in text:
+    fenced = "```" in text or "~~~" in text
+    if not fenced:
         cutter.text(start, len(lines))
-        return
-    for part in parts(lines, start):
+    for part in parts(lines, start) if fenced else ():
         if part.kind == "text":
             cutter.text(part.lo, part.hi)
         elif part.kind == "tail":
@@ -158,6 +164,7 @@ def _add_parts(page: Page) -> None:
             add_tail(page, part.lo, part.hi)
         else:
             page.add(part.hi, "mark", page.outline.base)
+    bind_links(page, first)
 
 
 def _has_blocks(page: Page) -> bool:
@@ -194,6 +201,8 @@ class _Cutter:
         while i < hi:
             if page.blank(i):
                 i += 1
+            elif (end := self._directive(i, hi)) > i:
+                i = end
             elif self._parser is None:
                 i = self._paragraph(i, self._paragraph_end(i, hi), hi)
             else:
@@ -203,6 +212,29 @@ class _Cutter:
                 page.outline.lean(())
                 if self._listed is not None and self._listed < len(page.build) and not indented:
                     self._between = len(page.build) - 1
+
+    def _directive(self, i: int, hi: int) -> int:
+        """Add an admonition or a directive: its first line, which all that is indented under it needs.
+
+        Returns:
+            The line after it, or `i` if none begins there.
+        """
+        page = self._page
+        found = _DIRECTIVE.match(page.lines[i]) if page.lines[i][0] in "!?." else None
+        if found is None:
+            return i
+        end = next((j for j in range(i + 1, hi) if not page.blank(j) and page.lines[j][0] not in " \t"), hi)
+        if all(page.blank(j) for j in range(i + 1, end)):
+            return i
+        page.skip(i)
+        said = page.lines[i][found.end() :].strip()
+        page.outline.enter(page.add(i + 1, "heading" if said else "mark", page.outline.frame))
+        if _CODE.search(found.group()):
+            add_code(page, i + 1, end, page.outline.frame)
+        else:
+            self._walker.indented(i + 1, end)
+        page.outline.leave()
+        return end
 
     def _paragraph_end(self, i: int, hi: int) -> int:
         """Return the line after the lines from `i` on which plainly are one paragraph."""

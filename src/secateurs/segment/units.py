@@ -30,6 +30,8 @@ PURE: frozenset[Kind] = frozenset(("mark", "bracket", "tag"))
 
 LONGEST = 4_000  # characters of a unit; a longer one is cut at its white space
 
+_TAIL = 40  # characters at the end of a unit in which its last mark is looked for
+
 _SPACE = re.compile(r"\s*")
 _BREAKS = "\n\r"
 
@@ -145,6 +147,22 @@ class Builder:
     def start(self, index: int) -> int:
         """Return where unit `index` begins, indentation that belongs to it included."""
         return border(self.text, self._ends[index - 1]) if index else 0
+
+    def kind(self, index: int) -> Kind:
+        """Return what unit `index` is."""
+        return self._kinds[index]
+
+    def span(self, index: int) -> tuple[int, int]:
+        """Return where unit `index` begins and ends, white space that belongs to it aside."""
+        return self._ends[index - 1] if index else 0, self._ends[index]
+
+    def introducing(self) -> int:
+        """Return the index of the last unit where that is a sentence that ends with a colon, else -1."""
+        index = len(self._ends) - 1
+        if index < 0 or self._kinds[index] != "prose":
+            return -1
+        tail = self.text[max(self.start(index), self.at - _TAIL) : self.at]
+        return index if tail.rstrip("> \t\r\n").endswith((":", "：")) else -1
 
     def begins_line(self, index: int) -> bool:
         """Tell whether unit `index`, which is not the first, begins a line."""

@@ -7,11 +7,11 @@ app.py         the routes, inside the gate, around one compressor
 gate.py        what every request passes: host, key, size, patience, the caller's leaving, security headers
 hosts.py       by which names the service may be called
 bodies.py      what a body may hold, checked before anything is made of it; large ones read off the event loop
-routes.py      the addresses; schemas.py and replies.py say what requests and answers look like
+routes.py      the addresses; schemas.py says what requests look like, replies.py and findings.py what answers do
 values.py      the values in requests, and how each is read; form.py, what a request lacks as a whole
 validation.py  what is wrong with a request, in one sentence; refusal.py, how that is said
 messages.py    what a request with a conversation looks like; conversation.py, what is cut of it and kept for a while
-policies.py    what a request may ask of a policy
+policies.py    what a request may ask of a policy; defaults.py, what it does not say of its documents together
 service.py     the model's side: the deadline, the shared compressor; admission.py, how much may wait
 effort.py      what an answer may cost, and whether anybody still waits for it
 answers.py     results as JSON; tags.py, highlights no document can forge

@@ -101,7 +101,7 @@ def compressed(
     """Return the answer to a request to compress.
 
     Args:
-        body: The request.
+        body: The request, in which everything is said.
         facts: The answer's own fields: the model, the policies, the elision mark.
         count: Counts LLM tokens as the results' savings do.
         results: One a document.
@@ -110,7 +110,7 @@ def compressed(
     Raises:
         CancelledError: Nobody waits for it any more.
     """
-    order = in_order(results, rerank=body.rerank, top_n=body.top_n)
+    order = in_order(results, rerank=bool(body.rerank), top_n=body.top_n)
     dropped = [index for index, one in enumerate(results) if one.status == "dropped"]
     places = [*(one.index for one in order), *dropped] if body.rerank else range(len(results))
     # written document by document: while one piece of JSON is made, no other thread of this process runs

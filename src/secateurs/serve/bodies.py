@@ -157,23 +157,26 @@ def check_product(settings: ServiceSettings, queries: Sequence[str], texts: Sequ
     _check_characters(settings, asked, "queries")
 
 
-def check_size(settings: ServiceSettings, pairs: Pairs, name: str) -> None:
+def check_size(settings: ServiceSettings, pairs: Pairs, name: str, places: Sequence[str] | None = None) -> None:
     """Refuse pairs that are too many, or one that is too long.
 
     Args:
         settings: The limits.
         pairs: (query, document) pairs.
         name: What the request calls them.
+        places: Where the document of each stands in the request, such as `texts[0][1]`; None for `name` and its place
+            among the pairs.
 
     Raises:
         RefusalError: 413.
     """
     _check_number(settings, len(pairs), name)
     for index, (query, document) in enumerate(pairs):
+        place = f"{name}[{index}]" if places is None else places[index]
         if len(document) > settings.max_document_characters:
-            raise too_much(f"{name}[{index}] has {len(document):,} characters", settings.max_document_characters)
+            raise too_much(f"{place} has {len(document):,} characters", settings.max_document_characters)
         if len(query) > settings.max_query_characters:
-            said = f"the query of {name}[{index}] has {len(query):,} characters"
+            said = f"the query of {place} has {len(query):,} characters"
             raise too_much(said, settings.max_query_characters)
     _check_characters(settings, sum(len(query) for query, _ in pairs), "the query")
 

@@ -14,14 +14,14 @@ from typing import Annotated
 import typer
 
 from secateurs.adapters.choice import choose
-from secateurs.adapters.options import CHOICE, Revision, Wanted, options
+from secateurs.adapters.options import BUDGET, CHOICE, ORDER, Revision, Wanted, options
 from secateurs.adapters.originals import MAX_BYTES
 from secateurs.policy import Default
 
 _M_ARENA_MAX = -8  # in glibc's malloc.h
 
 
-@options(CHOICE)
+@options(CHOICE, BUDGET, ORDER)
 def serve(  # noqa: PLR0913 - a command's options are its interface
     *,
     model: Annotated[str | None, typer.Option(help="Hub id or folder of a checkpoint. [default: bundled]")] = None,
@@ -55,7 +55,8 @@ def serve(  # noqa: PLR0913 - a command's options are its interface
 ) -> None:
     """Serve compression over HTTP, with a page to try it on; SIGTERM or Ctrl-C lets it finish what is under way.
 
-    What says which units stay, and how a cut is marked, is for requests that do not say.
+    What says which units stay, how a cut is marked, what documents may cost together and in which order they come
+    back, is for requests that do not say.
     """
     policy = choose(wanted, Default())
     from secateurs.serve.app import create_app  # first: without the extra, this is what says so
@@ -72,6 +73,10 @@ def serve(  # noqa: PLR0913 - a command's options are its interface
         keep_seconds=keep_seconds,
         max_kept_bytes=max_kept_bytes,
         allow_origins=tuple(allow_origin or ()),
+        max_total_tokens=wanted.max_total_tokens,
+        rerank=wanted.rerank,
+        top_n=wanted.top_n,
+        distinct=wanted.distinct,
     )
     with listen(host, port) as bound:  # a port that is taken is found before a model is loaded
         settings = replace(settings, hosts=_names(host, bound.getsockname()[0], settings.hosts))

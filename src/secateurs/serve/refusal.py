@@ -1,10 +1,15 @@
-"""Why a request is refused: one status, one type, one sentence. The table is in the package's docstring."""
+"""Why a request is refused: one status, one type, one sentence. The table is in the package's docstring.
+
+What refusals look like, for the OpenAPI document, is at the end.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict
 
 Kind = Literal[
     "bad_json",
@@ -66,3 +71,55 @@ def encode(data: Any) -> bytes:
         return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     except UnicodeEncodeError:
         return json.dumps(data, allow_nan=False, separators=(",", ":")).encode()
+
+
+class Failure(BaseModel):
+    """What went wrong."""
+
+    type: Literal[get_args(Kind)]  # type: ignore[valid-type]  # the one list of types
+    message: str
+
+
+class Refused(BaseModel):
+    """Why a request was refused."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "error": {
+                        "type": "invalid",
+                        "message": "threshold: Input should be less than or equal to 1, got 1.5.",
+                    }
+                }
+            ]
+        }
+    )
+
+    error: Failure
+
+
+_MEANINGS = {
+    400: "The body is not JSON in UTF-8.",
+    401: "The key is missing or wrong.",
+    404: "Another model than the one served was asked for; or nothing is kept under the handle.",
+    408: "The body did not arrive in time.",
+    413: "The body, the number of documents, or one text exceeds the limits.",
+    415: "The content type is not application/json.",
+    421: "The service is not known by the name in Host.",
+    422: "A field is missing, of the wrong type or out of range; or this model cannot do it.",
+    429: "Too much is waiting; Retry-After says how many seconds to wait.",
+    500: "Our fault; the log has it.",
+    503: "Draining or unhealthy.",
+    504: "Not done in time.",
+}
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI responses for statuses of refusal."""
+    found: dict[int | str, dict[str, Any]] = {}
+    for status in statuses:
+        found[status] = {"model": Refused, "description": _MEANINGS[status]}
+    if 429 in found:
+        found[429]["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait."}}
+    return found

@@ -1,13 +1,15 @@
-"""What answers look like: for the OpenAPI document, and for whoever reads it. Answers are not built from these."""
+"""What answers look like: for the OpenAPI document, and for whoever reads it. Answers are not built from these.
+
+Those of highlights and orders are in findings.py, refusals in refusal.py.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from secateurs.result.compression import Status
-from secateurs.serve.refusal import Kind
 
 _SAVINGS: dict[str, Any] = {
     "before": 17,
@@ -210,100 +212,6 @@ class Original(BaseModel):
     original_content: str
 
 
-class Highlighted(BaseModel):
-    """The highlights of one text; both lists are empty where nothing matches."""
-
-    fragments: list[str]
-    scores: list[float] = Field(
-        description="One probability a fragment; with highlight_only=false that of the best sentence."
-    )
-    error: str | None = Field(default=None, description="Why this text could not be read; null otherwise.")
-
-
-class HighlightReply(BaseModel):
-    """Highlights: one list a query, in it one entry a text."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "model": "secateurs-xsmall",
-                    "results": [
-                        [
-                            {
-                                "fragments": [
-                                    "<mark>The mill was built by Ann Lee in 1842.</mark> It burned down twice."
-                                ],
-                                "scores": [0.91],
-                            }
-                        ]
-                    ],
-                }
-            ]
-        }
-    )
-
-    model: str
-    results: list[list[Highlighted]]
-
-
-class Text(BaseModel):
-    """A document as Cohere and Jina return it."""
-
-    text: str
-
-
-class RelevantSpan(BaseModel):
-    """A stretch of a document that is relevant to the query."""
-
-    start: int = Field(description="First code point in the document.")
-    end: int = Field(description="One past the last code point.")
-    score: float = Field(description="That of its best unit, a probability.")
-    text: str = Field(description="The stretch itself; Cohere returns the offsets alone.")
-
-
-class Ranked(BaseModel):
-    """One document and its place."""
-
-    index: int = Field(description="Its place in the request, from 0.")
-    relevance_score: float = Field(description="A probability; 0.0 for a blank document.")
-    document: Text | None = Field(default=None, description="With return_documents.")
-    relevant_spans: list[RelevantSpan] = Field(default=[], description="The best first; with relevant_spans.")
-
-
-class RerankReply(BaseModel):
-    """Documents, the most relevant first; where two are equal the earlier one."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "id": "6f0c",
-                    "model": "secateurs-xsmall",
-                    "results": [
-                        {
-                            "index": 0,
-                            "relevance_score": 0.98,
-                            "relevant_spans": [
-                                {
-                                    "start": 0,
-                                    "end": 38,
-                                    "score": 0.91,
-                                    "text": "The mill was built by Ann Lee in 1842.",
-                                }
-                            ],
-                        }
-                    ],
-                }
-            ]
-        }
-    )
-
-    id: str
-    model: str
-    results: list[Ranked]
-
-
 class Model(BaseModel):
     """The model that is served."""
 
@@ -313,6 +221,9 @@ class Model(BaseModel):
     policy: str = Field(description="Which sentences stay where a request does not say.")
     encoding: str = Field(description="In which tokens are counted where a request does not say.")
     ranks: bool = Field(description="Whether `POST /v1/rerank` is possible.")
+    defaults: dict[str, Any] = Field(
+        description="`max_total_tokens`, `rerank`, `top_n` and `distinct` where a request to compress does not say."
+    )
     limits: dict[str, Any] = Field(description="What one request may hold, and seconds it may take.")
 
 
@@ -332,6 +243,7 @@ class Models(BaseModel):
                             "policy": "Threshold(0.029)",
                             "encoding": "o200k_base",
                             "ranks": True,
+                            "defaults": {"max_total_tokens": None, "rerank": False, "top_n": None, "distinct": False},
                             "limits": {"max_documents": 1000},
                         }
                     ],
@@ -348,55 +260,3 @@ class State(BaseModel):
     """How the service is."""
 
     status: Literal["ok", "ready"]
-
-
-class Failure(BaseModel):
-    """What went wrong."""
-
-    type: Literal[get_args(Kind)]  # type: ignore[valid-type]  # the one list of types is in refusal.py
-    message: str
-
-
-class Refused(BaseModel):
-    """Why a request was refused."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "error": {
-                        "type": "invalid",
-                        "message": "threshold: Input should be less than or equal to 1, got 1.5.",
-                    }
-                }
-            ]
-        }
-    )
-
-    error: Failure
-
-
-_MEANINGS = {
-    400: "The body is not JSON in UTF-8.",
-    401: "The key is missing or wrong.",
-    404: "Another model than the one served was asked for; or nothing is kept under the handle.",
-    408: "The body did not arrive in time.",
-    413: "The body, the number of documents, or one text exceeds the limits.",
-    415: "The content type is not application/json.",
-    421: "The service is not known by the name in Host.",
-    422: "A field is missing, of the wrong type or out of range; or this model cannot do it.",
-    429: "Too much is waiting; Retry-After says how many seconds to wait.",
-    500: "Our fault; the log has it.",
-    503: "Draining or unhealthy.",
-    504: "Not done in time.",
-}
-
-
-def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return the OpenAPI responses for statuses of refusal."""
-    found: dict[int | str, dict[str, Any]] = {}
-    for status in statuses:
-        found[status] = {"model": Refused, "description": _MEANINGS[status]}
-    if 429 in found:
-        found[429]["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait."}}
-    return found

@@ -10,16 +10,16 @@ from fastapi.responses import HTMLResponse, PlainTextResponse
 
 from secateurs.adapters.choice import Asked
 from secateurs.policy import Distinct, Policy, SourcePlace, Threshold, resolve
-from secateurs.serve import replies
+from secateurs.serve import findings, replies
 from secateurs.serve.answers import Finding, Highlighting, compressed, highlighted, ranked
 from secateurs.serve.bodies import BodyRoute, check_product, check_size
 from secateurs.serve.conversation import Parts, converse, original
+from secateurs.serve.defaults import with_defaults
 from secateurs.serve.messages import MessagesRequest
 from secateurs.serve.metrics import CONTENT_TYPE
 from secateurs.serve.page import content_security_policy, page
 from secateurs.serve.policies import read_policy
-from secateurs.serve.refusal import RefusalError, encode
-from secateurs.serve.replies import refusals
+from secateurs.serve.refusal import RefusalError, encode, refusals
 from secateurs.serve.schemas import CompressRequest, HighlightRequest, RerankRequest, examples
 from secateurs.serve.service import Job, Service
 from secateurs.serve.tags import Tags
@@ -48,7 +48,8 @@ async def compress(body: CompressRequest | MessagesRequest, service: _Service) -
 
     What a unit needs is the headings above it, a table's header, the list items it is under: no field asks for them.
 
-    Results come in the order of the request, unless `rerank` is set. No documents give no results.
+    Results come in the order of the request, unless `rerank` is asked for, or the service's own and not declined. No
+    documents give no results.
 
     Instead of documents a conversation can be sent, `messages` as chat APIs have them: results of tools and earlier
     messages of the user are cut by an agent's rules, to what the call's arguments and the user's last message ask.
@@ -58,6 +59,7 @@ async def compress(body: CompressRequest | MessagesRequest, service: _Service) -
     if isinstance(body, MessagesRequest):
         return _json(await converse(body, service))
     _check_model(service, body.model)
+    body = with_defaults(body, service.settings)
     if body.rerank:
         await _check_ranks(service)
     asked = Asked(
@@ -79,7 +81,7 @@ async def compress(body: CompressRequest | MessagesRequest, service: _Service) -
         body.timeout,
         body.elision,
         steps=body.return_steps,
-        rerank=body.rerank,
+        rerank=bool(body.rerank),
         top_n=body.top_n,
         distinct=_distinct(body),
     )
@@ -95,7 +97,7 @@ async def compress(body: CompressRequest | MessagesRequest, service: _Service) -
 @router.post(
     "/v1/highlight",
     summary="Highlight texts",
-    responses={200: {"model": replies.HighlightReply}, **_WORK},
+    responses={200: {"model": findings.HighlightReply}, **_WORK},
     openapi_extra=examples(HighlightRequest),
 )
 async def highlight(body: HighlightRequest, service: _Service) -> Response:
@@ -112,7 +114,7 @@ async def highlight(body: HighlightRequest, service: _Service) -> Response:
     texts = _texts(body)
     check_product(service.settings, body.queries, texts)
     pairs = [(query, text) for query, some in zip(body.queries, texts, strict=True) for text in some]
-    check_size(service.settings, pairs, "texts")
+    check_size(service.settings, pairs, "texts", _places(body, texts))
     # every sentence with its score: what matches is said here
     job = Job(pairs, Threshold(0.0), timeout=body.timeout, cuts=False)
     policy = _matching(service, body.threshold, "threshold")
@@ -123,13 +125,13 @@ async def highlight(body: HighlightRequest, service: _Service) -> Response:
 @router.post(
     "/v2/rerank",
     summary="Order documents, at the address of Cohere's version 2",
-    responses={200: {"model": replies.RerankReply}, **_WORK},
+    responses={200: {"model": findings.RerankReply}, **_WORK},
     openapi_extra=examples(RerankRequest),
 )
 @router.post(
     "/v1/rerank",
     summary="Order documents",
-    responses={200: {"model": replies.RerankReply}, **_WORK},
+    responses={200: {"model": findings.RerankReply}, **_WORK},
     openapi_extra=examples(RerankRequest),
 )
 async def rerank(body: RerankRequest, service: _Service) -> Response:
@@ -181,6 +183,7 @@ async def models(service: _Service) -> Response:
         "policy": repr(service.policy),
         "encoding": service.encoding,
         "ranks": await service.probe(),
+        "defaults": settings.defaults(),
         "limits": {
             **settings.limits(),
             "timeout": settings.timeout,
@@ -266,7 +269,7 @@ def _check_model(service: Service, name: str | None) -> None:
 def _distinct(body: CompressRequest) -> Distinct | None:
     """Return what counts as said in two documents of a request."""
     places = None if body.places is None else tuple(one and SourcePlace(*one) for one in body.places)
-    by_ranking = body.rerank or body.distinct == "by_ranking"
+    by_ranking = bool(body.rerank) or body.distinct == "by_ranking"
     return Distinct(by_ranking=by_ranking, places=places) if body.distinct else None
 
 
@@ -279,3 +282,10 @@ def _texts(body: HighlightRequest) -> list[list[str]]:
         said = f"texts has {len(given)} lists for {len(body.queries)} queries: send one list a query."
         raise RefusalError(422, "invalid", said)
     return given
+
+
+def _places(body: HighlightRequest, texts: list[list[str]]) -> list[str]:
+    """Return where each text stands in a request, query by query."""
+    nested = bool(body.texts) and not isinstance(body.texts[0], str)
+    lists = (f"texts[{place}]" if nested else "texts" for place in range(len(texts)))
+    return [f"{name}[{index}]" for name, some in zip(lists, texts, strict=True) for index in range(len(some))]

@@ -1,4 +1,4 @@
-"""What requests look like; the answers are in replies.py.
+"""What requests look like; the answers are in replies.py and findings.py, what one does not say in defaults.py.
 
 The values in them are in values.py, what a request lacks as a whole in form.py.
 """
@@ -88,7 +88,9 @@ class CompressRequest(Request):
     top_k: PositiveCount | None = Field(default=None, description="Sentences a document, at most.")
     max_tokens: Count | None = Field(default=None, description="LLM tokens a document, at most.")
     max_total_tokens: Count | None = Field(
-        default=None, description="LLM tokens of all documents together, at most; the best sentences get them."
+        default=None,
+        description="LLM tokens of all documents together, at most; the best sentences get them; null for the "
+        "service's own, mostly as many as there are.",
     )
     when_empty: WhenEmpty | None = Field(
         default=None,
@@ -99,19 +101,21 @@ class CompressRequest(Request):
         default=None,
         description="Keep also so many units before and after each kept one; two numbers for before and after.",
     )
-    rerank: bool = Field(
-        default=False,
+    rerank: bool | None = Field(
+        default=None,
         description="Whether documents come back by falling ranking score, those in which nothing passed last; for "
-        "one query, and where the model ranks. `index` says which is which.",
+        "one query, and where the model ranks; null for the service's own, mostly not. `index` says which is which.",
     )
     top_n: PositiveCount | None = Field(
         default=None,
-        description="With `rerank`, how many come back; those left out are not among the documents, and saved whole.",
+        description="With `rerank`, how many come back; those left out are not among the documents, and saved whole; "
+        "null for the service's own, mostly all.",
     )
-    distinct: bool | Literal["by_ranking"] = Field(
-        default=False,
+    distinct: bool | Literal["by_ranking"] | None = Field(
+        default=None,
         description="Whether what a kept unit of a better document of the same query says is left out of the others: "
-        "of those sent first; with `rerank`, and with `by_ranking`, of those that rank higher.",
+        "of those sent first; with `rerank`, and with `by_ranking`, of those that rank higher; null for "
+        "the service's own, mostly not.",
     )
     places: list[Place | None] | None = Field(
         default=None,
@@ -155,9 +159,7 @@ class CompressRequest(Request):
     def _check_order(self) -> CompressRequest:
         if self.rerank and self.pairs:
             raise PydanticCustomError("form", "rerank orders the documents of one query: send query and documents")
-        if self.top_n is not None and not self.rerank:
-            raise PydanticCustomError("form", "top_n needs rerank: without that order it would cut by the order sent")
-        if self.places is not None and (not self.distinct or len(self.places) != len(self.pairs or self.documents)):
+        if self.places is not None and len(self.places) != len(self.pairs or self.documents):
             raise PydanticCustomError("form", "places needs distinct, and is one a document")
         return self
 

@@ -136,13 +136,16 @@ class Service:
         """Return whether the model ranks documents; the first time it reads one, which also warms it up.
 
         Raises:
-            Error: The model cannot read it.
+            Error: The model cannot read it, or is to order documents and cannot.
         """
         if self.ranks is None:
             found = await self._compressor.acompress("Is it warm?", ["It is warm now."], policy=Threshold(0.0))
             if found[0].status == "error":
                 raise Error(f"{self.name} failed on its first document: {found[0].reason}. Try another --device.")
-            self.ranks = found[0].ranking_score is not None
+            ranks = found[0].ranking_score is not None
+            if self.settings.rerank and not ranks:
+                raise Error(f"{self.name} has no ranking head: serve a checkpoint that has one, or leave rerank out.")
+            self.ranks = ranks
         return self.ranks
 
     async def read(self, size: int, work: Callable[[], Result]) -> Result:

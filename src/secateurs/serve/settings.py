@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from secateurs.adapters.originals import MAX_BYTES
+from secateurs.adapters.settings import Settings
 from secateurs.support.arguments import check_count, check_key, check_seconds
 from secateurs.support.hosts import check_names
 
@@ -30,6 +31,10 @@ class ServiceSettings:
         hosts: Names by which the service may be called, beside `localhost` and addresses in numbers; others are
             refused with 421. None lets every name in.
         allow_origins: Web origins whose pages may call the service; none by default.
+        max_total_tokens: LLM tokens of all documents of a request together, where it does not say; None for no limit.
+        rerank: Whether the documents of one query come back by falling ranking score, where a request does not say.
+        top_n: With `rerank`, how many come back, where a request does not say; None for all.
+        distinct: Whether one copy stays of what several documents say, where a request does not say.
 
     Raises:
         ValueError, TypeError: A setting is out of range or of the wrong type.
@@ -48,6 +53,10 @@ class ServiceSettings:
     max_kept_bytes: int = MAX_BYTES
     hosts: tuple[str, ...] | None = None
     allow_origins: tuple[str, ...] = ()
+    max_total_tokens: int | None = None
+    rerank: bool = False
+    top_n: int | None = None
+    distinct: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "api_key", check_key(self.api_key))  # as it can be sent: frozen for all others
@@ -57,6 +66,11 @@ class ServiceSettings:
             check_seconds(getattr(self, name), name)
         for name in ("max_waiting", "max_kept_bytes", *self.limits()):
             check_count(getattr(self, name), name, least=1)
+        Settings(**self.defaults())  # which checks them as everywhere
+
+    def defaults(self) -> dict[str, Any]:
+        """Return what is asked of documents together where a request does not say, for `GET /v1/models`."""
+        return {name: getattr(self, name) for name in ("max_total_tokens", "rerank", "top_n", "distinct")}
 
     def limits(self) -> dict[str, Any]:
         """Return what one request may hold, for `GET /v1/models`."""

@@ -42,6 +42,9 @@ class ForkLock:
     def __init__(self) -> None:
         self._locks: dict[int, threading.Lock] = {}
 
+    def __reduce__(self) -> tuple[type[ForkLock], tuple[()]]:
+        return ForkLock, ()  # a copy is a lock of its own, and free
+
     def __enter__(self) -> None:
         self._locks.setdefault(os.getpid(), threading.Lock()).acquire()  # setdefault is atomic
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,7 +85,7 @@ def read_records(path: Path, *, every: int = 1, fraction: float = 1.0) -> Iterat
                 record = _record(line, path, number + 1)
                 if record is not None and (fraction >= 1 or place_of(record.group) < fraction):
                     yield record
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise ConfigError(
             f"cannot read the data file {path}: {error}. Check `data` and the sources' paths."
         ) from None

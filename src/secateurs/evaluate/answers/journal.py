@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -142,5 +143,5 @@ def _rows(path: Path, problems: Counter[str]) -> Iterator[dict[str, Any]]:
                     yield row
                 else:
                     problems["lines that are no JSON object"] += 1
-    except (UnicodeDecodeError, EOFError, OSError) as error:
+    except (UnicodeDecodeError, EOFError, OSError, zlib.error) as error:
         raise BadRecordError(f"cannot read {path}: {error}. Expected UTF-8 text, one JSON object a line.") from None

@@ -13,7 +13,7 @@ from rich.text import Text
 from secateurs.evaluate.answers.contexts import EXPLAINED, PRUNED
 from secateurs.evaluate.answers.plan import AGREEMENT, EVIDENCE, GIVEN, NONE
 from secateurs.evaluate.answers.results import Results, Row
-from secateurs.evaluate.table import markdown, number
+from secateurs.evaluate.table import markdown, number, print_table
 
 _HEADS = ("system", "setting", "saved", "right", "retained", "p", "no answer, wrongly", "no answer, rightly")
 _MORE = ("not known", "evidence", "answer text", "tokens", "seconds")
@@ -145,14 +145,14 @@ def show(results: Results, console: Console, *, resamples: int) -> None:
     filled = [dict(zip((*_HEADS, *_MORE), _cells(row), strict=True)) for row in results.rows]
     heads = tuple(head for head in heads if any(row[head] for row in filled))
     title = "Answers" if results.read else "Nobody was asked yet: what stands in the text"
-    console.print(_rich(title, heads, results.rows))
+    print_table(console, _rich(title, heads, results.rows), words=2)
     if len(results.languages) > 1:
         table = _table("By language", ("language", *heads))
         for name, rows in results.languages.items():
             for row in rows:
                 if row.system in (PRUNED, "random"):
                     table.add_row(name, *_chosen(row, heads))
-        console.print(table)
+        print_table(console, table, words=3)
     for text in notes(results):
         console.print(Text(text))
     console.print(Text(_explained(results, resamples), style="dim"))

@@ -99,7 +99,7 @@ def _measure(
                 task = progress.add_task(f"{one.name}, {most} tokens", total=len(some))
                 advance = partial(progress.advance, task)
                 runs = measure(some, name, compressor, most=most, seed=seed, signals=True, agent=agent, tick=advance)
-                parts.append(Part(one.name, most, True, some, runs))
+                parts.append(Part(one.name, most, True, some, runs, agent))
     return parts
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from secateurs.evaluate.table import print_table
 from secateurs.evaluate.tool_output.cases import Case, kinds
 from secateurs.evaluate.tool_output.check import RULE
 from secateurs.evaluate.tool_output.measure import Outcome, Run
@@ -61,6 +62,7 @@ class Part:
         signals: Whether the compressor kept what must not be lost beside the best lines.
         cases: The cases.
         runs: The compressor's run first.
+        agent: Whether the compressor was asked as an agent asks: a call's arguments and words beside the question.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Part:
     signals: bool
     cases: Sequence[Case]
     runs: Sequence[Run]
+    agent: bool = False
 
     def summaries(self, run: Run) -> dict[str, Summary]:
         """Return the summaries of one run, by kind, and of all kinds together."""
@@ -129,6 +132,7 @@ def _part(part: Part) -> dict[str, Any]:
         "benchmark": part.name,
         "max_tokens": part.most,
         "signals": part.signals,
+        "agent": part.agent,
         "ways": [_way(part, run) for run in part.runs],
         "losses": [asdict(loss) for run in part.runs for loss in run.losses],
     }
@@ -146,9 +150,11 @@ def _way(part: Part, run: Run) -> dict[str, Any]:
 def show(report: Report, console: Console) -> None:
     """Print, part by part, the compressor's results, all ways side by side, and what was lost."""
     for part in report.parts:
-        title = f"{part.name}: {part.runs[0].way}, at most {part.most:,} LLM tokens an output"
-        console.print(_table(title, *_first(part)))
-        console.print(_table(f"{part.name}: facts that survive in {part.most:,} LLM tokens, by way", *_ways(part)))
+        asked = ", asked as an agent asks" if part.agent else ""
+        title = f"{part.name}: {part.runs[0].way}, at most {part.most:,} LLM tokens an output{asked}"
+        print_table(console, _table(title, *_first(part)))
+        title = f"{part.name}: facts that survive in {part.most:,} LLM tokens, by way"
+        print_table(console, _table(title, *_ways(part)))
         for loss in part.runs[0].losses:
             console.print(Text(f"lost in {loss.case}: {loss.fact!r}: {loss.why} ({loss.cause})"))
     console.print(Text(f"Rule: {RULE}. LLM tokens: {report.encoding}.", style="dim"))

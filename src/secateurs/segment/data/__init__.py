@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from secateurs.segment.data.ini_text import add_ini, ini_end
 from secateurs.segment.data.json_lines import add_json_lines, json_lines_end
-from secateurs.segment.data.json_scan import json_end
+from secateurs.segment.data.json_scan import JSON, PYTHON, Grammar, json_end
 from secateurs.segment.data.json_text import add_json
 from secateurs.segment.data.yaml_text import add_yaml, yaml_end
 
 __all__ = [
+    "JSON",
+    "PYTHON",
+    "Grammar",
     "add_ini",
     "add_json",
     "add_json_lines",

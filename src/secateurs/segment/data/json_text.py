@@ -1,4 +1,4 @@
-"""JSON in units: its members, each with the brackets and keys around it as its frame.
+"""JSON, or what Python prints, in units: its members, each with the brackets and keys around it as its frame.
 
 A member or element of up to `SHORT` characters is one unit. A longer object or array is cut by its members: its
 brackets, with the key before them, are units of their own that need each other, and each member needs the opening
@@ -16,14 +16,14 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from secateurs.segment.data.json_scan import CLOSING, Child, Plain, children, scan, skip
+from secateurs.segment.data.json_scan import CLOSING, JSON, Child, Grammar, Plain, children, scan, skip
 from secateurs.segment.prose import cuts, tile
 from secateurs.segment.units import Builder
 
 _NAME_LENGTH = 200  # characters of a member that may come along with all others of its object
 
 _BEGIN = re.compile(r"[\s\ufeff]*+")
-_NAMES = re.compile(r'"(?:_?id|name|title|url|key|path|source)"[ \t\n\r]*+:')
+_NAMES = re.compile(r"""["'](?:_?id|name|title|url|key|path|source)["'][ \t\n\r]*+:""")
 
 
 @dataclass(slots=True)
@@ -50,7 +50,9 @@ class _Open:
     commas: list[int] = field(default_factory=list)
 
 
-def add_json(build: Builder, end: int, frame: Sequence[int], language: str | None) -> None:
+def add_json(
+    build: Builder, end: int, frame: Sequence[int], language: str | None, *, grammar: Grammar = JSON
+) -> None:
     """Add the units of an object or array.
 
     Args:
@@ -58,6 +60,7 @@ def add_json(build: Builder, end: int, frame: Sequence[int], language: str | Non
         end: Where it ends, white space behind it included or not.
         frame: What every unit of it needs.
         language: Of the sentences in its strings; None detects it.
+        grammar: How its values are spelled.
 
     Raises:
         ValueError: There is no complete object or array: `json_end` has to be asked first.
@@ -65,14 +68,14 @@ def add_json(build: Builder, end: int, frame: Sequence[int], language: str | Non
     begin = _BEGIN.match(build.text, build.at)
     start = build.at if begin is None else begin.end()
     long: dict[int, int] = {}
-    stop = scan(build.text, start, [], long) if build.text[start : start + 1] in CLOSING else None
+    stop = scan(build.text, start, [], long, grammar=grammar) if build.text[start : start + 1] in CLOSING else None
     if stop is None or stop > end:
         raise ValueError(
             f"no complete JSON object or array from {build.at} to {end}: expected one that `json_end` has found;"
             " add the lines as something else"
         )
     long[start] = stop  # it is opened, however short: its members are what is asked for
-    _Walk(build, long, language).add(Child(start, start, stop, end, None), tuple(frame))
+    _Walk(build, long, language, grammar).add(Child(start, start, stop, end, None), tuple(frame))
 
 
 class _Walk:
@@ -82,13 +85,15 @@ class _Walk:
         build: Takes the units.
         long: Where the containers of more than `SHORT` characters end, by where they begin.
         language: Of the sentences in strings.
+        grammar: How its values are spelled.
     """
 
-    def __init__(self, build: Builder, long: dict[int, int], language: str | None) -> None:
+    def __init__(self, build: Builder, long: dict[int, int], language: str | None, grammar: Grammar) -> None:
         self.build = build
         self.text = build.text
         self.long = long
         self.language = language
+        self.grammar = grammar
 
     def add(self, root: Child, frame: tuple[int, ...]) -> None:
         """Add the units of a container and of all inside it; the root's are all of them."""
@@ -105,7 +110,7 @@ class _Walk:
             if child.long and self._opens(child):
                 stack.append(self._open(child, top.frame))
                 unit = stack[-1].opener
-            elif child.long and self.text[child.value] == '"':
+            elif child.long and self._is_string(child):
                 unit = self._add_string(child, top.frame)
                 self._comma(child, top)
             else:
@@ -118,17 +123,24 @@ class _Walk:
         closing = CLOSING.get(self.text[child.value])
         return closing is not None and not self.text.startswith(closing, skip(self.text, child.value + 1))
 
+    def _is_string(self, child: Child) -> bool:
+        """Tell whether a child is a string that may be cut."""
+        found = self.grammar.string.match(self.text, child.value)
+        return found is not None and found.end() == child.end
+
     def _open(self, child: Child, frame: tuple[int, ...]) -> _Open:
         """Add an opening bracket; as long as a container holds nothing but another long one, theirs as well."""
         inner = child
         while True:
-            first_two = children(self.text, inner, self.long)
+            first_two = children(self.text, inner, self.long, self.grammar)
             only, second = next(first_two), next(first_two, None)
             if second is not None or not (only.long and self._opens(only)):
                 break
             inner = only
         opener = self.build.add_whole(inner.value + 1, "bracket", frame)
-        return _Open(children(self.text, inner, self.long), child, opener, (opener,), self._named(inner))
+        return _Open(
+            children(self.text, inner, self.long, self.grammar), child, opener, (opener,), self._named(inner)
+        )
 
     def _close(self, done: _Open, parent: _Open | None) -> None:
         closer = self.build.add_whole(done.child.behind, "bracket", (done.opener,))
@@ -157,8 +169,8 @@ class _Walk:
     def _named(self, child: Child) -> int:
         """Return where the member begins that names an object, -1 without one."""
         if self.text[child.value] == "{":
-            for member in children(self.text, child, self.long):
-                brief = member.end - member.start <= _NAME_LENGTH and self.text[member.value] in '"-0123456789'
+            for member in children(self.text, child, self.long, self.grammar):
+                brief = member.end - member.start <= _NAME_LENGTH and self.text[member.value] in "\"'-0123456789"
                 if brief and _NAMES.match(self.text, member.start):
                     return member.start
         return -1
@@ -166,7 +178,7 @@ class _Walk:
     def _add_string(self, child: Child, frame: tuple[int, ...]) -> int:
         """Add the sentences of a string between its quotes; one alone is a member like any other."""
         begin = child.value + 1
-        plain = Plain(self.text[begin : child.end - 1], begin)
+        plain = Plain(self.text[begin : child.end - 1], begin, self.grammar)
         spans = tile(plain.text, cuts(plain.text, self.language))
         if len(spans) < 2:
             return self.build.add_whole(child.behind, "member", frame)

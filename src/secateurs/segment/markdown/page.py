@@ -24,6 +24,7 @@ class Outline:
         sources: For each kind of header (`"numbered"`, `"keyed"`), the units that name the present source.
         speaker: The mark of the present speaker.
         between: What keeps the present block, which is indented, out of a list further above.
+        around: The first lines of the containers that are open (`:::note`), innermost last.
         frame: All that together; what stands further above is in the frames of these.
     """
 
@@ -31,6 +32,7 @@ class Outline:
     sources: dict[str, Frame] = field(default_factory=dict)
     speaker: Frame = ()
     between: Frame = ()
+    around: list[int] = field(default_factory=list)
     frame: Frame = ()
     _scopes: list[list[tuple[int, int]]] = field(default_factory=lambda: [[]])
 
@@ -43,7 +45,7 @@ class Outline:
         while scope and scope[-1][0] >= level:
             scope.pop()
         self.speaker = ()
-        return (*self._named(), *self._heading())
+        return (*self._named(), *self._heading(), *self.around[-1:])
 
     def heading(self, level: int, index: int) -> None:
         """Put a heading above what follows."""
@@ -70,6 +72,18 @@ class Outline:
             self.between = between
             self._renew()
 
+    def enter(self, mark: int) -> None:
+        """Put the first line of a container above what follows."""
+        self.around.append(mark)
+        self._renew()
+
+    def leave(self) -> Frame:
+        """Leave the innermost container; return its first line, nothing if none is open."""
+        mark = self.around[-1:]
+        del self.around[-1:]
+        self._renew()
+        return tuple(mark)
+
     def open(self) -> None:
         """Enter a list item or a quote: the headings in it end with it."""
         self._scopes.append([])
@@ -86,7 +100,8 @@ class Outline:
         return next(((scope[-1][1],) for scope in reversed(self._scopes) if scope), ())
 
     def _renew(self) -> None:
-        self.frame = (*self._named(), *self._heading(), *self.speaker, *self.between)
+        frame = (*self._named(), *self._heading(), *self.speaker, *self.between, *self.around[-1:])
+        self.frame = tuple(dict.fromkeys(frame))  # the first line of a container may stand between as well
 
 
 # What begins a block, and where a paragraph goes on ends nothing, or would only at the beginning of a line.
@@ -115,6 +130,7 @@ class Page:
         markup: See above.
         headers: The lines that name a source or a speaker.
         outline: What stands above the next unit.
+        links: The units that define links, by their labels; the first of a label counts.
     """
 
     def __init__(self, build: Builder, end: int, frame: Frame, language: str | None, *, markup: bool = True) -> None:
@@ -130,6 +146,7 @@ class Page:
         self._extent = first, next((i + 1 for i in reversed(written) if not self._blank[i]), 0)
         self.markup = markup
         self.headers = headers(self.lines)
+        self.links: dict[str, int] = {}
         self._markup: dict[int, int] | None = None if markup else {}  # where it ends, by the line where it begins
 
     def blank(self, i: int) -> bool:

@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from secateurs.segment.data import (
+    JSON,
+    PYTHON,
     add_ini,
     add_json,
     add_json_lines,
@@ -24,11 +26,13 @@ from secateurs.segment.data import (
 )
 from secateurs.segment.data.tables import add_table, table_end
 from secateurs.segment.markdown.fences import add_code
+from secateurs.segment.markdown.links import defined
 from secateurs.segment.markdown.looks import is_code
-from secateurs.segment.markdown.marks import is_number, item_end, marker
+from secateurs.segment.markdown.marks import Items, is_number, item_end, marker
+from secateurs.segment.markdown.notes import MEANING, NOTE, formula_end, meaning_end, note_end, terms_end
 from secateurs.segment.markdown.page import Frame, Page
 from secateurs.segment.markdown.rows import add_rows, rows_end
-from secateurs.segment.markdown.steps import add_item
+from secateurs.segment.markdown.steps import LONG, add_item
 from secateurs.segment.markdown.titles import NUMERALS, numbered, underlined
 from secateurs.segment.markup import Inner, add_markup
 from secateurs.segment.prose import add_prose
@@ -59,13 +63,13 @@ class _Region:
         kind: What they are, see `Paragraphs._enter`.
         end: One past the last line.
         at: Where its own text begins, in code points, behind a marker or what introduces JSON; a heading's level.
-        numbered: Whether its marker counts.
+        mark: Its marker, where it is an item.
     """
 
     kind: str
     end: int
     at: int = 0
-    numbered: bool = False
+    mark: re.Match[str] | None = None
 
 
 class Paragraphs:
@@ -80,8 +84,11 @@ class Paragraphs:
         self._page = page
         self._inner = inner
         self._dead: list[int] = []  # where no JSON begins, see json_end
-        self._items: list[tuple[int, Frame]] = []  # items that are open: how far indented, their units
+        self._unprinted: list[int] = []  # where nothing begins that Python prints
+        self._items = Items()
         self._item_end = -1  # the line after the last item
+        self._terms: Frame = ()  # what a meaning explains that comes next
+        self._terms_at = -1  # how many units there were behind them and the meanings so far
 
     def add(self, lo: int, hi: int, stop: int) -> int:
         """Add the units of a paragraph, and of what begins in it.
@@ -136,6 +143,8 @@ class Paragraphs:
         line = lines[k]
         if k in self._page.headers:
             return _Region("header", k + 1)
+        if k in (lo, self._item_end) and (end := terms_end(lines, k, hi, stop)) > k:
+            return _Region("terms", end)
         if line.lstrip()[:1] in NUMERALS and (level := numbered(lines, k)):
             return _Region("heading", k + 1, level)
         region = self._marked(k, lo, hi, stop) if k == lo or _MAY.match(line) else None
@@ -157,8 +166,8 @@ class Paragraphs:
         if region is None and first == "<":
             end = self._page.markup_end(k)
             region = _Region("markup", end) if k < end <= stop else self._lone_tag(k, hi)
-        if first == ":" and _COLONS.match(line):
-            region = _Region("mark", k + 1)
+        if first in ":$\\[" and region is None:
+            region = self._noted(k, hi, stop, first)
         if region is None and first in ("[", "!") and (_DEFINITION.match(line) or _LINKS.match(line)):
             region = _Region("link", k + 1)
         if region is None and (first == "|" or k == 0):
@@ -167,8 +176,21 @@ class Paragraphs:
         mark = marker(lines, k, fresh=k in (lo, self._item_end)) if region is None else None
         if mark is not None:
             at = self._page.starts[k] + mark.end()
-            region = _Region("item", item_end(lines, k, hi), at, is_number(mark))
+            region = _Region("item", item_end(lines, k, hi), at, mark)
         return region
+
+    def _noted(self, k: int, hi: int, stop: int, first: str) -> _Region | None:
+        """Return the container's mark, the meaning, the note or the formula that begins at line `k`."""
+        lines, start = self._page.lines, self._page.starts[k]
+        if first == ":" and _COLONS.match(lines[k]):
+            return _Region("mark", k + 1)
+        if first == ":" and (mark := MEANING.match(lines[k])):
+            return _Region("meaning", meaning_end(lines, k, hi, stop), start + mark.end())
+        if first == "[" and (mark := NOTE.match(lines[k])):
+            end = note_end(lines, k, hi, stop)
+            return _Region("note", end, start + mark.end()) if end > k + 1 or len(lines[k]) > LONG else None
+        end = formula_end(lines, k, stop)
+        return _Region("formula", end) if end > k else None
 
     def _lone_tag(self, k: int, hi: int) -> _Region | None:
         """Return a tag that has lost its element; one of MDX may take several lines."""
@@ -185,14 +207,16 @@ class Paragraphs:
             end = json_lines_end(page.lines, k)
             if k < end <= stop:
                 return _Region("json lines", end, start)
-        close = json_end(text, start, self._dead)
+        close, kind = json_end(text, start, self._dead), "json"
+        if close is None and text[page.starts[k] : start].rstrip()[-1:] != "=":  # a program is no answer of a tool
+            close, kind = json_end(text, start, self._unprinted, PYTHON), "json as Python prints it"
         if close is None:
             return None
         end = bisect_right(page.starts, close - 1)
         rich = "{" in text[start:close] or "," in text[start:close]  # [1] is a footnote
         behind = text[close : page.starts[end]].strip()
         short = text[page.starts[k] : start].strip() and close - start < _SHORTEST
-        return _Region("json", end, start) if rich and not behind and not short and end <= stop else None
+        return _Region(kind, end, start) if rich and not behind and not short and end <= stop else None
 
     def _lines(self, k: int, hi: int, stop: int) -> _Region | None:
         """Return what begins at line `k` as several lines together show."""
@@ -212,8 +236,8 @@ class Paragraphs:
         page, frame = self._page, self._page.outline.frame
         if region.kind == "header":
             self._header(k)
-        elif region.kind == "item":
-            self._item(k, region)
+        elif region.mark is not None:
+            self._item(k, region, region.mark)
         elif region.kind.startswith("json"):
             self._add_json(k, region)
         else:
@@ -224,8 +248,12 @@ class Paragraphs:
                 self._heading(region)
             elif region.kind == "rows":
                 add_rows(page, k, region.end, frame, header=k > 0)
+            elif region.kind == "mark":
+                self._container(k)
+            elif region.kind in ("terms", "meaning", "note"):
+                self._note(k, region)
             elif region.kind in _LINES:
-                page.add(region.end, _LINES[region.kind], frame if region.kind == "link" else page.outline.base)
+                self._line(k, region)
             else:
                 _BLOCKS[region.kind](page.build, page.lines[k : region.end], frame)
 
@@ -256,32 +284,64 @@ class Paragraphs:
         if build.text[build.at : region.at].strip("\ufeff \t\r\n"):
             add_prose(build, region.at, page.outline.frame, page.language)
         build.extend(region.at)
-        if region.kind == "json":
-            add_json(build, page.starts[region.end], page.outline.frame, page.language)
+        if region.kind != "json lines":
+            grammar = JSON if region.kind == "json" else PYTHON
+            add_json(build, page.starts[region.end], page.outline.frame, page.language, grammar=grammar)
         else:
             lines = [build.text[region.at : page.starts[k + 1]], *page.lines[k + 1 : region.end]]
             add_json_lines(build, lines, page.outline.frame, page.language)
+
+    def _line(self, k: int, region: _Region) -> None:
+        """Add a line of links, one that defines a link, a lone tag, or a formula."""
+        page = self._page
+        label = defined(page.lines[k]) if region.kind == "link" else None
+        frame = page.outline.base if region.kind == "tag" or label is not None else page.outline.frame
+        index = page.add(region.end, _LINES[region.kind], frame)
+        if label is not None:
+            page.links.setdefault(label, index)
+
+    def _container(self, k: int) -> None:
+        """Add the first line of a container, or its last: what stands between needs both."""
+        page, outline = self._page, self._page.outline
+        if page.lines[k].strip(" \t\r\n:"):
+            outline.enter(page.add(k + 1, "mark", (*outline.base, *outline.around[-1:])))
+            return
+        opener = outline.leave()
+        closer = page.add(k + 1, "mark", (*outline.base, *opener))
+        for index in opener:
+            page.build.need(index, closer)
+
+    def _note(self, k: int, region: _Region) -> None:
+        """Add a note, or terms, or the meaning of the terms right above, which needs them."""
+        page, frame = self._page, self._page.outline.frame
+        if region.kind == "terms":
+            self._terms = tuple(page.add(i + 1, "item", frame) for i in range(k, region.end))
+        else:
+            above = self._terms if self._terms_at == len(page.build) else ()
+            frame = (*frame, *(index for index in above if index not in frame))
+            add_item(page, region.at, page.starts[region.end], frame, numbered=False)
+            self._item_end = region.end
+        if region.kind == "note":
+            self._terms = ()
+        self._terms_at = len(page.build)
 
     def _heading(self, region: _Region) -> None:
         page = self._page
         above = page.outline.above(region.at)
         page.outline.heading(region.at, page.add(region.end, "heading", above))
 
-    def _item(self, k: int, region: _Region) -> None:
-        """Add an item, which needs those of its list that are indented less."""
+    def _item(self, k: int, region: _Region, mark: re.Match[str]) -> None:
+        """Add an item, which needs those that it is nested in."""
         page = self._page
         line = page.lines[k]
         indent = len(line) - len(line.lstrip())
-        while self._items and self._items[-1][0] >= indent:
-            self._items.pop()
-        above = self._items[-1][1] if self._items else ()
-        frame = (*page.outline.frame, *above)
-        own = add_item(page, region.at, page.starts[region.end], frame, numbered=region.numbered)
-        self._items.append((indent, own))
+        frame = (*page.outline.frame, *self._items.above(indent, mark))
+        own = add_item(page, region.at, page.starts[region.end], frame, numbered=is_number(mark))
+        self._items.add(indent, mark, own)
         self._item_end = region.end
 
 
-_LINES: dict[str, Kind] = {"link": "record", "tag": "tag", "mark": "mark"}
+_LINES: dict[str, Kind] = {"link": "record", "tag": "tag", "formula": "code"}
 _BLOCKS: dict[str, Callable[[Builder, Sequence[str], Sequence[int]], None]] = {
     "table": add_table,
     "yaml": add_yaml,

@@ -158,7 +158,8 @@ def _afresh(lines: Sequence[str]) -> Iterator[int]:
     """Yield the lines that begin afresh: flush left, below a line that ends a sentence, and with no small letter.
 
     Below an item or a quote CommonMark takes them for a part of it, as writers of plain text never mean. But where
-    the numbers of a list go on further below, only that keeps them items.
+    the numbers of a list go on further below, only that keeps them items. The mark of a container (`:::`) begins
+    afresh as well.
     """
     numbered = False  # whether a number follows before the next blank line
     for i in range(len(lines) - 1, 0, -1):
@@ -167,7 +168,7 @@ def _afresh(lines: Sequence[str]) -> Iterator[int]:
             numbered = False
         elif _NUMBER.match(line):
             numbered = True
-        elif not numbered and _begins_afresh(lines[i - 1], line):
+        elif line.startswith(":::") or (not numbered and _begins_afresh(lines[i - 1], line)):
             yield i
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
+from secateurs.segment.markdown.mails import introductions, is_separator
 from secateurs.segment.markdown.speakers import turns
 
 Role = Literal["keyed", "label", "numbered", "passage", "entry", "speaker"]
@@ -24,7 +25,7 @@ _WEAK = (
     r"|作者|日期|时间|发布时间|发布日期|收件人|抄送|发送时间|文件|文件名|文档|网站|页码|章节"
 )
 _LABELS = "content|contents|text|body|snippet|excerpt|passage|正文|内容|摘要|全文|原文"
-_BOLD = r"(?:\*\*|__)?"
+_BOLD = r"(?:\*\*?|__)?"
 _COLON = rf"{_BOLD}[ \t]?[:：]{_BOLD}[ \t]*"
 _KEYED = re.compile(rf"[ \t]*{_BOLD}(?:(?P<strong>{_STRONG})|{_WEAK}){_COLON}(?P<rest>.*)", re.I)
 _LABEL = re.compile(rf"[ \t]*{_BOLD}(?:{_LABELS}){_COLON}", re.I)
@@ -78,6 +79,7 @@ def headers(lines: Sequence[str]) -> dict[int, Header]:
     keyed = {i: match for i in named if (match := _KEYED.match(lines[i])) and len(lines[i]) <= _LONG}
     if keyed:
         found.update(_keyed(lines, keyed, found))
+    found.update((i, Header("keyed", len(lines[i]))) for i in introductions(lines) if i not in found)
     found.update((i, Header("speaker", end)) for i, end in turns(lines, named).items() if i not in found)
     return found
 
@@ -135,7 +137,8 @@ def _keyed(lines: Sequence[str], keys: dict[int, re.Match[str]], numbered: dict[
         known = len(group) > 1 or label is not None or group[0] - top <= _TITLES or group[0] - 1 in numbered
         known = known or firsts[_key(lines[group[0]])] > 1
         if strong and known and after is not None and any(lines[i][keys[i].start("rest") :].strip() for i in group):
-            found.update((i, Header("keyed", len(lines[i]))) for i in (*titles, *group))
+            above = [i for i in range(max(group[0] - 1, top), group[0]) if is_separator(lines[i])]
+            found.update((i, Header("keyed", len(lines[i]))) for i in (*titles, *above, *group))
             if label:
                 found[below] = Header("label", label.end())
     return found
@@ -144,6 +147,8 @@ def _keyed(lines: Sequence[str], keys: dict[int, re.Match[str]], numbered: dict[
 def _begins(lines: Sequence[str], i: int, top: int, numbered: dict[int, Header]) -> bool:
     """Tell whether header lines may begin at a line: below a blank one, a rule or a number, or below a title."""
     if i == 0 or not lines[i - 1].strip() or i - 1 in numbered or _RULE.match(lines[i - 1]):
+        return True
+    if is_separator(lines[i - 1]):
         return True
     return i - top <= _TITLES and all(map(_is_title, lines[top:i]))
 

@@ -11,6 +11,7 @@ from markdown_it.token import Token
 
 from secateurs.segment.markdown.fences import add_code, add_code_lines, add_fence, add_whole_fence
 from secateurs.segment.markdown.looks import is_code, is_prose
+from secateurs.segment.markdown.mails import introduces_mail
 from secateurs.segment.markdown.page import Frame, Page
 from secateurs.segment.markdown.parser import Parser
 from secateurs.segment.markdown.quotes import add_quoted
@@ -79,7 +80,7 @@ class _Past:
 
 @dataclass(slots=True)
 class _Quote:
-    """A quote that is open: where it ends, how many units stand before it, and what it says it is (`[!NOTE]`)."""
+    """A quote that is open: where it ends, how many units stand before it, and what says whose or what it is."""
 
     end: int
     first: int
@@ -103,6 +104,8 @@ class Walker:
     _lists: list[_List] = field(default_factory=list)
     _items: list[_Item] = field(default_factory=list)
     _quotes: list[_Quote] = field(default_factory=list)
+    _mail: Frame = ()  # who wrote what is quoted in the present mail, between the answers
+    _mail_at: Frame = ()  # what stood above that line
     _past: list[_Past | None] = field(default_factory=lambda: [None])  # the last list of each container that is open
 
     def run(self, tokens: Sequence[Token], base: int = 0) -> None:
@@ -141,11 +144,21 @@ class Walker:
             self._enter()
         elif token.type == "blockquote_open":
             self._catch_up(lo)
-            self._quotes.append(_Quote(hi, len(self.page.build)))
+            self._quotes.append(_Quote(hi, len(self.page.build), self._introduction()))
             self._enter()
         else:
             ordered = token.type == "ordered_list_open"
             self._lists.append(_List(ordered, lo == self.above, token.markup, self._between(token.markup)))
+
+    def _introduction(self) -> Frame:
+        """Return the line that says whose a quote is that begins here: right above it, or above an answered mail."""
+        build, place = self.page.build, self.page.outline.frame
+        index = build.introducing()
+        if index < 0:
+            return self._mail if self._mail_at == place and not (self._quotes or self._lists) else ()
+        if not self._quotes and introduces_mail(build.text, build.start(index), build.at):
+            self._mail, self._mail_at = (index,), place
+        return (index,)
 
     def _enter(self) -> None:
         self.page.outline.open()
@@ -186,7 +199,7 @@ class Walker:
                 also += item.own
                 break
             also += item.also
-        return tuple(also)
+        return tuple(dict.fromkeys(also))  # a quote in a quote may have the same introduction
 
     def _claim(self, units: Frame) -> None:
         """Say which units are the own text of the items that have none yet."""
@@ -253,8 +266,9 @@ class Walker:
         first = len(page.build)
         if self._quotes:
             if _ALERT.match(inline) and len(page.build) == self._quotes[-1].first:
-                self._quotes[-1].mark = (page.add(lo + 1, "mark", frame),)
-                frame = (*frame, *self._quotes[-1].mark)
+                mark = page.add(lo + 1, "mark", frame)
+                self._quotes[-1].mark = (*self._quotes[-1].mark, mark)
+                frame = (*frame, mark)
             if page.build.at < page.starts[hi]:
                 add_quoted(page, page.starts[hi], frame, "prose")
         else:
@@ -278,7 +292,12 @@ class Walker:
         is_text = _TEXT.match(lines[0]) or (is_prose(lines) and not is_code(lines))
         if marked or self._quotes or not is_text:
             (add_code_lines if self.alone else add_code)(self.page, lo, hi, frame)
-            return
+        else:
+            self.indented(lo, hi)
+
+    def indented(self, lo: int, hi: int) -> None:
+        """Add lines that are indented as if they were not."""
+        lines = self.page.lines[lo:hi]
         parser = Parser(_outdented(lines), code=False)
         i = 0
         while i < len(lines):
