@@ -322,5 +322,8 @@ def test_time_is_linear(line: str) -> None:
         return time.process_time() - start
 
     seconds(50_000)
-    small, large = seconds(250_000), seconds(1_000_000)
-    assert large < 8 * small + 0.5
+    for _ in range(3):  # again where it looks too slow: the processor's time, too, depends on who else is there
+        small, large = seconds(250_000), seconds(1_000_000)
+        if large < 8 * small + 0.5:
+            return
+    raise AssertionError(f"{large:.2f} s for four times what took {small:.2f} s")

@@ -15,7 +15,7 @@ from secateurs.policy.pointing import holds_pointing, is_pointing
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _TOKENS = re.compile(
     rf"[{_CJK}]"
-    r"|[-+\u2212\u00b1]?\d++(?:[.,:/\-\u2013]\d++){0,6}+(?![^\W\d_])"  # a number, date or time, with its sign
+    r"|[-+\u2212\u00b1]?\d++(?>(?:[.,:/\-\u2013]\d++){0,6})(?![^\W\d_])"  # a number, date or time, with its sign
     rf"|(?:[^\W_{_CJK}]+(?:['\u2019][^\W_{_CJK}]+)*[#+]{{0,2}})"
     r"|[^\w\s.,;:\"'()\[\]{}*_`#\u2026\u201c\u201d\u2018\u2019\xab\xbb\xb7\u2022\-\u2013\u2014\u3001\u3002"
     r"\u300a\u300b\u300c\u300d\u300e\u300f\u3010\u3011]"  # any sign but those that only set words apart

@@ -26,7 +26,7 @@ _REFERENCES = {
 _EXPLAINED = """\
 Saved: share of the LLM tokens of the documents ({encoding}), all questions together. Right: questions with an \
 answer that both judges call right, of those whose outcome is known. Retained: of what is right with all documents, \
-the share that is right here, with the middle 95 % of {resamples} paired resamples. p: McNemar's, exact. No answer: \
+the share that is right here{interval}. p: McNemar's, exact. No answer: \
 the reader said that there is none, where there is one (wrongly) and where there is none (rightly). Not known: not \
 answered, not judged, or the judges differ; never guessed. Evidence and answer text: shares of the labelled spans, \
 and of the questions with an accepted answer, whose text stands in what the reader was shown. Controls get, question \
@@ -159,7 +159,8 @@ def show(results: Results, console: Console, *, resamples: int) -> None:
 
 
 def _explained(results: Results, resamples: int) -> str:
-    return _EXPLAINED.format(encoding=results.plan.made.get("encoding", "?"), resamples=resamples)
+    interval = f", with the middle 95 % of {resamples} paired resamples" if resamples else ""
+    return _EXPLAINED.format(encoding=results.plan.made.get("encoding", "?"), interval=interval)
 
 
 def _rich(title: str, heads: Sequence[str], rows: Iterable[Row]) -> Table:

@@ -16,7 +16,7 @@ from secateurs.segment.units import Builder
 
 _SECTION = re.compile(r"\[{1,2}[^\[\],\n]{1,200}+\]{1,2}[ \t]*(?:[#;].*)?$")
 _KEY = re.compile(
-    r"((?:\"[^\"\n]*+\"|'[^'\n]*+'|[\w.\-/@$*+%]| (?=[\w.\-/@$*+%]))++)[ \t]*(?:=[ \t]*(.*)|:(?:[ \t]+(.*)|$))$"
+    r"((?>(?:\"[^\"\n]*+\"|'[^'\n]*+'|[\w.\-/@$*+%]| (?=[\w.\-/@$*+%]))+))[ \t]*(?:=[ \t]*(.*)|:(?:[ \t]+(.*)|$))$"
 )
 _NEXT = re.compile(rf"{_KEY.pattern}|\[{{1,2}}[A-Za-z_]\w*[^\[\],]*\]{{1,2}}$")  # then what came before is not closed
 _BARE = re.compile(r"[\w\-]+$")

@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-_PLAIN = r"[^\s\-?:,\[\]{}#&*!|>'\"%@`][^\s:]*+(?:(?::(?=\S)| (?=[^\s:#]))[^\s:]*+)*+"
+# an atomic group: Python before 3.11.5 matches a possessive repeat of alternatives wrongly (gh-106052)
+_PLAIN = r"[^\s\-?:,\[\]{}#&*!|>'\"%@`][^\s:]*+(?>(?:(?::(?=\S)| (?=[^\s:#]))[^\s:]*+)*)"
 _KEY = re.compile(rf"(\"[^\"\n]*+\"|'[^'\n]*+'|{_PLAIN})[ \t]*+:(?:[ \t]+(.*))?$")
 _DASH = re.compile(r"-(?:[ \t]++|$)")
 _DOCUMENT = re.compile(r"(?:---|\.\.\.)(?:\s|$)")

@@ -25,7 +25,7 @@ _LAZY = 4  # lines without a mark that a nest of quotes takes
 # What may begin a block that is no paragraph; a text without a line of that kind needs no parser.
 BEGINS = re.compile(r"^[ \t]*+(?:[#>*+\-|:=_<`~]|\d{1,9}[.)])|^(?: {4}| {0,3}\t)", re.MULTILINE)
 _CONTAINER = re.compile(r" {0,3}(?:>|[-*+](?=\s)|\d{1,9}[.)](?=\s))")
-_NEST = re.compile(r"(?:[ \t]*(?:>|[-*+](?=[ \t])|\d{1,9}[.)](?=[ \t])))++")
+_NEST = re.compile(r"(?>(?:[ \t]*(?:>|[-*+](?=[ \t])|\d{1,9}[.)](?=[ \t])))+)")
 _DEEP = 4
 _NUMBER = re.compile(r" {0,3}(?!1[.)])\d{1,9}[.)]\s")
 _PAUSE = re.compile(r"[.!?。！？；…][\"'”’»」』)）\]】》*_`]*\s*$")
