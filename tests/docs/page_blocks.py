@@ -16,7 +16,8 @@ ROOT = Path(__file__).parents[2]
 README = "README.md"
 MAP = "src/secateurs/README.md"
 _ROOMS = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("src/secateurs/*/README.md"))
-PAGES = (README, MAP, ".github/CONTRIBUTING.md", ".github/SECURITY.md", "tests/reliability/README.md", *_ROOMS)
+_BESIDE = ("tests/reliability/README.md", "notebooks/pipeline/README.md")
+PAGES = (README, MAP, ".github/CONTRIBUTING.md", ".github/SECURITY.md", *_BESIDE, *_ROOMS)
 LONG = ("src/secateurs/ray/README.md",)  # their Python wants Ray: run under -m slow
 
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.M | re.S)

@@ -87,6 +87,17 @@ def test_the_command_measures_and_writes(data: Path, tiny_folder: Path, tiny: Co
     _check_figures(ours, tiny)
 
 
+def test_a_threshold_chosen_on_few_questions_says_so(tmp_path: Path, tiny_folder: Path):
+    """Below thirty measured questions with an answer the line of code carries a warning; above it carries none."""
+    for count, warned in ((12, True), (90, False)):
+        path = tmp_path / f"{count}.jsonl"
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows(count, "en", 3)), encoding="utf-8")
+        wanted = ("--evidence", 0.5)  # which any threshold of a tiny model's keeps
+        result = run(path, "--model", tiny_folder, "--calibrate", *wanted, "--resamples", 0, "--no-controls")
+        assert result.exit_code == 0, result.output
+        assert ("not to be trusted yet" in result.output) is warned
+
+
 def _check_misses(ours: dict[str, Any], data: Path) -> None:
     """The miss of a file is a right sentence of one of its reported records, and no better than the best."""
     for name, miss in ours["misses"].items():

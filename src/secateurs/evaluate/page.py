@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from secateurs.evaluate.assess import Assessment, Group, Setting
+from secateurs.evaluate.assess import ANSWERS, Assessment, Group, Setting
 from secateurs.evaluate.own import Own
 from secateurs.evaluate.report import Report
 from secateurs.evaluate.table import markdown, number
@@ -12,6 +12,9 @@ from secateurs.evaluate.table import markdown, number
 _HEADS = ("", "records", "evidence kept", "tokens saved", "text kept where no answer is")
 _SHOWN = ("evidence_kept", "tokens_saved", "false_text")
 _OWN = ("language", "records", "threshold", "evidence units kept", "tokens saved", "kept at one", "saved at one")
+_ANSWERED = next(name for name, answered in ANSWERS.items() if answered)
+_FEW = 30  # questions with an answer, below which a threshold says more of them than of the next ones
+_MISSED = 0.02  # of the units that were wanted
 
 
 def to_page(report: Report, pictures: Mapping[str, str]) -> str:
@@ -53,11 +56,14 @@ def main_setting(item: Assessment) -> Setting:
 def code_line(report: Report) -> str:
     """Return one line of code that uses the calibrated threshold of the first system, and what it did.
 
+    A second line says where that is not to be trusted: the records are few, or fewer units stayed than were wanted.
+
     Args:
         report: The results, calibrated thresholds among them.
     """
     item = report.systems[0]
-    figures = item.settings["units"].mean.figures
+    setting = item.settings["units"]
+    figures = setting.mean.figures
     code = f"Compressor.from_pretrained(policy=Threshold({item.units:g}))"
     if figures.recall is None or figures.tokens_saved is None:
         return code
@@ -66,7 +72,20 @@ def code_line(report: Report) -> str:
         f"saved {figures.tokens_saved:.1%} of the tokens",
     )
     wanted = f"{100 * report.plan.evidence:.3g} % wanted; mean over files"
-    return f"{code}  # {kept} ({wanted}), {saved}: {report.records}"
+    return f"{code}  # {kept} ({wanted}), {saved}: {report.records}{_doubt(report, setting)}"
+
+
+def _doubt(report: Report, setting: Setting) -> str:
+    """Return a comment on why a chosen threshold is not to be trusted; nothing where it is."""
+    answered = setting.answers[_ANSWERED].records if _ANSWERED in setting.answers else 0
+    if answered < _FEW:
+        return (
+            f"\n# not to be trusted yet: measured on {answered} questions with an answer, chosen on as many; "
+            f"label enough for {_FEW}, or stay with the default"
+        )
+    if (setting.mean.figures.recall or 0.0) < report.plan.evidence - _MISSED:
+        return "\n# fewer stayed than wanted, on other records than it was chosen on: a lower one, or the default"
+    return ""
 
 
 def _paragraph(report: Report, setting: Setting, at: str) -> list[str]:
@@ -74,13 +93,14 @@ def _paragraph(report: Report, setting: Setting, at: str) -> list[str]:
     kept = "" if figures.evidence_kept is None else f" {figures.evidence_kept:.1%} of the evidence stays whole and"
     saved = "" if figures.tokens_saved is None else f" {figures.tokens_saved:.1%} of the LLM tokens go."
     files = ", ".join(setting.files)
+    over = f"Mean over {len(setting.files)} files" if len(setting.files) > 1 else "One file"
     chosen = (
         "No threshold was chosen on the records that are reported, unless it says oracle."
         if report.plan.records == "report"
         else "Where it says fixed, calibrated or units, thresholds are chosen on half of them; oracle, on all."
     )
     return [
-        f"Cut {at},{kept}{saved} Mean over {len(setting.files)} files ({files}), {count:,} records: the"
+        f"Cut {at},{kept}{saved} {over} ({files}), {count:,} records: the"
         f" {report.records}. {chosen} Tokens: {report.encoding}. secateurs {report.version}:"
         " `secateurs evaluate DATA --calibrate --output report`.",
     ]
