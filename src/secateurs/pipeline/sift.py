@@ -33,7 +33,7 @@ OF_OTHERS = 48_000  # of prose, data and markup, of which a word of the query te
 _CHARACTERS = 3  # of text a token, at most: how much is tokenized to find the tokens that are read
 _ASKED = 500  # words of a query that are looked for: of a longer one most windows hold the beginning alone, too
 _LONG = 600  # characters of a unit, above which it is like no other
-_FADES = 0.9  # times the score of the line it looks like, once more for each further one
+_FADES = 0.7  # times the score of the line it looks like, once more for each further one
 
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _WORDS = re.compile(rf"[{_CJK}]{{1,2}}|[^\W_{_CJK}]{{1,60}}")
