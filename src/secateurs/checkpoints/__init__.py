@@ -182,7 +182,8 @@ def _fill(
     sources = _sources(path, tensors, blueprint.names, family)
     _check_layers(path, sources, blueprint.shape.layers)
     with torch.device("meta"):
-        model = Pruner(blueprint.shape, _ranking_labels(sources, tensors, required=family.ranked))
+        labels = _ranking_labels(sources, tensors, required=family.ranked)
+        model = Pruner(blueprint.shape, labels, blueprint.similarity)
     _check(path, model, sources, tensors, blueprint.names)
     try:
         state = {

@@ -16,6 +16,7 @@ from secateurs.checkpoints.files import flag, need
 from secateurs.errors import CheckpointError, in_short
 from secateurs.model.encoders import EncoderConfig
 from secateurs.model.layers import ACTIVATIONS
+from secateurs.model.similarity import SimilarityConfig
 
 BERT_LAYERS = {
     "encoder.layer.{i}.attention.self.query": "encoder.layers.{i}.query",
@@ -36,6 +37,12 @@ BERT_NAMES = {
     **{f"bert.{theirs}": ours for theirs, ours in BERT_LAYERS.items()},
     "bert.pooler.dense": "ranking.dense",
     "classifier": "ranking.classifier",
+}
+
+# of a tower beside a BERT encoder, whose word embeddings it shares
+TOWER_NAMES = {
+    **{f"similarity.{theirs}": f"similarity.{ours}" for theirs, ours in BERT_LAYERS.items() if "word" not in theirs},
+    **{f"similarity.{name}": f"similarity.{name}" for name in ("centres", "mix", "scale")},
 }
 
 ROBERTA_NAMES = {f"roberta.{theirs}": ours for theirs, ours in BERT_LAYERS.items()}
@@ -173,6 +180,29 @@ def read_deberta(config: Mapping[str, Any], where: str) -> EncoderConfig:
         else _positive(config, key, where),
         ranking_activation=_activation(config, "pooler_hidden_act", where),
     )
+
+
+def tower_config(tower: SimilarityConfig) -> dict[str, int]:
+    """Return what `config.json` says of a tower."""
+    return {
+        "num_hidden_layers": tower.layers,
+        "at_layer": tower.at,
+        "begin_token_id": tower.begin,
+        "end_token_id": tower.end,
+    }
+
+
+def read_tower(config: Mapping[str, Any], layers: int, where: str) -> SimilarityConfig:
+    """Read the shape of a tower beside an encoder of so many layers."""
+    tower = SimilarityConfig(
+        layers=_positive(config, "num_hidden_layers", where),
+        at=need(config, "at_layer", int, where),
+        begin=need(config, "begin_token_id", int, where),
+        end=need(config, "end_token_id", int, where),
+    )
+    if not 0 <= tower.at <= layers:
+        raise CheckpointError(f"{where}: 'at_layer' of 'similarity' is {tower.at}, expected 0 to {layers}.")
+    return tower
 
 
 def _not_deberta_v3(config: Mapping[str, Any]) -> list[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from secateurs.model.encoders import EncoderConfig
+from secateurs.model.similarity import SimilarityConfig
 from secateurs.policy import Policy
 from secateurs.windows.aggregate import Rule
 from secateurs.windows.packing import Template
@@ -25,12 +26,14 @@ class Blueprint:
         names: Tensor names of the file to ours; a name stands for its `.weight` and `.bias`, `{i}` for a layer.
         max_length: Window the checkpoint was made for, in encoder tokens.
         default_policy: What it keeps unless told otherwise.
+        similarity: The shape of a tower beside the encoder; None where it has none.
     """
 
     shape: EncoderConfig
     names: Mapping[str, str]
     max_length: int
     default_policy: Policy
+    similarity: SimilarityConfig | None = None
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import re
 
-from secateurs.checkpoints.backbones import BACKBONES
+from secateurs.checkpoints.backbones import BACKBONES, TOWER_NAMES, read_tower
 from secateurs.checkpoints.family import Blueprint, Family, Published, RawConfig, Shapes
 from secateurs.checkpoints.files import need
 from secateurs.errors import CheckpointError, in_short
+from secateurs.model.encoders import EncoderConfig
+from secateurs.model.similarity import SimilarityConfig
 from secateurs.policy import Threshold
 from secateurs.windows.aggregate import mean_scores
 
@@ -37,12 +39,30 @@ def _read(config: RawConfig, where: str, present: Shapes) -> Blueprint:
     backbone = BACKBONES[kind]
     # Older checkpoints lack the prefix, all of them or none.
     prefix = "ranking_model." if any(name.startswith("ranking_model.") for name in present) else ""
+    shape = backbone.read(base, where)
     return Blueprint(
-        shape=backbone.read(base, where),
-        names={**{prefix + theirs: ours for theirs, ours in backbone.names.items()}, **_HEAD},
+        shape=shape,
+        names={**{prefix + theirs: ours for theirs, ours in backbone.names.items()}, **_HEAD, **TOWER_NAMES},
         max_length=_max_length(config, where),
         default_policy=Threshold(_threshold(config, where)),
+        similarity=_tower(config, shape, where),
     )
+
+
+def _tower(config: RawConfig, shape: EncoderConfig, where: str) -> SimilarityConfig | None:
+    """Read the tower beside the encoder, which the layout does not know and the bundled model has."""
+    tower = config.get("similarity")
+    if tower is None:
+        return None
+    if not isinstance(tower, dict) or shape.kind != "post-norm":
+        raise CheckpointError(
+            f"{where}: 'similarity' must describe a tower of BERT layers beside an encoder of such, got "
+            f"{in_short(tower)} beside {shape.kind!r}."
+        )
+    found = read_tower(tower, shape.layers, where)
+    if max(found.begin, found.end) >= shape.vocab_size or min(found.begin, found.end) < 0:
+        raise CheckpointError(f"{where}: control tokens of 'similarity' are beyond the vocabulary.")
+    return found
 
 
 def _max_length(config: RawConfig, where: str) -> int:

@@ -129,12 +129,18 @@ class PostNormLayer(nn.Module):
 
 
 class PostNormEncoder(nn.Module):
-    """BERT and XLM-RoBERTa: learned positions, norm after each block."""
+    """BERT and XLM-RoBERTa: learned positions, norm after each block.
 
-    def __init__(self, config: EncoderConfig) -> None:
+    Args:
+        config: Its shape.
+        tokens: Whether it has word embeddings of its own.
+    """
+
+    def __init__(self, config: EncoderConfig, *, tokens: bool = True) -> None:
         super().__init__()
         self.first_position = config.first_position
-        self.tokens = Embedding(config.vocab_size, config.hidden_size)
+        if tokens:
+            self.tokens = Embedding(config.vocab_size, config.hidden_size)
         self.positions = Embedding(config.max_tokens + config.first_position, config.hidden_size)
         self.types = Embedding(config.type_vocab_size, config.hidden_size)
         self.norm = LayerNorm(config.hidden_size, eps=config.epsilon)
@@ -142,13 +148,18 @@ class PostNormEncoder(nn.Module):
 
     def forward(self, batch: Batch, attend: Attend) -> Tensor:
         """Return the last layer's output, (tokens, width)."""
-        hidden = self.tokens(batch.ids).to(self.norm.weight.dtype) + self.positions(
-            batch.positions + self.first_position
-        )
-        hidden = self.norm(hidden + self.types(batch.types))
-        for layer in self.layers:
+        return self.layered(self.embedded(self.tokens, batch), attend)
+
+    def embedded(self, tokens: nn.Embedding, batch: Batch) -> Tensor:
+        """Return what the first layer reads, with these word embeddings; (rows, width)."""
+        hidden = tokens(batch.ids).to(self.norm.weight.dtype) + self.positions(batch.positions + self.first_position)
+        return cast("Tensor", self.norm(hidden + self.types(batch.types)))
+
+    def layered(self, hidden: Tensor, attend: Attend, first: int = 0, last: int | None = None) -> Tensor:
+        """Return what the layers from `first` to before `last` make of states; (rows, width) to the same."""
+        for layer in self.layers[first:last]:
             hidden = layer(hidden, attend)
-        return cast("Tensor", hidden)
+        return hidden
 
     def normed(self, hidden: Tensor) -> Tensor:
         """Return what the ranking head reads: the same."""

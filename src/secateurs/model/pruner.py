@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
-from secateurs.model.attention import choose_attention
-from secateurs.model.encoders import Batch, EncoderConfig, make_encoder
+from secateurs.model.attention import Attend, choose_attention
+from secateurs.model.encoders import Batch, EncoderConfig, PostNormEncoder, make_encoder
 from secateurs.model.layers import ACTIVATIONS, LayerNorm, PlainLinear, rows_for, suits_onednn
+from secateurs.model.similarity import Sides, Similarity, SimilarityConfig
 
-__all__ = ["Batch", "EncoderConfig", "Pruner", "RankingHead", "Scores"]
+__all__ = ["Batch", "EncoderConfig", "Pruner", "RankingHead", "Scores", "Sides", "SimilarityConfig"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,21 @@ class Scores:
 
     tokens: Tensor
     ranking: Tensor | None
+
+
+class Reading(NamedTuple):
+    """What the encoder made of a batch.
+
+    Attributes:
+        hidden: Its last states.
+        odds: Log-odds of each token to be relevant, float32.
+
+    Shape:
+        hidden: (rows, width), odds: (rows,).
+    """
+
+    hidden: Tensor
+    odds: Tensor
 
 
 class RankingHead(nn.Module):
@@ -69,14 +86,18 @@ class Pruner(nn.Module):
     Args:
         config: The backbone's shape.
         ranking_labels: Rows of the ranking classifier; 0 for none. Row 0 is used.
+        similarity: The shape of the tower beside the encoder, which must be of BERT's kind then; None for none.
     """
 
-    def __init__(self, config: EncoderConfig, ranking_labels: int) -> None:
+    def __init__(
+        self, config: EncoderConfig, ranking_labels: int, similarity: SimilarityConfig | None = None
+    ) -> None:
         super().__init__()
         self.config = config
         self.encoder = make_encoder(config)
         self.pruning = PlainLinear(config.hidden_size, 2)
         self.ranking = RankingHead(config, ranking_labels) if ranking_labels else None
+        self.similarity = None if similarity is None else Similarity(config, similarity)
 
     @property
     def device(self) -> torch.device:
@@ -88,8 +109,12 @@ class Pruner(nn.Module):
         """The precision of the forward pass."""
         return self.pruning.weight.dtype
 
-    def forward(self, batch: Batch) -> Scores:
+    def forward(self, batch: Batch, sides: Sides | None = None) -> Scores:
         """Score the tokens and windows of a batch.
+
+        Args:
+            batch: The windows.
+            sides: Where queries and parts stand in them; only a model with a tower asks.
 
         The softmax over a token's two logits is the sigmoid of their difference. The difference is returned, because
         a family that averages vectors before the head needs it: a linear head of a mean is the mean of the heads.
@@ -101,9 +126,34 @@ class Pruner(nn.Module):
         if suits_onednn(self.pruning.weight):
             batch = batch.with_rows(rows_for(tokens))
         attend = choose_attention(batch.lengths, self.device, self.dtype)
-        hidden = self.encoder(batch, attend)
-        logits = self.pruning(hidden)[:tokens].float()
+        hidden, odds = self.read(batch, attend, sides)
         ranking = None
         if self.ranking is not None:
             ranking = self.ranking(self.encoder.normed(hidden[:tokens]), batch.lengths).float()
-        return Scores(logits[:, 1] - logits[:, 0], ranking)
+        return Scores(odds[:tokens], ranking)
+
+    def read(
+        self, batch: Batch, attend: Attend, sides: Sides | None = None, vectors: Tensor | None = None
+    ) -> Reading:
+        """Return the last states of a batch's tokens, and their log-odds to be relevant.
+
+        Args:
+            batch: The windows.
+            attend: Attention over them.
+            sides: As in `forward`.
+            vectors: What the tower makes of them, where that is known already; (texts, width).
+        """
+        if self.similarity is None:
+            hidden = self.encoder(batch, attend)
+            return Reading(hidden, self._odds(hidden))
+        if sides is None:
+            raise ValueError("a model with a similarity tower must be told where queries and units stand, got None.")
+        encoder, at = cast("PostNormEncoder", self.encoder), self.similarity.config.at
+        agreement = self.similarity(encoder.tokens, batch.ids, sides, vectors)
+        hidden = encoder.layered(encoder.embedded(encoder.tokens, batch), attend, last=at)
+        hidden = encoder.layered(hidden.index_add(0, agreement.rows, agreement.states), attend, first=at)
+        return Reading(hidden, self._odds(hidden).index_add(0, agreement.rows, agreement.odds))
+
+    def _odds(self, hidden: Tensor) -> Tensor:
+        logits = self.pruning(hidden).float()
+        return cast("Tensor", logits[:, 1] - logits[:, 0])

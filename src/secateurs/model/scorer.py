@@ -26,7 +26,7 @@ from secateurs.errors import in_one_line, own_failure, without_frames
 from secateurs.model.batching import SharedBatches
 from secateurs.model.device import token_budget
 from secateurs.model.encoders import Batch
-from secateurs.model.pruner import Pruner, Scores
+from secateurs.model.pruner import Pruner, Scores, Sides
 from secateurs.support.calls import on_call_thread
 from secateurs.support.fork import check_process, forked
 from secateurs.windows.packing import Window
@@ -128,7 +128,8 @@ class Scorer:
         types = np.concatenate([_types(window) for window in windows])
         with torch.inference_mode():
             both = torch.from_numpy(np.stack((ids, types))).to(self.model.device, non_blocking=True)
-            scores = self.model(Batch.of(both[0], both[1], lengths))
+            sides = None if self.model.similarity is None else Sides.of(windows)
+            scores = self.model(Batch.of(both[0], both[1], lengths), sides)
             results = _split(windows, lengths, scores)  # on the CPU: the pass is over
         for observer in self._observers:
             try:

@@ -117,6 +117,10 @@ def _check_start(config: TrainConfig, need: _Needs) -> None:
         start.upper_revision,
         "none without start.upper",
     )
+    need(start.similarity_at >= 0, "start.similarity_at", start.similarity_at, "at least 0")
+    layers = start.similarity_layers
+    need(min(layers, default=0) >= 0, "start.similarity_layers", layers, "no layer below 0")
+    need(bool(start.similarity) or not layers, "start.similarity_layers", layers, "none without start.similarity")
     teacher, distill = config.teacher, config.distill
     need(
         bool(teacher.model) or not teacher.revision,

@@ -28,6 +28,12 @@ class StartConfig:
             so that only the heads learn.
         fit_heads: Before anything is learned fit the heads to the states as they are, on the first pool: of a pruner
             whose layers changed (`upper`, `pick`) they have never seen such states.
+        similarity: Folder or hub id of an encoder of the same architecture and width, and with the same word
+            embeddings, that becomes the tower beside the model (`distill.units` makes one); empty for none, or for
+            the one that the model has.
+        similarity_layers: Those of its layers that are taken, the lowest being 0, in this order; empty takes all.
+        similarity_at: Layer of the model, from 0 on, before which the tower is heard.
+        freeze_similarity: Leave the tower as it is, and learn only what is made of it.
         vocabulary_texts: Text files; only pieces seen in them and in the training data stay. Empty keeps all.
         max_length: Longest window in encoder tokens; 0 for the model's own.
     """
@@ -41,6 +47,10 @@ class StartConfig:
     freeze_embeddings: bool = True
     freeze_layers: int = 0
     fit_heads: bool = False
+    similarity: str = ""
+    similarity_layers: tuple[int, ...] = ()
+    similarity_at: int = 0
+    freeze_similarity: bool = True
     vocabulary_texts: tuple[str, ...] = ()
     max_length: int = 0
 

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from secateurs.model.attention import attend_by_window, attend_padded
-from secateurs.model.pruner import Batch, Pruner
+from secateurs.model.pruner import Batch, Pruner, Sides
 from secateurs.train.config import DevConfig
 from secateurs.train.data import label_sentences, read_units
 from secateurs.train.measures import DevItem, DevResult, Floats, calibrate, measure
@@ -145,9 +145,9 @@ def _log_odds(model: Pruner, windows: Sequence[Window], device: torch.device) ->
     types = types * np.repeat([window.document_type for window in windows], lengths)
     both = torch.from_numpy(np.stack((ids, types.astype(np.int64)))).to(device)
     attend = (attend_padded if device.type == "cuda" else attend_by_window)(lengths)
-    hidden = model.encoder(Batch.of(both[0], both[1], lengths), attend)
-    logits = model.pruning(hidden).float()
-    flat: NDArray[np.float32] = (logits[:, 1] - logits[:, 0]).cpu().numpy()
+    flat: NDArray[np.float32] = (
+        model.read(Batch.of(both[0], both[1], lengths), attend, Sides.of(windows)).odds.cpu().numpy()
+    )
     firsts = np.cumsum([0, *lengths[:-1]])
     return [flat[first + w.start :][: w.tokens] for first, w in zip(firsts, windows, strict=True)]
 

@@ -72,9 +72,8 @@ def fit(model: Pruner, batches: Iterable[TrainBatch]) -> None:
             if seen >= _MOST:
                 break
             seen += len(batch.lengths)
-            hidden = model.encoder(
-                Batch.of(batch.ids, batch.types, batch.lengths), attention(batch.lengths, batch.ids.device)
-            )
+            attend = attention(batch.lengths, batch.ids.device)
+            hidden = model.read(Batch.of(batch.ids, batch.types, batch.lengths), attend, batch.sides).hidden
             weights = (batch.weights * (batch.labels >= 0))[batch.sentences]
             tokens.add(hidden[batch.document], batch.labels.clamp(min=0)[batch.sentences], weights)
             if ranking is not None:

@@ -13,12 +13,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from secateurs.model.attention import Attend, Look, attend_by_window, attend_padded, look_by_products, look_everywhere
-from secateurs.model.pruner import Batch, Pruner
+from secateurs.model.pruner import Batch, Pruner, Sides
 from secateurs.train.config import LossConfig, SourceConfig
 from secateurs.train.pieces import Example
 from secateurs.train.records import MASKED
 from secateurs.train.teacher import Teacher
-from secateurs.windows.packing import Template
+from secateurs.train.tower import Remembered, rests
+from secateurs.windows.packing import Template, Window
 
 _EPSILON = 1e-5  # keeps the logit of a sentence's mean probability finite
 ANSWER_WEIGHT = 4.0  # tokens inside an answer are few
@@ -42,6 +43,7 @@ class TrainBatch:
         inside_weights: Weight of that label.
         answered: Whether each window holds an answer.
         known: Whether that is known: some sentence of the window is labelled.
+        sides: Where queries and sentences stand in `ids`.
 
     Shape:
         ids, types: (tokens,); document, sentences, inside, inside_weights: (document tokens,);
@@ -61,6 +63,7 @@ class TrainBatch:
     inside_weights: Tensor
     answered: Tensor
     known: Tensor
+    sides: Sides
 
     def to(self, device: torch.device) -> TrainBatch:
         """Return the batch on a device."""
@@ -128,7 +131,18 @@ def collate(
         inside_weights=_tensor(spans, np.float32),
         answered=torch.tensor([float((document.labels == 1).any()) for document in documents]),
         known=torch.tensor([float((document.labels != MASKED).any()) for document in documents]),
+        sides=Sides.of([_as_window(example, template) for example in examples]),
     )
+
+
+def _as_window(example: Example, template: Template) -> Window:
+    """Return an example as the compressor would have it."""
+    before, middle = len(template.before), len(template.before) + len(example.query)
+    head = (template.before, example.query, template.between)
+    ids = np.concatenate((*head, example.document.ids, template.after)).astype(np.int32)
+    start = middle + len(template.between)
+    parts = tuple(example.document.lengths.tolist())
+    return Window(ids, start, len(example.document.ids), query=(before, middle), parts=parts)
 
 
 def beside(labels: NDArray[np.int8], weight: float) -> NDArray[np.float64]:
@@ -166,24 +180,24 @@ class Learner(HoldsModel):
         nn.init.zeros_(self.answer.bias)
         self._weights = weights
         self._teacher = teacher
+        self._remembered = Remembered(model) if rests(model) else None
 
     def forward(self, batch: TrainBatch) -> dict[str, Tensor]:
         """Return the parts of the loss and their weighted sum, `"loss"`."""
         lengths = batch.lengths
         attend = attention(lengths, batch.ids.device)
         windows = Batch.of(batch.ids, batch.types, lengths)
-        hidden = self.model.encoder(windows, attend)
-        taught = None if self._teacher is None else self._teacher.log_odds(windows, attend)
+        vectors = None if self._remembered is None else self._remembered.vectors(batch.ids, batch.sides)
+        hidden, odds = self.model.read(windows, attend, batch.sides, vectors)
+        taught = None if self._teacher is None else self._teacher.log_odds(windows, attend, batch.sides)
         with torch.autocast(hidden.device.type, enabled=False):
-            parts = self._parts(hidden.float(), batch, taught)
+            parts = self._parts(hidden.float(), odds, batch, taught)
         weights = self._weights
         parts["loss"] = torch.stack([getattr(weights, name) * part for name, part in parts.items()]).sum()
         return parts
 
-    def _parts(self, hidden: Tensor, batch: TrainBatch, taught: Tensor | None) -> dict[str, Tensor]:
-        document = hidden[batch.document]
-        logits = self.model.pruning(document)
-        margin = logits[:, 1] - logits[:, 0]
+    def _parts(self, hidden: Tensor, odds: Tensor, batch: TrainBatch, taught: Tensor | None) -> dict[str, Tensor]:
+        document, margin = hidden[batch.document], odds[batch.document]
         weights = batch.weights * (batch.labels >= 0)
         labels = batch.labels.clamp(min=0)
         means = _sum_by(torch.sigmoid(margin), batch.sentences, len(labels)) / batch.counts

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from secateurs.checkpoints import BUNDLED, locate
-from secateurs.checkpoints.backbones import BACKBONES, rename
+from secateurs.checkpoints.backbones import BACKBONES, TOWER_NAMES, read_tower, rename
 from secateurs.checkpoints.files import need, open_tensors, read_config
 from secateurs.checkpoints.tokenizer import make_tokenizer, pair_template, read_tokenizer
 from secateurs.errors import CheckpointError, in_short, shorten
@@ -28,6 +28,8 @@ from secateurs.windows.tokenizer import Tokenizer
 
 KINDS = ("bert", "xlm-roberta", "modernbert")
 _BODY = {"bert": "bert.", "xlm-roberta": "roberta.", "modernbert": "model."}
+_SAME_TABLE = 0.05  # of the norm; 8 bits a weight change 1 %
+_COSINE = 5.0  # what a cosine of 1 adds to the log-odds of a pruner that never heard of its tower
 _LONGEST = 512  # windows of training, unless the config says otherwise
 
 
@@ -87,6 +89,11 @@ def load_start(config: StartConfig, texts: Iterable[str] = ()) -> Start:
     _truncate(base, config.layers, where)
     pipeline = read_tokenizer(folder)
     state = _read_tensors(folder, kind)
+    tower = raw.get("similarity") if isinstance(raw.get("similarity"), dict) else None
+    if config.similarity:
+        template = pair_template(folder, pipeline, len(state["encoder.tokens.weight"]))
+        tower = {"at_layer": config.similarity_at, "begin_token_id": template.before[0]}
+        tower |= {"end_token_id": template.after[-1], "num_hidden_layers": _add_tower(state, config, kind, where)}
     if config.upper:
         state.update(_grow(base, config, kind, where))
     if config.pick:
@@ -101,7 +108,7 @@ def load_start(config: StartConfig, texts: Iterable[str] = ()) -> Start:
     shape = BACKBONES[kind].read(base, where)
     _check_layers(state, shape.layers, folder)
     with torch.device("meta"):  # sizes are compared with the file's before they cost memory
-        model = Pruner(shape, 1)
+        model = Pruner(shape, 1, None if tower is None else read_tower(tower, shape.layers, where))
     model = _fill(model, state, folder)
     freeze(model, config)
     own = need(raw, "max_length", int, where) if raw.get("max_length") else _LONGEST
@@ -130,6 +137,9 @@ def freeze(model: Pruner, config: StartConfig) -> None:
         encoder.requires_grad_(False)
     if config.freeze_embeddings:
         encoder.tokens.requires_grad_(False)
+    if model.similarity is not None and config.freeze_similarity:
+        for part in (model.similarity.encoder, model.similarity.centres):
+            part.requires_grad_(False)
 
 
 def _name_global_layers(base: dict[str, Any]) -> None:
@@ -192,6 +202,31 @@ def _grow(base: dict[str, Any], config: StartConfig, kind: str, where: str) -> d
     return _read_tensors(folder, kind, tuple(f"encoder.layers.{index}." for index in range(have, more)))
 
 
+def _add_tower(state: dict[str, Tensor], config: StartConfig, kind: str, where: str) -> int:
+    """Put layers of another encoder beside the model's, as a tower; returns how many."""
+    folder = locate(config.similarity, None)
+    other = _read_tensors(folder, kind)
+    mine, theirs = (some.get("encoder.tokens.weight", torch.empty(0)) for some in (state, other))
+    if mine.shape != theirs.shape or (mine - theirs).norm() > _SAME_TABLE * mine.norm():
+        raise ConfigError(
+            f"start.similarity {config.similarity!r} has other word embeddings than the model ({where}): a tower "
+            "shares them. Start both from one encoder and leave its embeddings frozen."
+        )
+    have = 1 + max((int(name.split(".")[2]) for name in other if name.startswith("encoder.layers.")), default=-1)
+    layers = config.similarity_layers or tuple(range(have))
+    if max(layers) >= have:
+        raise ConfigError(f"start.similarity_layers names layer {max(layers)}, but the tower has {have}, from 0 on.")
+    for stale in [name for name in state if name.startswith("similarity.")]:
+        del state[stale]
+    for name, tensor in other.items():
+        if name.startswith(("encoder.positions.", "encoder.types.", "encoder.norm.")):
+            state[f"similarity.{name}"] = tensor
+    for place, layer in enumerate(layers):
+        old, new = f"encoder.layers.{layer}.", f"similarity.encoder.layers.{place}."
+        state.update({new + name.removeprefix(old): one for name, one in other.items() if name.startswith(old)})
+    return len(layers)
+
+
 def _read_tensors(folder: Path, kind: str, wanted: tuple[str, ...] = ("",)) -> dict[str, Tensor]:
     """Read every tensor that has a place in a pruner, by our names; other heads are left behind.
 
@@ -213,6 +248,8 @@ def _read_tensors(folder: Path, kind: str, wanted: tuple[str, ...] = ("",)) -> d
 def _place(theirs: str, kind: str, table: Mapping[str, str]) -> str | None:
     if theirs.startswith("pruning_head."):
         return theirs.replace("pruning_head.classifier.", "pruning.").replace("pruning_head.", "pruning.")
+    if theirs.startswith("similarity."):
+        return rename(theirs, TOWER_NAMES)
     plain = theirs.removeprefix("ranking_model.")
     return rename(plain, table) or rename(_BODY[kind] + plain, table)
 
@@ -254,6 +291,8 @@ def _fresh(name: str, parameter: Tensor) -> Tensor:
         return torch.eye(len(parameter)) * 0.1
     if name == "ranking.norm.weight":
         return torch.ones(parameter.shape)
+    if name == "similarity.scale.weight":
+        return torch.full(parameter.shape, _COSINE)
     return torch.zeros(parameter.shape)
 
 

@@ -18,6 +18,7 @@ from secateurs.train.pieces import Example
 from secateurs.train.placement import Placement
 from secateurs.train.start import Start
 from secateurs.train.teacher import Teacher
+from secateurs.train.tower import centre
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ class Labels:
         self._model = start.model
         self._config, self._template = config, start.layout.template
         self._mixer, self._dev = mixer, dev
+        centre(start.model, map(self.collate, mixer.pool(0)))
         if config.start.fit_heads:
             fit(start.model, map(self.collate, mixer.pool(0)))
         settle(learner, map(self.collate, mixer.pool(0)))

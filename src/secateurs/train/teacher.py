@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from secateurs.model.attention import Attend
-from secateurs.model.pruner import Batch, Pruner
+from secateurs.model.pruner import Batch, Pruner, Sides
 from secateurs.train.config import ConfigError, StartConfig, TeacherConfig
 from secateurs.train.start import Start, load_start
 
@@ -28,19 +28,19 @@ class Teacher:
         self.temperature = temperature
 
     @torch.no_grad()
-    def log_odds(self, batch: Batch, attend: Attend) -> Tensor:
+    def log_odds(self, batch: Batch, attend: Attend, sides: Sides) -> Tensor:
         """Return the log-odds of each token.
 
         Args:
             batch: What the model reads; of its types only counts which are 0.
             attend: The attention over its windows.
+            sides: Where queries and sentences stand in it.
 
         Shape:
             (tokens,).
         """
         own = replace(batch, types=(batch.types > 0) * self._document_type)
-        logits: Tensor = self._model.pruning(self._model.encoder(own, attend)).float()
-        return logits[:, 1] - logits[:, 0]
+        return self._model.read(own, attend, sides).odds
 
 
 def load_teacher(config: TeacherConfig, start: Start, device: torch.device) -> Teacher | None:

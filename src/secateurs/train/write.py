@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from secateurs.checkpoints import TOKEN_TABLE
-from secateurs.checkpoints.backbones import BACKBONES, rename_back
+from secateurs.checkpoints.backbones import BACKBONES, TOWER_NAMES, rename_back, tower_config
 from secateurs.checkpoints.files import SCALE, scaled_rows
 from secateurs.model.pruner import Pruner
 from secateurs.support.files import explained
@@ -95,6 +95,7 @@ def _tensors(start: Start, model: Pruner, *, small: bool = False) -> dict[str, t
     """Return what is written, by the layout's names; `small` puts the word embeddings in 8 bits."""
     table = {f"ranking_model.{theirs}": ours for theirs, ours in BACKBONES[start.kind].names.items()}
     table["pruning_head.classifier"] = "pruning"
+    table.update(TOWER_NAMES)
     tensors = {}
     for name, tensor in model.state_dict().items():
         if not torch.isfinite(tensor).all():
@@ -110,6 +111,7 @@ def _tensors(start: Start, model: Pruner, *, small: bool = False) -> dict[str, t
 
 def _config(start: Start, model: Pruner, threshold: float) -> dict[str, Any]:
     width = model.config.hidden_size
+    tower = None if model.similarity is None else model.similarity.config
     return {
         "model_type": "open_provence",
         "architectures": ["OpenProvenceForSequenceClassification"],
@@ -133,6 +135,7 @@ def _config(start: Start, model: Pruner, threshold: float) -> dict[str, Any]:
         # spelled so in the layout
         "default_threadshold": threshold,
         "dtype": "float16",
+        **({} if tower is None else {"similarity": tower_config(tower)}),
     }
 
 

@@ -45,6 +45,8 @@ class Window:
         start: Index of the first document token.
         tokens: Number of document tokens.
         document_type: Token type from `start` on.
+        query: First token of the query, and the one behind its last.
+        parts: Tokens of each part of a sentence in it, in order.
 
     Shape:
         ids: (length,).
@@ -54,6 +56,8 @@ class Window:
     start: int
     tokens: int
     document_type: int = 0
+    query: tuple[int, int] = (0, 0)
+    parts: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -122,9 +126,11 @@ class Layout:
         tail = np.array(self.template.after, dtype=np.int32)
         windows = []
         first = 0
-        for count in fill(lengths.tolist(), room):
+        where = (len(self.template.before), len(self.template.before) + len(query))
+        for parts in fill(lengths.tolist(), room):
+            count = sum(parts)
             ids = np.concatenate((head, sentences.ids[first : first + count], tail))
-            windows.append(Window(ids, len(head), count, self.template.document_type))
+            windows.append(Window(ids, len(head), count, self.template.document_type, where, parts))
             first += count
         return WindowPlan(tuple(windows), lengths, owners, tuple(warnings))
 
@@ -154,7 +160,7 @@ def split_parts(lengths: Ints, limit: int) -> tuple[Ints, Ints]:
     return sizes, owners
 
 
-def fill(lengths: Sequence[int], room: int) -> list[int]:
+def fill(lengths: Sequence[int], room: int) -> list[tuple[int, ...]]:
     """Fill windows greedily, in order.
 
     Args:
@@ -162,16 +168,19 @@ def fill(lengths: Sequence[int], room: int) -> list[int]:
         room: Document tokens a window takes.
 
     Returns:
-        Document tokens of each window.
+        Tokens of the parts of each window.
 
     Example:
         >>> fill([3, 4, 4, 2], 8)
-        [7, 6]
+        [(3, 4), (4, 2)]
     """
-    windows: list[int] = []
+    windows: list[list[int]] = []
+    left = 0
     for length in lengths:
-        if windows and windows[-1] + length <= room:
-            windows[-1] += length
+        if windows and length <= left:
+            windows[-1].append(length)
         else:
-            windows.append(length)
-    return windows
+            windows.append([length])
+            left = room
+        left -= length
+    return list(map(tuple, windows))
