@@ -65,6 +65,7 @@ class Scorer:
     def __init__(self, model: Pruner, budget: int | None = None, limit: int = 20_000_000) -> None:
         self.model = model
         self.budget = token_budget(model.device) if budget is None else budget
+        self._compares = isinstance(model, Pruner) and model.similarity is not None
         self._process = os.getpid()
         self._observers: list[Observer] = []
         # One forward pass at a time: threads that share the cores or the GPU's memory only slow each other down.
@@ -128,8 +129,8 @@ class Scorer:
         types = np.concatenate([_types(window) for window in windows])
         with torch.inference_mode():
             both = torch.from_numpy(np.stack((ids, types))).to(self.model.device, non_blocking=True)
-            sides = None if self.model.similarity is None else Sides.of(windows)
-            scores = self.model(Batch.of(both[0], both[1], lengths), sides)
+            batch = Batch.of(both[0], both[1], lengths)
+            scores = self.model(batch, Sides.of(windows)) if self._compares else self.model(batch)
             results = _split(windows, lengths, scores)  # on the CPU: the pass is over
         for observer in self._observers:
             try:

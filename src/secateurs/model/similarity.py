@@ -159,6 +159,12 @@ class Similarity(nn.Module):
         odds = self.scale(agreement.sum(1, keepdim=True)).float()[:, 0]
         return Agreement(_on(sides.rows, ids.device), states[parts], odds[parts])
 
+    def cosines(self, tokens: nn.Embedding, ids: Tensor, sides: Sides) -> Tensor:
+        """Return the cosine of each part and its query; (parts,)."""
+        vectors = self.vectors(tokens, ids, sides)
+        queries, units = self.centred(vectors[: sides.queries], 0), self.centred(vectors[sides.queries :], 1)
+        return (units * queries[_on(sides.owners, ids.device)]).sum(1)
+
     def centred(self, vectors: Tensor, side: int) -> Tensor:
         """Return vectors without what their side has in common, of length 1; (texts, width)."""
         return functional.normalize(vectors - self.centres.weight[side], dim=1)

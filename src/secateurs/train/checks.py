@@ -68,6 +68,7 @@ def check(config: TrainConfig, where: str) -> None:
     _check_run(config, need)
     _check_start(config, need)
     _check_losses(config, need)
+    _check_contrast(config, need)
     _check_dev(config, need)
 
 
@@ -151,6 +152,21 @@ def _check_losses(config: TrainConfig, need: _Needs) -> None:
     need(min(ways) >= 0 and max(ways) > 0, "distill.tokens, distill.pooled", ways, "none below 0 and one above")
     need.shares(distill, "distill", "pairs queries")
     need(distill.pairs + distill.queries <= 1, "distill.pairs + distill.queries", distill.pairs, "at most 1 together")
+
+
+def _check_contrast(config: TrainConfig, need: _Needs) -> None:
+    found, others = config.contrast, (config.distill.model, config.teacher.model)
+    need(found.temperature >= 0, "contrast.temperature", found.temperature, "at least 0")
+    need(not found.temperature or not any(others), "contrast", found.temperature, "no distill.model or teacher.model")
+    weights = (found.own, found.batch, found.absolute, found.teacher)
+    need(
+        min(weights) >= 0 and max(weights[:3]) > 0,
+        "contrast",
+        weights,
+        "no negative weight and one of labels above 0",
+    )
+    need(found.queries >= 1, "contrast.queries", found.queries, "at least 1")
+    need(found.layers >= 0, "contrast.layers", found.layers, "at least 0")
 
 
 def _check_dev(config: TrainConfig, need: _Needs) -> None:

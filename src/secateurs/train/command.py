@@ -78,13 +78,15 @@ def _placed(config: TrainConfig, beside: Path) -> TrainConfig:
     def model(name: str) -> str:
         return str(beside / name) if name and is_folder(beside / name) else name  # else a name on the hub
 
+    start = config.start
     return replace(
         config,
         data=str(beside / config.data),
         output=str(beside / config.output),
-        start=replace(config.start, model=model(config.start.model), upper=model(config.start.upper)),
+        start=replace(start, model=model(start.model), upper=model(start.upper), similarity=model(start.similarity)),
         teacher=replace(config.teacher, model=model(config.teacher.model)),
         distill=replace(config.distill, model=model(config.distill.model)),
+        contrast=replace(config.contrast, model=model(config.contrast.model)),
     )
 
 

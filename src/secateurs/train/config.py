@@ -29,8 +29,8 @@ class StartConfig:
         fit_heads: Before anything is learned fit the heads to the states as they are, on the first pool: of a pruner
             whose layers changed (`upper`, `pick`) they have never seen such states.
         similarity: Folder or hub id of an encoder of the same architecture and width, and with the same word
-            embeddings, that becomes the tower beside the model (`distill.units` makes one); empty for none, or for
-            the one that the model has.
+            embeddings, that becomes the tower beside the model (a run with `contrast` trains it); empty for none, or
+            for the one that the model has.
         similarity_layers: Those of its layers that are taken, the lowest being 0, in this order; empty takes all.
         similarity_at: Layer of the model, from 0 on, before which the tower is heard.
         freeze_similarity: Leave the tower as it is, and learn only what is made of it.
@@ -186,6 +186,34 @@ class DistillConfig:
 
 
 @dataclass(frozen=True)
+class ContrastConfig:
+    """A tower that learns to compare query and units, before it is heard by the encoder beside it.
+
+    With it a run is another one: only the tower learns (`start.similarity`, `start.freeze_similarity = false`).
+
+    Attributes:
+        temperature: Cosines are divided by it; 0 for a run that is none of these.
+        own: Weight of the share of a right unit among the wrong ones of its document.
+        batch: The same, among all wrong ones of a batch.
+        absolute: Weight of "this unit answers", from the cosine alone.
+        teacher: Weight of the angle between vectors and those of `model`.
+        queries: Most queries of a document at a time.
+        model: Folder or hub id of an encoder with the same word embeddings, whose vectors are learned beside the
+            labels; empty for none.
+        layers: How many of its lowest layers make them; 0 for all.
+    """
+
+    temperature: float = 0.0
+    own: float = 1.0
+    batch: float = 0.5
+    absolute: float = 1.0
+    teacher: float = 0.5
+    queries: int = 6
+    model: str = ""
+    layers: int = 0
+
+
+@dataclass(frozen=True)
 class OptimizerConfig:
     """AdamW, a schedule with warm-up, gradient clipping, averaged weights.
 
@@ -314,6 +342,7 @@ class TrainConfig:
     loss: LossConfig = field(default_factory=LossConfig)
     teacher: TeacherConfig = field(default_factory=TeacherConfig)
     distill: DistillConfig = field(default_factory=DistillConfig)
+    contrast: ContrastConfig = field(default_factory=ContrastConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     run: RunConfig = field(default_factory=RunConfig)
     dev: DevConfig = field(default_factory=DevConfig)

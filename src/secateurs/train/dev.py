@@ -77,6 +77,30 @@ class DevSet:
             scores[index] = np.concatenate((scores[index], outputs[place]))
         return [_sentences(item, found) for item, found in zip(self.items, scores, strict=True)]
 
+    def compare(self, model: Pruner, placement: Placement) -> list[Floats]:
+        """Return, for the sentences of every record, the cosine that the model's tower finds, from 0 to 1.
+
+        Args:
+            model: One with a tower, on the placement's device.
+            placement: Says in which precision.
+
+        Returns:
+            One array a record, (sentences,).
+        """
+        if model.similarity is None:
+            raise ValueError("only a model with a similarity tower compares.")
+        found = []
+        model.eval()
+        with torch.inference_mode(), placement.autocast():
+            for item in self.items:
+                windows = item.plan.windows
+                ids = torch.from_numpy(np.concatenate([window.ids for window in windows]).astype(np.int64))
+                sides = Sides.of(windows)
+                cosines = model.similarity.cosines(model.encoder.tokens, ids.to(placement.device), sides)
+                found.append(_spread(item, (cosines.float().cpu().numpy() + 1) / 2))
+        model.train()
+        return found
+
     def measure(self, scores: Sequence[Floats]) -> DevResult:
         """Compare scores with labels."""
         return measure(self._config, self.items, scores)
@@ -150,6 +174,16 @@ def _log_odds(model: Pruner, windows: Sequence[Window], device: torch.device) ->
     )
     firsts = np.cumsum([0, *lengths[:-1]])
     return [flat[first + w.start :][: w.tokens] for first, w in zip(firsts, windows, strict=True)]
+
+
+def _spread(item: DevItem, cosines: NDArray[np.float32]) -> Floats:
+    """Return the mean of its parts for each sentence, the long ones counting more."""
+    plan = item.plan
+    totals, sizes = np.zeros((2, len(item.lengths)))
+    np.add.at(totals, plan.part_sentences, cosines * plan.part_lengths)
+    np.add.at(sizes, plan.part_sentences, plan.part_lengths)
+    with np.errstate(invalid="ignore"):
+        return fill_missing(totals / sizes)
 
 
 def _sentences(item: DevItem, log_odds: NDArray[np.float32]) -> Floats:

@@ -13,6 +13,7 @@ from secateurs.checkpoints.openprovence import DEFAULT_THRESHOLD
 from secateurs.model.pruner import Pruner
 from secateurs.support.encodings import NotTextError, decode
 from secateurs.train.config import ConfigError, TrainConfig
+from secateurs.train.contrast import Contrast
 from secateurs.train.data import Preparer
 from secateurs.train.dev import DevSet
 from secateurs.train.distill import States, dev_sources
@@ -54,6 +55,9 @@ def run(config: TrainConfig, console: Console) -> tuple[Path, DevResult | None]:
         if config.distill.model:
             dev = preparer.run(dev_sources(config.dev), root) if config.dev.files else None
             task: Task = States(config, start, corpus, placement.device, dev=dev)
+        elif config.contrast.temperature:
+            quick, whole = _dev_sets(config, root, start)
+            task = Contrast(config, start, corpus, placement.device, dev=quick)
         else:
             teacher = load_teacher(config.teacher, start, placement.device)
             quick, whole = _dev_sets(config, root, start)

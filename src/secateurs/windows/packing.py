@@ -125,13 +125,16 @@ class Layout:
         head = np.array([*self.template.before, *query, *self.template.between], dtype=np.int32)
         tail = np.array(self.template.after, dtype=np.int32)
         windows = []
-        first = 0
+        first = part = 0
+        ends = np.cumsum(lengths)
         where = (len(self.template.before), len(self.template.before) + len(query))
-        for parts in fill(lengths.tolist(), room):
-            count = sum(parts)
+        for count in fill(lengths.tolist(), room):
             ids = np.concatenate((head, sentences.ids[first : first + count], tail))
-            windows.append(Window(ids, len(head), count, self.template.document_type, where, parts))
             first += count
+            last = int(np.searchsorted(ends, first)) + 1
+            parts = tuple(lengths[part:last].tolist())
+            windows.append(Window(ids, len(head), count, self.template.document_type, where, parts))
+            part = last
         return WindowPlan(tuple(windows), lengths, owners, tuple(warnings))
 
 
@@ -160,7 +163,7 @@ def split_parts(lengths: Ints, limit: int) -> tuple[Ints, Ints]:
     return sizes, owners
 
 
-def fill(lengths: Sequence[int], room: int) -> list[tuple[int, ...]]:
+def fill(lengths: Sequence[int], room: int) -> list[int]:
     """Fill windows greedily, in order.
 
     Args:
@@ -168,19 +171,16 @@ def fill(lengths: Sequence[int], room: int) -> list[tuple[int, ...]]:
         room: Document tokens a window takes.
 
     Returns:
-        Tokens of the parts of each window.
+        Document tokens of each window.
 
     Example:
         >>> fill([3, 4, 4, 2], 8)
-        [(3, 4), (4, 2)]
+        [7, 6]
     """
-    windows: list[list[int]] = []
-    left = 0
+    windows: list[int] = []
     for length in lengths:
-        if windows and length <= left:
-            windows[-1].append(length)
+        if windows and windows[-1] + length <= room:
+            windows[-1] += length
         else:
-            windows.append([length])
-            left = room
-        left -= length
-    return list(map(tuple, windows))
+            windows.append(length)
+    return windows
