@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from reference import load_cpu
 from safetensors.torch import load_file, save_file
 
-from secateurs.checkpoints import Checkpoint
+from secateurs.checkpoints import Checkpoint, load
 from secateurs.errors import CheckpointError
 from secateurs.model.encoders import Batch
 from secateurs.model.scorer import Scorer
@@ -133,6 +133,16 @@ def test_scores_of_a_model_with_a_tower_do_not_depend_on_batch_mates(checkpoint:
             np.testing.assert_allclose(
                 probability(scores.tokens), probability(alone[index].tokens), rtol=0, atol=1e-5
             )
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_tower_computes_in_sixteen_bits(checkpoint: Checkpoint, folder: Path, dtype: torch.dtype) -> None:
+    """Probabilities are those of 32 bits but for rounding; a query without a token is no fault."""
+    windows = [*some_windows(8), Window(np.array([0, 2, 5, 6, 2], dtype=np.int32), 2, 2, query=(1, 1), parts=(2,))]
+    narrow = load(folder, family=None, device=torch.device("cpu"), dtype=dtype).model
+    pairs = zip(Scorer(narrow).score(windows), Scorer(checkpoint.model.to("cpu")).score(windows), strict=True)
+    for found, expected in pairs:
+        np.testing.assert_allclose(probability(found.tokens), probability(expected.tokens), rtol=0, atol=0.1)
 
 
 @given(st.integers(1, 12), st.integers(0, 2**32 - 1))

@@ -52,6 +52,14 @@ GOOD = 'sources = [{ path = "a.jsonl" }]\n[run]\nsteps = 1\n'
         (GOOD + '[distill]\nmodel = "a"\n[teacher]\nmodel = "b"', "none beside distill.model"),
         (GOOD + "[distill]\npairs = 0.7\nqueries = 0.4", "distill.pairs"),
         (GOOD + "[distill]\ntokens = 0\npooled = 0", "none below 0 and one above"),
+        (GOOD + "[start]\nsimilarity_layers = [0]", "none without start.similarity"),
+        (GOOD + '[start]\nsimilarity = "a"\nsimilarity_layers = [-1]', "start.similarity_layers"),
+        (GOOD + "[start]\nsimilarity_at = -1", "start.similarity_at"),
+        (GOOD + "[contrast]\ntemperature = -0.1", "contrast.temperature"),
+        (GOOD + "[contrast]\nown = 0\nbatch = 0\nabsolute = 0", "none below 0 and one of labels above"),
+        (GOOD + "[contrast]\nqueries = 0", "contrast.queries"),
+        (GOOD + "[contrast]\nlayers = -1", "contrast.layers"),
+        (GOOD + '[contrast]\ntemperature = 0.1\n[teacher]\nmodel = "a"', "no distill.model or teacher.model"),
         (GOOD + '[dev]\nfiles = ["a"]\ncalibrate = ["b"]', "dev.calibrate"),
         ('sources = [{ path = "a.jsonl", fraction = 0 }]\n[run]\nsteps = 1', "sources\\[0\\].fraction"),
         ('sources = [{ path = "a.jsonl", labelled = false }]\n[run]\nsteps = 1', "sources\\[0\\].labelled is False"),
@@ -72,7 +80,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         read_config(tmp_path / "none.toml")
 
 
-@pytest.mark.parametrize("name", ["everyday", "distill", "xsmall", "small", "head-only"])
+@pytest.mark.parametrize("name", ["everyday", "tower", "distill", "xsmall", "small", "head-only"])
 def test_the_recipes_are_valid(name: str) -> None:
     """Each recipe that ships can be read."""
     config = read_config(Path(str(files("secateurs"))) / "train" / "recipes" / f"{name}.toml")

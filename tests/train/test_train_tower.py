@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from tiny import tiny_checkpoint
 
 from secateurs import Compressor, Threshold
-from secateurs.train.config import ConfigError, StartConfig, TrainConfig
+from secateurs.train.config import ConfigError, ContrastConfig, StartConfig, TrainConfig
 from secateurs.train.data import Preparer
 from secateurs.train.dev import DevSet
 from secateurs.train.mixing import Mixer
@@ -52,6 +52,36 @@ def test_a_trained_tower_is_written_and_scores_as_on_dev(
     assert sorted(map(tuple, np.round([s for one in scores for s in [one]], 4))) == sorted(
         map(tuple, np.round(list(found.values()), 4))
     )
+
+
+@pytest.mark.parametrize("comparing", [False, True])
+def test_a_tower_learns_in_sixteen_bits(make_config: Make, tiny_encoder: Path, comparing: bool) -> None:
+    """Matrix products in bfloat16, as on a GPU: a run that hears the tower, and one that trains it."""
+    config = make_config()
+    start = replace(config.start, similarity=str(tiny_encoder), similarity_at=1, freeze_similarity=not comparing)
+    contrast = ContrastConfig(temperature=0.1) if comparing else ContrastConfig()
+    short = replace(config.run, steps=2, precision="bfloat16")
+    folder, _ = run(replace(config, start=start, contrast=contrast, run=short), Console(quiet=True))
+    assert all(tensor.isfinite().all() for tensor in load_file(folder / "model.safetensors").values())
+
+
+def test_heads_are_fitted_to_what_the_tower_leaves_unsaid(make_config: Make, tiny_encoder: Path) -> None:
+    """With the tower heard, fitted heads lose less than the tower alone does."""
+    config = make_config()
+    start = replace(config.start, similarity=str(tiny_encoder), fit_heads=True)
+    made = load_start(replace(start, fit_heads=False))
+    corpus = Preparer(made.tokenizer, made.pipeline).run(config.sources, Path(config.data))
+    mixer = Mixer(corpus, config, made.layout.template, made.layout.max_length)
+    lost = []
+    for fitted in (False, True):
+        model = load_start(start)
+        with torch.no_grad():
+            for parameter in model.model.pruning.parameters():
+                parameter.zero_()
+        task = Labels(replace(config, start=replace(start, fit_heads=fitted)), model, mixer)
+        with torch.no_grad():
+            lost.append(sum(float(task.learner(task.collate(batch))["token"]) for batch in task.pool(0)))
+    assert lost[1] < 0.8 * lost[0]
 
 
 def test_a_tower_that_rests_reads_each_text_once(make_config: Make, tiny_encoder: Path) -> None:

@@ -145,15 +145,17 @@ class Pruner(nn.Module):
         """
         if self.similarity is None:
             hidden = self.encoder(batch, attend)
-            return Reading(hidden, self._odds(hidden))
+            return Reading(hidden, self.odds(hidden))
         if sides is None:
             raise ValueError("a model with a similarity tower must be told where queries and units stand, got None.")
         encoder, at = cast("PostNormEncoder", self.encoder), self.similarity.config.at
         agreement = self.similarity(encoder.tokens, batch.ids, sides, vectors)
         hidden = encoder.layered(encoder.embedded(encoder.tokens, batch), attend, last=at)
-        hidden = encoder.layered(hidden.index_add(0, agreement.rows, agreement.states), attend, first=at)
-        return Reading(hidden, self._odds(hidden).index_add(0, agreement.rows, agreement.odds))
+        states = agreement.states.to(hidden.dtype)  # under autocast they are narrower
+        hidden = encoder.layered(hidden.index_add(0, agreement.rows, states), attend, first=at)
+        return Reading(hidden, self.odds(hidden).index_add(0, agreement.rows, agreement.odds))
 
-    def _odds(self, hidden: Tensor) -> Tensor:
+    def odds(self, hidden: Tensor) -> Tensor:
+        """Return what the pruning head alone says of states: log-odds; (rows, width) to (rows,)."""
         logits = self.pruning(hidden).float()
         return cast("Tensor", logits[:, 1] - logits[:, 0])

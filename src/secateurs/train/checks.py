@@ -163,7 +163,7 @@ def _check_contrast(config: TrainConfig, need: _Needs) -> None:
         min(weights) >= 0 and max(weights[:3]) > 0,
         "contrast",
         weights,
-        "no negative weight and one of labels above 0",
+        "none below 0 and one of labels above",
     )
     need(found.queries >= 1, "contrast.queries", found.queries, "at least 1")
     need(found.layers >= 0, "contrast.layers", found.layers, "at least 0")

@@ -196,7 +196,8 @@ class ContrastLearner(HoldsModel):
             raise ValueError("only a model with a similarity tower can learn to compare.")
         vectors = tower.vectors(self.model.encoder.tokens, batch.ids, batch.sides)
         with torch.autocast(vectors.device.type, enabled=False):
-            queries, units = vectors.float().split([batch.sides.queries, len(vectors) - batch.sides.queries])
+            sizes = [batch.sides.queries, len(vectors) - batch.sides.queries]
+            queries, units = torch.split(vectors.float(), sizes)
             cosines = tower.centred(queries, 0) @ tower.centred(units, 1).T
             odds = cosines / settings.temperature
             parts = {
@@ -219,7 +220,7 @@ class ContrastLearner(HoldsModel):
         """Return 1 - cosine between vectors and the teacher's, without what each side of these has in common."""
         sizes = [queries, len(found) - queries]
         angles = []
-        for mine, theirs in zip(found.split(sizes), wanted.split(sizes), strict=True):
+        for mine, theirs in zip(torch.split(found, sizes), torch.split(wanted, sizes), strict=True):
             common = theirs.mean(0)
             angles.append(1 - functional.cosine_similarity(mine - common, theirs - common))
         return torch.cat(angles).mean()

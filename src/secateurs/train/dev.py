@@ -97,7 +97,7 @@ class DevSet:
                 ids = torch.from_numpy(np.concatenate([window.ids for window in windows]).astype(np.int64))
                 sides = Sides.of(windows)
                 cosines = model.similarity.cosines(model.encoder.tokens, ids.to(placement.device), sides)
-                found.append(_spread(item, (cosines.float().cpu().numpy() + 1) / 2))
+                found.append(_spread(item, (cosines.double().cpu().numpy() + 1) / 2))
         model.train()
         return found
 
@@ -176,7 +176,7 @@ def _log_odds(model: Pruner, windows: Sequence[Window], device: torch.device) ->
     return [flat[first + w.start :][: w.tokens] for first, w in zip(firsts, windows, strict=True)]
 
 
-def _spread(item: DevItem, cosines: NDArray[np.float32]) -> Floats:
+def _spread(item: DevItem, cosines: Floats) -> Floats:
     """Return the mean of its parts for each sentence, the long ones counting more."""
     plan = item.plan
     totals, sizes = np.zeros((2, len(item.lengths)))

@@ -73,12 +73,13 @@ def fit(model: Pruner, batches: Iterable[TrainBatch]) -> None:
                 break
             seen += len(batch.lengths)
             attend = attention(batch.lengths, batch.ids.device)
-            hidden = model.read(Batch.of(batch.ids, batch.types, batch.lengths), attend, batch.sides).hidden
+            hidden, odds = model.read(Batch.of(batch.ids, batch.types, batch.lengths), attend, batch.sides)
+            given = (odds - model.odds(hidden))[batch.document]  # by a tower, whatever the head says
             weights = (batch.weights * (batch.labels >= 0))[batch.sentences]
-            tokens.add(hidden[batch.document], batch.labels.clamp(min=0)[batch.sentences], weights)
+            tokens.add(hidden[batch.document], batch.labels.clamp(min=0)[batch.sentences], weights, given)
             if ranking is not None:
                 pooled = ranking.features(model.encoder.normed(hidden), batch.lengths)
-                windows.add(pooled, batch.answered, batch.known)
+                windows.add(pooled, batch.answered, batch.known, torch.zeros_like(batch.known))
     model.train()
     _place(model.pruning, tokens.fitted(_PENALTY), row=1)
     if ranking is not None:
@@ -100,11 +101,14 @@ class _Samples:
         self._states: list[Tensor] = []
         self._labels: list[Tensor] = []
         self._weights: list[Tensor] = []
+        self._given: list[Tensor] = []
 
-    def add(self, states: Tensor, labels: Tensor, weights: Tensor) -> None:
+    def add(self, states: Tensor, labels: Tensor, weights: Tensor, given: Tensor) -> None:
+        """Add samples; `given` are the log-odds that they have already."""
         self._states.append(states)
         self._labels.append(labels)
         self._weights.append(weights)
+        self._given.append(given)
 
     def fitted(self, penalty: float) -> Tensor:
         """Return the weights and, last, the bias of logistic regression, for the states as they stand.
@@ -112,7 +116,8 @@ class _Samples:
         Shape:
             result: (width + 1,).
         """
-        states, labels, weights = (torch.cat(some) for some in (self._states, self._labels, self._weights))
+        lists = (self._states, self._labels, self._weights, self._given)
+        states, labels, weights, given = map(torch.cat, lists)
         mean, deviation = states.mean(0), states.std(0) + 1e-6
         states = (states - mean) / deviation
         found = torch.zeros(states.shape[1] + 1, requires_grad=True)
@@ -120,7 +125,7 @@ class _Samples:
 
         def loss() -> Tensor:
             solver.zero_grad()
-            odds = states @ found[:-1] + found[-1]
+            odds = states @ found[:-1] + found[-1] + given
             wrong = functional.binary_cross_entropy_with_logits(odds, labels, reduction="none")
             total = (wrong * weights).sum() / weights.sum().clamp(min=1e-6) + penalty * found[:-1].square().sum()
             total.backward()  # type: ignore[no-untyped-call]  # of torch
