@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from tiny import tiny_checkpoint
 
 from secateurs import Compressor, Threshold
+from secateurs.errors import CheckpointError
 from secateurs.train.config import ConfigError, ContrastConfig, StartConfig, TrainConfig
 from secateurs.train.data import Preparer
 from secateurs.train.dev import DevSet
@@ -138,3 +139,14 @@ def test_a_tower_must_fit_its_model(make_config: Make, tiny_encoder: Path, tmp_p
         load_start(replace(start, similarity=str(tiny_encoder), similarity_layers=(0, 7)))
     with pytest.raises(ConfigError, match=r"none without start\.similarity"):
         make_config(start="similarity_layers = [0]")
+
+
+def test_a_tower_that_lacks_a_layer_is_no_start(make_config: Make, tiny_encoder: Path, tmp_path: Path) -> None:
+    """What the file does not hold is not made up."""
+    config = make_config(start=f"similarity = {json.dumps(str(tiny_encoder))}\n", run="")
+    folder, _ = run(replace(config, run=replace(config.run, steps=1)), Console(quiet=True))
+    tensors = load_file(folder / "model.safetensors")
+    kept = {name: tensor for name, tensor in tensors.items() if not name.startswith("similarity.encoder.layer.1.")}
+    save_file(kept, folder / "model.safetensors")
+    with pytest.raises(CheckpointError, match=r"lacks \d+ tensors of the encoder, such as similarity\.encoder"):
+        load_start(StartConfig(model=str(folder)))

@@ -50,7 +50,7 @@ def _read(config: RawConfig, where: str, present: Shapes) -> Blueprint:
 
 
 def _tower(config: RawConfig, shape: EncoderConfig, where: str) -> SimilarityConfig | None:
-    """Read the tower beside the encoder, which the layout does not know and the bundled model has."""
+    """Read the tower beside the encoder, which is an addition of ours to the layout; None where there is none."""
     tower = config.get("similarity")
     if tower is None:
         return None

@@ -266,7 +266,8 @@ def _check_layers(state: Mapping[str, Tensor], layers: int, folder: Path) -> Non
 def _fill(model: Pruner, state: dict[str, Tensor], folder: Path) -> Pruner:
     """Load the tensors strictly; only heads may be missing, and those start at zero (the dense layer as identity)."""
     expected = model.state_dict()
-    missing = [name for name in expected if name not in state and name.startswith("encoder.")]
+    layers = ("encoder.", "similarity.encoder.")
+    missing = [name for name in expected if name not in state and name.startswith(layers)]
     if missing:
         raise CheckpointError(
             f"{folder}: the file lacks {len(missing)} tensors of the encoder, such as {missing[0]}."
