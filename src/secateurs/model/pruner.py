@@ -153,7 +153,11 @@ class Pruner(nn.Module):
         hidden = encoder.layered(encoder.embedded(encoder.tokens, batch), attend, last=at)
         states = agreement.states.to(hidden.dtype)  # under autocast they are narrower
         hidden = encoder.layered(hidden.index_add(0, agreement.rows, states), attend, first=at)
-        return Reading(hidden, self.odds(hidden).index_add(0, agreement.rows, agreement.odds))
+        odds = self.odds(hidden).index_add(0, agreement.rows, agreement.odds)
+        neighbours = self.similarity.neighbours
+        if neighbours is not None:
+            odds = odds.index_add(0, agreement.rows, neighbours(hidden, odds, sides))
+        return Reading(hidden, odds)
 
     def odds(self, hidden: Tensor) -> Tensor:
         """Return what the pruning head alone says of states: log-odds; (rows, width) to (rows,)."""

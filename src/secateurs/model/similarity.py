@@ -25,6 +25,7 @@ from torch.nn import functional
 from secateurs.model.attention import choose_attention
 from secateurs.model.encoders import Batch, EncoderConfig, PostNormEncoder
 from secateurs.model.layers import Embedding, PlainLinear, rows_for, suits_onednn
+from secateurs.model.neighbours import Neighbours
 from secateurs.windows.packing import Window
 
 Ints = NDArray[np.int64]
@@ -39,12 +40,14 @@ class SimilarityConfig:
         at: Layer of the encoder, from 0 on, before which the agreement is added to the states.
         begin: Control token before each text, as an id.
         end: Control token after it.
+        neighbours: Size of the layer in which units hear each other; 0 for none.
     """
 
     layers: int
     at: int
     begin: int
     end: int
+    neighbours: int = 0
 
 
 @dataclass(frozen=True)
@@ -56,15 +59,17 @@ class Sides:
         lengths: Tokens of each text.
         queries: How many of them are queries.
         owners: The query of each part.
+        windows: The window of each part.
 
     Shape:
-        starts and lengths: (queries + parts,), owners: (parts,).
+        starts and lengths: (queries + parts,), owners and windows: (parts,).
     """
 
     starts: Ints
     lengths: Ints
     queries: int
     owners: Ints
+    windows: Ints
 
     @classmethod
     def of(cls, windows: Sequence[Window]) -> Sides:
@@ -92,6 +97,7 @@ class Sides:
             np.concatenate((head[:, 1], *lengths)),
             len(queries),
             np.concatenate(owners),
+            np.repeat(np.arange(len(windows)), [len(window.parts) for window in windows]),
         )
 
     @property
@@ -139,6 +145,7 @@ class Similarity(nn.Module):
         self.centres = Embedding(2, width)  # what all queries, and all units, have in common
         self.mix = PlainLinear(width, width, bias=False)
         self.scale = PlainLinear(1, 1, bias=False)
+        self.neighbours = Neighbours(width, config.neighbours) if config.neighbours else None
 
     def forward(self, tokens: nn.Embedding, ids: Tensor, sides: Sides, vectors: Tensor | None = None) -> Agreement:
         """Compare the texts of a batch.

@@ -118,7 +118,8 @@ class Cases:
                     owners.append(index)
                     places.append(place)
         lengths = np.array([len(text) for text in texts], dtype=np.int64)
-        sides = Sides(np.cumsum(lengths) - lengths, lengths, len(items), np.zeros(len(owners), dtype=np.int64))
+        none = np.zeros(len(owners), dtype=np.int64)
+        sides = Sides(np.cumsum(lengths) - lengths, lengths, len(items), none, none)
         labels, own, other = self._labels(cases, np.array(owners), np.array(places))
         return ContrastBatch(
             ids=torch.from_numpy(np.concatenate(texts).astype(np.int64)),

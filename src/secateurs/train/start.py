@@ -29,6 +29,7 @@ from secateurs.windows.tokenizer import Tokenizer
 KINDS = ("bert", "xlm-roberta", "modernbert")
 _BODY = {"bert": "bert.", "xlm-roberta": "roberta.", "modernbert": "model."}
 _SAME_TABLE = 0.05  # of the norm; 8 bits a weight change 1 %
+_SPREAD = 0.05  # deviation of a weight of the layer over units
 _COSINE = 5.0  # what a cosine of 1 adds to the log-odds of a pruner that never heard of its tower
 _LONGEST = 512  # windows of training, unless the config says otherwise
 
@@ -94,6 +95,10 @@ def load_start(config: StartConfig, texts: Iterable[str] = ()) -> Start:
         template = pair_template(folder, pipeline, len(state["encoder.tokens.weight"]))
         tower = {"at_layer": config.similarity_at, "begin_token_id": template.before[0]}
         tower |= {"end_token_id": template.after[-1], "num_hidden_layers": _add_tower(state, config, kind, where)}
+    if config.neighbours:
+        if tower is None:
+            raise ConfigError(f"start.neighbours: the model has no tower ({where}): give it one by start.similarity.")
+        tower = {**tower, "neighbour_size": config.neighbours}
     if config.upper:
         state.update(_grow(base, config, kind, where))
     if config.pick:
@@ -294,6 +299,8 @@ def _fresh(name: str, parameter: Tensor) -> Tensor:
         return torch.ones(parameter.shape)
     if name == "similarity.scale.weight":
         return torch.full(parameter.shape, _COSINE)
+    if name == "similarity.neighbours.inner.weight":  # what stands behind it is zero: both at zero would stay there
+        return torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0)) * _SPREAD
     return torch.zeros(parameter.shape)
 
 
