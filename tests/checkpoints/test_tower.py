@@ -27,7 +27,7 @@ from secateurs.windows.tokenizer import Tokens
 
 TEMPLATE = Template((0,), (2,), (2,), document_type=1)
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)]
-TOWER = {"num_hidden_layers": 2, "at_layer": 1, "begin_token_id": 0, "end_token_id": 2, "neighbour_size": 6}
+TOWER = {"num_hidden_layers": 2, "at_layer": 1, "begin_token_id": 0, "end_token_id": 2, "unit_layer_size": 6}
 
 
 def build_tower(folder: Path) -> Any:
@@ -52,9 +52,9 @@ def build_tower(folder: Path) -> Any:
         "similarity.centres.weight": torch.randn(2, 32) * 0.1,
         "similarity.mix.weight": torch.randn(32, 32) * 0.3,
         "similarity.scale.weight": torch.full((1, 1), 3.0),
-        "similarity.neighbours.inner.weight": torch.randn(24, 33) * 0.3,
-        "similarity.neighbours.inner.bias": torch.randn(24) * 0.3,
-        "similarity.neighbours.outer.weight": torch.randn(1, 6),
+        "similarity.unit_layer.inner.weight": torch.randn(24, 33) * 0.3,
+        "similarity.unit_layer.inner.bias": torch.randn(24) * 0.3,
+        "similarity.unit_layer.outer.weight": torch.randn(1, 6),
     }
     (folder / "config.json").write_text(json.dumps(config | {"similarity": TOWER}), encoding="utf-8")
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / "model.safetensors")
@@ -124,15 +124,15 @@ def test_the_tower_agrees_with_the_class_of_transformers(tmp_path: Path) -> None
 def test_units_hear_those_beside_them_in_their_window_alone(checkpoint: Checkpoint) -> None:
     """What a unit gets is what its own numbers, its neighbours' and the largest of its window give, unit by unit."""
     tower = checkpoint.model.similarity
-    assert tower is not None and tower.neighbours is not None
+    assert tower is not None and tower.unit_layer is not None
     windows = some_windows(7)
     rows = sum(map(len, windows))
     hidden, odds = torch.randn(rows, 32, generator=torch.Generator().manual_seed(2)), torch.linspace(-3, 2, rows)
-    inner, outer = tower.neighbours.inner, tower.neighbours.outer
+    inner, outer = tower.unit_layer.inner, tower.unit_layer.outer
     expected: list[float] = []
     at = 0
     with torch.inference_mode():
-        found = tower.neighbours(hidden, odds, Sides.of(windows))
+        found = tower.unit_layer(hidden, odds, Sides.of(windows))
         for window in windows:
             place, units = at + window.start, []
             for length in filter(None, window.parts):
@@ -205,9 +205,9 @@ WRONG: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "a layer beyond": (lambda config: config["similarity"].update(at_layer=9), "expected 0 to 4"),
     "a token beyond": (lambda config: config["similarity"].update(end_token_id=10**6), "beyond the vocabulary"),
     "a key missing": (lambda config: config["similarity"].pop("begin_token_id"), "begin_token_id"),
-    "no layer over units": (lambda config: config["similarity"].pop("neighbour_size"), "has no use for"),
-    "a smaller one": (lambda config: config["similarity"].update(neighbour_size=5), "neighbours"),
-    "none at all": (lambda config: config["similarity"].update(neighbour_size=-1), "neighbour_size"),
+    "no layer over units": (lambda config: config["similarity"].pop("unit_layer_size"), "has no use for"),
+    "a smaller one": (lambda config: config["similarity"].update(unit_layer_size=5), "unit_layer"),
+    "none at all": (lambda config: config["similarity"].update(unit_layer_size=-1), "unit_layer_size"),
     "no tower": (lambda config: config.pop("similarity"), "has no use for"),
 }
 

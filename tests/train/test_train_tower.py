@@ -35,7 +35,7 @@ def test_a_trained_tower_is_written_and_scores_as_on_dev(
     """The compressor that loads what was written finds the scores that training measured."""
     tower = f"similarity = {json.dumps(str(tiny_encoder))}\nsimilarity_layers = [0]\nsimilarity_at = 1\n"
     config = make_config(start=tower, dev='files = ["dev.jsonl"]\nevery_steps = 10\n')
-    config = replace(config, start=replace(config.start, neighbours=3))
+    config = replace(config, start=replace(config.start, unit_layer=3))
     folder, measured = run(config, Console(quiet=True))
     assert measured is not None
     said = json.loads((folder / "config.json").read_text(encoding="utf-8"))["similarity"]
@@ -44,12 +44,12 @@ def test_a_trained_tower_is_written_and_scores_as_on_dev(
         "at_layer": 1,
         "begin_token_id": 0,
         "end_token_id": 2,
-        "neighbour_size": 3,
+        "unit_layer_size": 3,
     }
     written, base = load_file(folder / "model.safetensors"), load_file(tiny_encoder / "model.safetensors")
     layer = "encoder.layer.0.output.dense.weight"
     assert torch.equal(written[f"similarity.{layer}"], base[layer].half())  # it rests
-    assert written["similarity.neighbours.outer.weight"].any()
+    assert written["similarity.unit_layer.outer.weight"].any()
     assert written["similarity.mix.weight"].any() and written["similarity.centres.weight"].any()
     start = load_start(StartConfig(model=str(folder)))
     dev = DevSet(config.dev, Path(config.data), start, 100)
@@ -145,10 +145,10 @@ def test_a_tower_must_fit_its_model(make_config: Make, tiny_encoder: Path, tmp_p
         load_start(replace(start, similarity=str(other)))
     with pytest.raises(ConfigError, match=r"similarity_layers names layer 7"):
         load_start(replace(start, similarity=str(tiny_encoder), similarity_layers=(0, 7)))
-    with pytest.raises(ConfigError, match=r"start\.neighbours: the model has no tower"):
-        load_start(replace(start, neighbours=3))
-    with pytest.raises(ConfigError, match=r"start\.neighbours is -1"):
-        make_config(start="neighbours = -1")
+    with pytest.raises(ConfigError, match=r"start\.unit_layer: the model has no tower"):
+        load_start(replace(start, unit_layer=3))
+    with pytest.raises(ConfigError, match=r"start\.unit_layer is -1"):
+        make_config(start="unit_layer = -1")
     with pytest.raises(ConfigError, match=r"none without start\.similarity"):
         make_config(start="similarity_layers = [0]")
 

@@ -43,7 +43,7 @@ BERT_NAMES = {
 TOWER_NAMES = {
     **{f"similarity.{theirs}": f"similarity.{ours}" for theirs, ours in BERT_LAYERS.items() if "word" not in theirs},
     **{f"similarity.{name}": f"similarity.{name}" for name in ("centres", "mix", "scale")},
-    **{f"similarity.neighbours.{name}": f"similarity.neighbours.{name}" for name in ("inner", "outer")},
+    **{f"similarity.unit_layer.{name}": f"similarity.unit_layer.{name}" for name in ("inner", "outer")},
 }
 
 ROBERTA_NAMES = {f"roberta.{theirs}": ours for theirs, ours in BERT_LAYERS.items()}
@@ -190,7 +190,7 @@ def tower_config(tower: SimilarityConfig) -> dict[str, int]:
         "at_layer": tower.at,
         "begin_token_id": tower.begin,
         "end_token_id": tower.end,
-        **({"neighbour_size": tower.neighbours} if tower.neighbours else {}),
+        **({"unit_layer_size": tower.unit_layer} if tower.unit_layer else {}),
     }
 
 
@@ -201,7 +201,7 @@ def read_tower(config: Mapping[str, Any], layers: int, where: str) -> Similarity
         at=need(config, "at_layer", int, where),
         begin=need(config, "begin_token_id", int, where),
         end=need(config, "end_token_id", int, where),
-        neighbours=_positive(config, "neighbour_size", where) if config.get("neighbour_size") else 0,
+        unit_layer=_positive(config, "unit_layer_size", where) if config.get("unit_layer_size") else 0,
     )
     if not 0 <= tower.at <= layers:
         raise CheckpointError(f"{where}: 'at_layer' of 'similarity' is {tower.at}, expected 0 to {layers}.")

@@ -154,9 +154,9 @@ class Pruner(nn.Module):
         states = agreement.states.to(hidden.dtype)  # under autocast they are narrower
         hidden = encoder.layered(hidden.index_add(0, agreement.rows, states), attend, first=at)
         odds = self.odds(hidden).index_add(0, agreement.rows, agreement.odds)
-        neighbours = self.similarity.neighbours
-        if neighbours is not None:
-            odds = odds.index_add(0, agreement.rows, neighbours(hidden, odds, sides))
+        layer = self.similarity.unit_layer
+        if layer is not None:
+            odds = odds.index_add(0, agreement.rows, layer(hidden, odds, sides))
         return Reading(hidden, odds)
 
     def odds(self, hidden: Tensor) -> Tensor:

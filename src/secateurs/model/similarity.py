@@ -25,7 +25,7 @@ from torch.nn import functional
 from secateurs.model.attention import choose_attention
 from secateurs.model.encoders import Batch, EncoderConfig, PostNormEncoder
 from secateurs.model.layers import Embedding, PlainLinear, rows_for, suits_onednn
-from secateurs.model.neighbours import Neighbours
+from secateurs.model.unit_layer import UnitLayer
 from secateurs.windows.packing import Window
 
 Ints = NDArray[np.int64]
@@ -40,14 +40,14 @@ class SimilarityConfig:
         at: Layer of the encoder, from 0 on, before which the agreement is added to the states.
         begin: Control token before each text, as an id.
         end: Control token after it.
-        neighbours: Size of the layer in which units hear each other; 0 for none.
+        unit_layer: Size of the layer in which units hear each other; 0 for none.
     """
 
     layers: int
     at: int
     begin: int
     end: int
-    neighbours: int = 0
+    unit_layer: int = 0
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ class Similarity(nn.Module):
         self.centres = Embedding(2, width)  # what all queries, and all units, have in common
         self.mix = PlainLinear(width, width, bias=False)
         self.scale = PlainLinear(1, 1, bias=False)
-        self.neighbours = Neighbours(width, config.neighbours) if config.neighbours else None
+        self.unit_layer = UnitLayer(width, config.unit_layer) if config.unit_layer else None
 
     def forward(self, tokens: nn.Embedding, ids: Tensor, sides: Sides, vectors: Tensor | None = None) -> Agreement:
         """Compare the texts of a batch.

@@ -119,7 +119,7 @@ def _check_start(config: TrainConfig, need: _Needs) -> None:
         "none without start.upper",
     )
     need(start.similarity_at >= 0, "start.similarity_at", start.similarity_at, "at least 0")
-    need(start.neighbours >= 0, "start.neighbours", start.neighbours, "at least 0")
+    need(start.unit_layer >= 0, "start.unit_layer", start.unit_layer, "at least 0")
     layers = start.similarity_layers
     need(min(layers, default=0) >= 0, "start.similarity_layers", layers, "no layer below 0")
     need(bool(start.similarity) or not layers, "start.similarity_layers", layers, "none without start.similarity")

@@ -34,7 +34,7 @@ class StartConfig:
         similarity_layers: Those of its layers that are taken, the lowest being 0, in this order; empty takes all.
         similarity_at: Layer of the model, from 0 on, before which the tower is heard.
         freeze_similarity: Leave the tower as it is, and learn only what is made of it.
-        neighbours: Size of a layer over units that a model with a tower gets, in which each hears those beside it; 0
+        unit_layer: Size of a layer over units that a model with a tower gets, in which each hears those beside it; 0
             for none, or for the one that the model has.
         vocabulary_texts: Text files; only pieces seen in them and in the training data stay. Empty keeps all.
         max_length: Longest window in encoder tokens; 0 for the model's own.
@@ -53,7 +53,7 @@ class StartConfig:
     similarity_layers: tuple[int, ...] = ()
     similarity_at: int = 0
     freeze_similarity: bool = True
-    neighbours: int = 0
+    unit_layer: int = 0
     vocabulary_texts: tuple[str, ...] = ()
     max_length: int = 0
 

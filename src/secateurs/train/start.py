@@ -95,10 +95,10 @@ def load_start(config: StartConfig, texts: Iterable[str] = ()) -> Start:
         template = pair_template(folder, pipeline, len(state["encoder.tokens.weight"]))
         tower = {"at_layer": config.similarity_at, "begin_token_id": template.before[0]}
         tower |= {"end_token_id": template.after[-1], "num_hidden_layers": _add_tower(state, config, kind, where)}
-    if config.neighbours:
+    if config.unit_layer:
         if tower is None:
-            raise ConfigError(f"start.neighbours: the model has no tower ({where}): give it one by start.similarity.")
-        tower = {**tower, "neighbour_size": config.neighbours}
+            raise ConfigError(f"start.unit_layer: the model has no tower ({where}): give it one by start.similarity.")
+        tower = {**tower, "unit_layer_size": config.unit_layer}
     if config.upper:
         state.update(_grow(base, config, kind, where))
     if config.pick:
@@ -299,7 +299,7 @@ def _fresh(name: str, parameter: Tensor) -> Tensor:
         return torch.ones(parameter.shape)
     if name == "similarity.scale.weight":
         return torch.full(parameter.shape, _COSINE)
-    if name == "similarity.neighbours.inner.weight":  # what stands behind it is zero: both at zero would stay there
+    if name == "similarity.unit_layer.inner.weight":  # what stands behind it is zero: both at zero would stay there
         return torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0)) * _SPREAD
     return torch.zeros(parameter.shape)
 

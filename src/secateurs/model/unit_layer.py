@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from secateurs.model.similarity import Sides
 
 
-class Neighbours(nn.Module):
+class UnitLayer(nn.Module):
     """A layer in which units hear each other.
 
     Args:
