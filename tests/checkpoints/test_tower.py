@@ -20,7 +20,7 @@ from secateurs.checkpoints import Checkpoint, load
 from secateurs.errors import CheckpointError
 from secateurs.model.encoders import Batch
 from secateurs.model.scorer import Scorer
-from secateurs.model.similarity import Sides
+from secateurs.model.sides import Sides
 from secateurs.result.token_scores import probability
 from secateurs.windows.packing import Layout, Template, Window
 from secateurs.windows.tokenizer import Tokens

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from secateurs.model.attention import Attend, choose_attention
 from secateurs.model.encoders import Batch, EncoderConfig, PostNormEncoder, make_encoder
 from secateurs.model.layers import ACTIVATIONS, LayerNorm, PlainLinear, rows_for, suits_onednn
-from secateurs.model.similarity import Sides, Similarity, SimilarityConfig
+from secateurs.model.sides import Sides
+from secateurs.model.similarity import Similarity, SimilarityConfig
 
 __all__ = ["Batch", "EncoderConfig", "Pruner", "RankingHead", "Scores", "Sides", "SimilarityConfig"]
 

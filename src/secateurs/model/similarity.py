@@ -13,22 +13,18 @@ Source: mean pooling of E5 (Wang et al. 2022); the product of two vectors as a f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from secateurs.model.attention import choose_attention
 from secateurs.model.encoders import Batch, EncoderConfig, PostNormEncoder
 from secateurs.model.layers import Embedding, PlainLinear, rows_for, suits_onednn
+from secateurs.model.sides import Sides, on, spread
 from secateurs.model.unit_layer import UnitLayer
-from secateurs.windows.packing import Window
-
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -48,67 +44,6 @@ class SimilarityConfig:
     begin: int
     end: int
     unit_layer: int = 0
-
-
-@dataclass(frozen=True)
-class Sides:
-    """Where the texts that are to be compared stand in the ids of a batch.
-
-    Attributes:
-        starts: First token of each text: those of the distinct queries, then those of all parts, in their order.
-        lengths: Tokens of each text.
-        queries: How many of them are queries.
-        owners: The query of each part.
-        windows: The window of each part.
-
-    Shape:
-        starts and lengths: (queries + parts,), owners and windows: (parts,).
-    """
-
-    starts: Ints
-    lengths: Ints
-    queries: int
-    owners: Ints
-    windows: Ints
-
-    @classmethod
-    def of(cls, windows: Sequence[Window]) -> Sides:
-        """Return those of windows that lie one after another; a query that several of them have is read once."""
-        known: dict[bytes, int] = {}
-        queries: list[tuple[int, int]] = []
-        starts: list[Ints] = []
-        lengths: list[Ints] = []
-        owners: list[Ints] = []
-        at = 0
-        for window in windows:
-            first, last = window.query
-            key = window.ids[first:last].tobytes()
-            if key not in known:
-                known[key] = len(queries)
-                queries.append((at + first, last - first))
-            parts = np.asarray(window.parts, dtype=np.int64)
-            starts.append(at + window.start + np.cumsum(parts) - parts)
-            lengths.append(parts)
-            owners.append(np.full(len(parts), known[key], dtype=np.int64))
-            at += len(window)
-        head = np.array(queries, dtype=np.int64).reshape(-1, 2)
-        return cls(
-            np.concatenate((head[:, 0], *starts)),
-            np.concatenate((head[:, 1], *lengths)),
-            len(queries),
-            np.concatenate(owners),
-            np.repeat(np.arange(len(windows)), [len(window.parts) for window in windows]),
-        )
-
-    @property
-    def rows(self) -> Ints:
-        """Return where the tokens of the parts stand, part after part; (document tokens,)."""
-        return spread(self.starts[self.queries :], self.lengths[self.queries :])
-
-    @property
-    def parts(self) -> Ints:
-        """Return the part of each of those tokens; (document tokens,)."""
-        return np.repeat(np.arange(len(self.owners)), self.lengths[self.queries :])
 
 
 @dataclass(frozen=True)
@@ -159,18 +94,18 @@ class Similarity(nn.Module):
         if vectors is None:
             vectors = self.vectors(tokens, ids, sides)
         queries, units = self.centred(vectors[: sides.queries], 0), self.centred(vectors[sides.queries :], 1)
-        agreement = units * queries[_on(sides.owners, ids.device)]
-        parts = _on(sides.parts, ids.device)
+        agreement = units * queries[on(sides.owners, ids.device)]
+        parts = on(sides.parts, ids.device)
         width = agreement.shape[1]
         states = self.mix(agreement * width**0.5)  # numbers of about 1, as in a state
         odds = self.scale(agreement.sum(1, keepdim=True)).float()[:, 0]
-        return Agreement(_on(sides.rows, ids.device), states[parts], odds[parts])
+        return Agreement(on(sides.rows, ids.device), states[parts], odds[parts])
 
     def cosines(self, tokens: nn.Embedding, ids: Tensor, sides: Sides) -> Tensor:
         """Return the cosine of each part and its query; (parts,)."""
         vectors = self.vectors(tokens, ids, sides)
         queries, units = self.centred(vectors[: sides.queries], 0), self.centred(vectors[sides.queries :], 1)
-        return (units * queries[_on(sides.owners, ids.device)]).sum(1)
+        return (units * queries[on(sides.owners, ids.device)]).sum(1)
 
     def centred(self, vectors: Tensor, side: int) -> Tensor:
         """Return vectors without what their side has in common, of length 1; (texts, width)."""
@@ -183,31 +118,15 @@ class Similarity(nn.Module):
         starts, lengths = sides.starts[order], sides.lengths[order]
         inner = np.cumsum(lengths + 2) - lengths - 1  # where the texts begin among their control tokens
         flat = ids.new_full((int(lengths.sum()) + 2 * len(lengths),), self.config.begin)
-        flat[_on(inner + lengths, ids.device)] = self.config.end
-        places = _on(spread(inner, lengths), ids.device)
-        flat[places] = ids[_on(spread(starts, lengths), ids.device)]
+        flat[on(inner + lengths, ids.device)] = self.config.end
+        places = on(spread(inner, lengths), ids.device)
+        flat[places] = ids[on(spread(starts, lengths), ids.device)]
         sizes = tuple((lengths + 2).tolist())
         batch = Batch.of(flat, torch.zeros_like(flat), sizes)
         if suits_onednn(self.mix.weight):
             batch = batch.with_rows(rows_for(len(flat)))
         attend = choose_attention(sizes, ids.device, self.mix.weight.dtype)
         hidden = self.encoder.layered(self.encoder.embedded(tokens, batch), attend)[places]
-        owners = _on(np.repeat(order, lengths), ids.device)
+        owners = on(np.repeat(order, lengths), ids.device)
         sums = hidden.new_zeros(len(order), hidden.shape[1]).index_add(0, owners, hidden)
-        return sums / _on(np.maximum(sides.lengths, 1), ids.device)[:, None]
-
-
-def spread(starts: Ints, lengths: Ints) -> Ints:
-    """Return every place of ranges, one range after another.
-
-    Example:
-        >>> spread(np.array([5, 1]), np.array([2, 3])).tolist()
-        [5, 6, 1, 2, 3]
-    """
-    firsts = np.cumsum(lengths) - lengths
-    places: Ints = np.arange(int(lengths.sum())) + np.repeat(starts - firsts, lengths)
-    return places
-
-
-def _on(array: Ints, device: torch.device) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.int64)).to(device)
+        return sums / on(np.maximum(sides.lengths, 1), ids.device)[:, None]

@@ -8,17 +8,13 @@ of the one after and the largest of the window, and adds to the unit's log-odds.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from secateurs.model.layers import PlainLinear
-
-if TYPE_CHECKING:
-    from secateurs.model.similarity import Sides
+from secateurs.model.sides import Sides, on
 
 
 class UnitLayer(nn.Module):
@@ -49,19 +45,17 @@ class UnitLayer(nn.Module):
         full = np.flatnonzero(lengths)
         if not len(full):
             return odds.new_zeros(0)
-
-        def on(array: np.ndarray) -> Tensor:
-            return torch.from_numpy(np.ascontiguousarray(array)).to(hidden.device)
-
-        rows, parts = on(sides.rows), on(np.repeat(np.arange(len(full)), lengths[full]))
-        counts = on(lengths[full])[:, None]
+        device = hidden.device
+        rows, parts = on(sides.rows, device), on(np.repeat(np.arange(len(full)), lengths[full]), device)
+        counts = on(lengths[full], device)[:, None]
         said = torch.cat((hidden[rows], odds[rows].to(hidden.dtype)[:, None]), dim=1)
         means = said.new_zeros(len(full), said.shape[1]).index_add(0, parts, said) / counts
         own, after, before, around = self.inner(means).chunk(4, dim=1)
         windows = sides.windows[full]
-        numbers = on(np.unique(windows, return_inverse=True)[1])
-        together = on(windows[1:] == windows[:-1])[:, None]
-        largest = around.new_full((int(numbers.max()) + 1, around.shape[1]), -torch.inf)
+        names, places = np.unique(windows, return_inverse=True)
+        numbers = on(places, device)
+        together = on(windows[1:] == windows[:-1], device)[:, None]
+        largest = around.new_full((len(names), around.shape[1]), -torch.inf)
         largest = largest.scatter_reduce(0, numbers[:, None].expand_as(around), around, "amax")
         heard = own + largest[numbers]
         heard = heard + functional.pad(after[:-1] * together, (0, 0, 1, 0))
