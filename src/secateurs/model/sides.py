@@ -1,4 +1,4 @@
-"""Where queries and units stand in the ids of a batch: for what compares them, and what lets units hear each other."""
+"""Where queries and units stand in a batch: for what compares them, and for what lets units hear each other."""
 
 from __future__ import annotations
 
