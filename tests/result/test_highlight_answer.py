@@ -32,7 +32,7 @@ def test_an_answer_highlighted_against_its_sources(bundled):
     pairs = [(claim.text, SOURCE) for claim in claims]
     support = bundled.compress_pairs(pairs, policy=Threshold(0.3))
     assert [result.status for result in support] == ["compressed", "compressed", "dropped", "dropped"]
-    written = support[1].highlights(0.5)
+    written = support[1].highlights(0.3)
     assert "screenplay by Lanthimos and Efthymis Filippou" in " ".join(highlight.text for highlight in written)
     assert all(SOURCE[highlight.start : highlight.end] == highlight.text for highlight in written)
     assert support[2].highlights(0.5) == ()  # the source knows of no prize

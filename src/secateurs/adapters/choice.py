@@ -3,7 +3,7 @@
 `threshold`, `top_k`, `max_tokens`, `neighbours` and `when_empty` narrow the policy that was given, else the
 compressor's own. Beside a policy that was given, a field that could only widen it contradicts it.
 
-    own Threshold(0.029), threshold=0.5            Threshold(0.5)
+    own Threshold(0.04), threshold=0.5             Threshold(0.5)
     own Threshold(0.2) | Neighbours(1), threshold=0.5
                                                    Threshold(0.5) | Neighbours(1)
     policy="Default() | Signals()", threshold=0.5  Threshold(0.5) | Signals()

@@ -107,7 +107,7 @@ class CompressReply(BaseModel):
                 {
                     "model": "secateurs-xsmall",
                     "policy": "Threshold(0.3)",
-                    "default_policy": "Threshold(0.029)",
+                    "default_policy": "Threshold(0.04)",
                     "elision": "[…]",
                     "documents": [
                         {
@@ -240,7 +240,7 @@ class Models(BaseModel):
                             "id": "secateurs-xsmall",
                             "object": "model",
                             "owned_by": "secateurs",
-                            "policy": "Threshold(0.029)",
+                            "policy": "Threshold(0.04)",
                             "encoding": "o200k_base",
                             "ranks": True,
                             "defaults": {"max_total_tokens": None, "rerank": False, "top_n": None, "distinct": False},
