@@ -38,11 +38,12 @@ def exponent(sizes: Sequence[int], times: Sequence[float]) -> float:
 def grows(work: Callable[[str], object], unit: str, most: int) -> float:
     """Return the exponent with which work on a repeated pattern grows, up to so many characters.
 
-    What looks worse than linear is measured again: a disturbance passes, a square does not.
+    What looks worse than linear is measured again on twice as much: a disturbance passes, and a step, from one size on
+    (what has grown too long is cut in another way); a square does not.
     """
-    sizes = [most // 8, most // 4, most // 2, most]
     found = math.inf
-    for _ in range(3):
+    for turn in range(3):
+        sizes = [(most << turn) // part for part in (8, 4, 2, 1)]
         texts = [unit * (size // len(unit)) for size in sizes]
         # A disturbed short one could hide a square, a disturbed long one only looks like one, and is measured again
         times = [

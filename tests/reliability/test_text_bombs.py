@@ -42,6 +42,13 @@ def test_a_square_is_recognised():
     assert grows(lambda text: [text.count(text[:at]) for at in range(0, len(text), 8)], "ab", 32_000) > LINEAR
 
 
+def test_a_step_is_no_square(monkeypatch):
+    """What takes twice as long from one size on, and is a line on either side of it, counts as a line."""
+    monkeypatch.setattr("growth.seconds", lambda work, _: work())
+    assert grows(lambda text: 1e-5 * len(text) * (2 if len(text) > 4_000 else 1), "a", 16_000) <= LINEAR
+    assert grows(lambda text: 1e-8 * len(text) ** 2, "a", 16_000) > LINEAR
+
+
 @pytest.mark.parametrize("most", SIZES)
 @pytest.mark.parametrize("split", [segment, clauses], ids=lambda f: f.__name__)
 @pytest.mark.parametrize("unit", spread(UNITS, 3), ids=ascii)
