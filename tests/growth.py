@@ -38,8 +38,8 @@ def exponent(sizes: Sequence[int], times: Sequence[float]) -> float:
 def grows(work: Callable[[str], object], unit: str, most: int) -> float:
     """Return the exponent with which work on a repeated pattern grows, up to so many characters.
 
-    What looks worse than linear is measured again on twice as much: a disturbance passes, and a step, from one size on
-    (what has grown too long is cut in another way); a square does not.
+    What looks worse than linear is measured again, on twice as much: a disturbance passes, and so does a step (what
+    has grown too long is cut in another way); a square does not.
     """
     found = math.inf
     for turn in range(3):
