@@ -186,6 +186,7 @@ def test_the_table_is_for_people(tiny_folder: Path):
     assert "the bundled model's card" in " ".join(result.output.split())  # its cell may have two lines
     assert "not measured: neighbours: --no-peers" in result.output and "not measured: growth" in result.output
     assert LLAMA_INDEX not in result.output and LANGCHAIN not in result.output
+    assert result.stderr.startswith("preparing the documents ...\n")  # and another line every twenty seconds
 
 
 def test_the_options_help_names_all_workloads():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from enum import StrEnum
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from secateurs.bench.results import Report
 
 _PICTURES = (".png", ".svg", ".pdf")
+_SECONDS = 20  # between lines of what is being measured, where it is no terminal
 _NAMES = "mixed, rag, heavy-tail, small, long, real"
 
 
@@ -98,12 +101,16 @@ def _measure(model: str | None, revision: str | None, device: str, settings: Set
     path = checkpoints.locate(model, revision)
     checkpoint = checkpoints.load(path, family=None, device=where, dtype=resolve_dtype("auto", where))
     name = path.resolve().name if model is not None and is_folder(Path(model)) else model or checkpoints.BUNDLED
-    console = Console(stderr=True)
+    console, said = Console(stderr=True), -math.inf
     with console.status("loading ...") if console.is_terminal else nullcontext() as status:
 
         def tick(what: str) -> None:
+            nonlocal said
             if status is not None:
                 status.update(f"{what} ...")
+            elif (now := time.monotonic()) - said >= _SECONDS:
+                said = now
+                typer.echo(f"{what} ...", err=True)
 
         return measure(checkpoint, settings, name=name, tick=tick)
 
