@@ -172,10 +172,13 @@ def table(figures: dict[str, Any]) -> str:
 
 def _is_shown(row: dict[str, Any], policy: str) -> bool:
     default = policy == f"Threshold({row['value']})"
-    settings = {"all ten": (10,), "retrieve fewer": (5,), "re-rank": (3, 5), "compress": (0.1, 0.3)}
+    settings = {
+        "all ten": (10,), "retrieve fewer": (5,), "re-rank": (3, 5), "compress": (0.1, 0.3),
+        "compress, ranked": (0.01, 0.02, 0.05), "compress to a budget": (400,), "to a budget, ranked": (400,),
+    }  # fmt: skip
     if row["way"] in ("compress", f"re-rank to {BOTH}, compress") and default:
         return True
-    return row["value"] in {**settings, "compress to a budget": (400,)}.get(row["way"], ())
+    return row["value"] in settings.get(row["way"], ())
 
 
 def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

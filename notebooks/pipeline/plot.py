@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 # Okabe and Ito's colours, safe for colour-blind readers; line and marker tell the ways apart in grey, too.
 _STYLES = {
     "compress": ("#0072B2", "-", "o"),
+    "compress, ranked": ("#CC79A7", "-", "v"),
     "compress to a budget": ("#56B4E9", (0, (5, 1)), "D"),
     "re-rank": ("#D55E00", "--", "s"),
     "re-rank to 5, compress": ("#009E73", "-.", "^"),
@@ -18,6 +19,7 @@ _STYLES = {
 }
 _SETTINGS = {
     "compress": "threshold",
+    "compress, ranked": "threshold",
     "compress to a budget": "LLM tokens",
     "re-rank": "documents",
     "re-rank to 5, compress": "threshold",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from rag import TEMPLATE, Corpus, Kept, Question, survives
 
-from secateurs import Compressor, Threshold
+from secateurs import Compressor, Ranked, Threshold
 from secateurs.result.savings import TokenCounter
 from secateurs.result.span import Span
 
@@ -94,14 +94,22 @@ class Ways:
         for t in sorted({*THRESHOLDS, *default}):
             cut = {"policy": Threshold(t)}
             yield self._row("compress", t, lambda one, cut=cut: self._cut(one.question, one.found, **cut))
+            competing = {"policy": Ranked(Threshold(t))}
+            yield self._row(
+                "compress, ranked", t, lambda one, cut=competing: self._cut(one.question, one.found, **cut)
+            )
             yield self._row(
                 f"re-rank to {BOTH}, compress",
                 t,
                 lambda one, cut=cut: self._cut(one.question, one.ranked[:BOTH], **cut),
             )
         for n in BUDGETS:
-            cut = {"policy": Threshold(0.0), "max_total_tokens": n}
-            yield self._row("compress to a budget", n, lambda one, cut=cut: self._cut(one.question, one.found, **cut))
+            for way, policy in (
+                ("compress to a budget", Threshold(0.0)),
+                ("to a budget, ranked", Ranked(Threshold(0.0))),
+            ):
+                cut = {"policy": policy, "max_total_tokens": n}
+                yield self._row(way, n, lambda one, cut=cut: self._cut(one.question, one.found, **cut))
 
     def groups(self) -> dict[str, dict[str, Any]]:
         """Return, file by file, what was retrieved, and what the compressor's own policy saves and keeps."""

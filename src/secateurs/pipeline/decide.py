@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 from secateurs.pipeline.cut import tokens_of
 from secateurs.pipeline.documents import Failed, Scored
-from secateurs.policy import Policy, longest_fit, resolve, weighed
+from secateurs.policy import Policy, longest_fit, lowered, resolve, standing, weighed
 from secateurs.result.savings import TokenCounter
 
 
-def decide(document: Scored, policy: Policy, default: Policy, count: TokenCounter) -> Scored:
+def decide(document: Scored, policy: Policy, default: Policy, count: TokenCounter, *, behind: float = 0.0) -> Scored:
     """Mark the sentences that stay.
 
     Args:
@@ -19,6 +19,7 @@ def decide(document: Scored, policy: Policy, default: Policy, count: TokenCounte
         policy: Decides; it sees the sentences as the default marked them.
         default: The checkpoint's own policy, for which `Default()` stands.
         count: Counts the LLM tokens of a text.
+        behind: How far its ranking score lies behind the best one's of its query, in log-odds.
 
     Returns:
         The document with its sentences marked, and the policy's name.
@@ -30,9 +31,10 @@ def decide(document: Scored, policy: Policy, default: Policy, count: TokenCounte
     marked = document.choose(default(candidates, count), repr(policy))
     if policy == default:
         return marked
+    policy = standing(policy, behind)
     candidates = marked.candidates
     chosen = marked.choose(policy(candidates, count))
-    seen = weighed(policy, candidates)
+    seen = weighed(policy, lowered(policy, candidates))
     return chosen if seen is candidates else replace(chosen, worths=tuple(one.score for one in seen))
 
 

@@ -32,7 +32,7 @@ from secateurs.pipeline.documents import Draft, Failed, Scored, each
 from secateurs.pipeline.draft import plan
 from secateurs.pipeline.score import best_of, reduce_scores
 from secateurs.pipeline.sift import Sifter, may_sift
-from secateurs.policy import Distinct, Policy
+from secateurs.policy import Distinct, Policy, far_behind, ranks
 from secateurs.result.compression import Compression
 from secateurs.result.join import Parts
 from secateurs.result.savings import TokenCounter
@@ -104,7 +104,7 @@ class Pipeline:
             known.update(zip(some, self.score(some, drafts, cancelled, share), strict=True))
         best = [best_of(known[pair], [(known[one, pair[1]], w) for one, w in further.items()]) for pair in pairs]
         count = _WhileWaited(self.count, cancelled)
-        decided = each(partial(self._decide, policy, count), best)
+        decided = self._decided(best, policy, [query for query, _ in pairs], count)
         copies: list[Copies | None] = [None] * len(pairs)
         if distinct is not None:
             apart = distinguish(decided, distinct, [query for query, _ in pairs])
@@ -179,8 +179,20 @@ class Pipeline:
     def _lengths(self, texts: Sequence[str]) -> Ints:
         return self.checkpoint.encode_sentences(texts).lengths
 
-    def _decide(self, policy: Policy, count: TokenCounter, document: Scored) -> Scored:
-        return decide(document.eliding(self.elision), policy, self.checkpoint.default_policy, count)
+    def _decided(
+        self, documents: Sequence[Scored | Failed], policy: Policy, queries: Sequence[str], count: TokenCounter
+    ) -> list[Scored | Failed]:
+        behind = [0.0] * len(documents)
+        if ranks(policy):
+            rankings = [None if isinstance(one, Failed) else one.ranking_score for one in documents]
+            behind = far_behind(rankings, queries)
+        scored = iter(far for far, one in zip(behind, documents, strict=True) if not isinstance(one, Failed))
+
+        def mark(document: Scored) -> Scored:
+            document = document.eliding(self.elision)
+            return decide(document, policy, self.checkpoint.default_policy, count, behind=next(scored))
+
+        return each(mark, documents)
 
 
 class _WhileWaited(TokenCounter):

@@ -17,6 +17,7 @@ distinct.py    `Distinct`, no policy: it looks at all documents of a call, after
 sameness.py    whether two units say the same
 pointing.py    words that point back at what was said before
 outputs.py     policies around others: `Fallback`, `ToolOutput`; how a policy is narrowed
+ranked.py      `Ranked`, around another: the documents of a query compete
 shapes.py      the table of what must not be lost of a tool's output; a row more for a tool more
 signals.py     finds that in a document
 """
@@ -47,6 +48,7 @@ from secateurs.policy.core import (
 )
 from secateurs.policy.distinct import SIMILARITY, Distinct, SourcePlace, check_distinct
 from secateurs.policy.outputs import Fallback, Split, ToolOutput, combine, resolve, split
+from secateurs.policy.ranked import Ranked, far_behind, lowered, ranks, standing
 
 __all__ = [
     "SIMILARITY",
@@ -59,6 +61,7 @@ __all__ = [
     "Fallback",
     "Neighbours",
     "Policy",
+    "Ranked",
     "Signals",
     "SourcePlace",
     "Split",
@@ -72,14 +75,18 @@ __all__ = [
     "check_policy",
     "check_when_empty",
     "combine",
+    "far_behind",
     "leaves",
     "longest_fit",
+    "lowered",
     "mapped",
+    "ranks",
     "resolve",
     "split",
+    "standing",
     "weighed",
 ]
 
-_POLICIES.update(Fallback=Fallback, ToolOutput=ToolOutput)
+_POLICIES.update(Fallback=Fallback, ToolOutput=ToolOutput, Ranked=Ranked)
 for _kind in (Policy, AllOf, AnyOf, *_POLICIES.values(), Distinct, SourcePlace):
     _kind.__module__ = __name__  # where pickles look for them, whatever file they stand in

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from secateurs.adapters.order import in_order
 from secateurs.errors import own_failure
-from secateurs.policy import Distinct
+from secateurs.policy import Distinct, ranks
 from secateurs.result.compression import Compression
 from secateurs.result.savings import TokenCounter
 from secateurs.support.arguments import check_query
@@ -67,7 +67,7 @@ def compress_rows(
 ) -> list[Cells]:
     """Compress one document, or a list of documents, for the query of each row.
 
-    All rows are batched together, but where each has a budget of its own or keeps one copy.
+    All rows are batched together, but where each has a budget of its own, keeps one copy, or lets documents compete.
 
     Args:
         compressor: Compresses.
@@ -104,7 +104,7 @@ def _results(
 ) -> list[list[Compression | Failed]]:
     """Return what becomes of each document of each row."""
     each = [[one for one in row if not isinstance(one, Failed)] for row in drafts]
-    if together.max_total_tokens is None and not together.distinct:
+    if together.max_total_tokens is None and not together.distinct and not ranks(options["policy"]):
         done = _compress(compressor, [pair for pairs in each for pair in pairs], options)
     else:  # one call spends one budget, and knows one row's documents
         asked = {**options, "max_total_tokens": together.max_total_tokens}

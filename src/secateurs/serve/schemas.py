@@ -81,7 +81,8 @@ class CompressRequest(Request):
     policy: Text | None = Field(
         default=None,
         description="Which sentences stay, as source: `Threshold(0.3) | TopK(1)`, with Threshold, TopK, TokenBudget, "
-        "Neighbours, Signals, Fallback, ToolOutput, and Default() for the service's own, combined with | and &.",
+        "Neighbours, Signals, Fallback, ToolOutput, Ranked, and Default() for the service's own, combined with | and "
+        "&.",
         examples=["Default() & TopK(3)"],
     )
     threshold: Probability | None = Field(default=None, description="Keep sentences with at least this score.")
