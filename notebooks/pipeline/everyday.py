@@ -33,7 +33,7 @@ from secateurs.evaluate.measure import find_files
 from secateurs.evaluate.sample import digest
 from secateurs.evaluate.table import markdown
 
-SYSTEMS = ("full", "pruned", "random", "truncated", "fewer", "re-rank", "oracle")
+SYSTEMS = ("full", "pruned", "ranked", "random", "truncated", "fewer", "re-rank", "oracle")
 THRESHOLDS = (0.05, 0.2, 0.5)  # beside the checkpoint's own
 FIRST = (1, 2, 3, 5, 7)
 _HEADS = ("way", "setting", "saved", "evidence, of retrieved")

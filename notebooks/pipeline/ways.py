@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from rag import TEMPLATE, Corpus, Kept, Question, survives
 
-from secateurs import Compressor, Ranked, Threshold
+from secateurs import Compressor, Policy, Ranked, Threshold
 from secateurs.result.savings import TokenCounter
 from secateurs.result.span import Span
 
@@ -17,6 +17,7 @@ PRICE = 2.50  # dollars per million input tokens
 THRESHOLDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 BUDGETS = (100, 200, 400, 800, 1200)  # LLM tokens, all documents together
 FIRST = (1, 2, 3, 5, 7)
+RANKED = Ranked(Threshold(0.02))  # what the figures show file by file beside the default
 BOTH = 5  # documents that re-ranking leaves for compression
 
 Ids = Sequence[str]
@@ -111,13 +112,13 @@ class Ways:
                 cut = {"policy": policy, "max_total_tokens": n}
                 yield self._row(way, n, lambda one, cut=cut: self._cut(one.question, one.found, **cut))
 
-    def groups(self) -> dict[str, dict[str, Any]]:
-        """Return, file by file, what was retrieved, and what the compressor's own policy saves and keeps."""
+    def groups(self, policy: Policy | None = None) -> dict[str, dict[str, Any]]:
+        """Return, file by file, what was retrieved, and what a policy saves and keeps; None: the compressor's."""
         result = {}
         for name in dict.fromkeys(one.question.group for one in self.asked):
             places = [place for place, one in enumerate(self.asked) if one.question.group == name]
             asked = [self.asked[place] for place in places]
-            kept = [self._cut(one.question, one.found) for one in asked]
+            kept = [self._cut(one.question, one.found, policy=policy) for one in asked]
             after = sum(self._tokens(one.question, some) for one, some in zip(asked, kept, strict=True))
             retrieved, everything = evidence(asked, kept)
             result[name] = {

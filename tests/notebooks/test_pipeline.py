@@ -139,7 +139,12 @@ def test_figures_hang_together(few, corpus, encoder, bundled, tmp_path):
     rows = figures["rows"]
     assert (rows[0]["saved_fraction"], rows[0]["evidence_of_retrieved"]) == (0.0, 1.0)
     assert rows[0]["evidence_of_all"] == figures["recall_at_10"]
-    for way, falling in (("compress", True), ("compress, ranked", True), ("re-rank", False), ("retrieve fewer", False)):
+    for way, falling in (
+        ("compress", True),
+        ("compress, ranked", True),
+        ("re-rank", False),
+        ("retrieve fewer", False),
+    ):
         mine = sorted((row for row in rows if row["way"] == way), key=lambda row: row["value"], reverse=falling)
         for fewer, more in pairwise(mine):
             assert fewer["llm_tokens"] <= more["llm_tokens"]

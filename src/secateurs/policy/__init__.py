@@ -48,10 +48,11 @@ from secateurs.policy.core import (
 )
 from secateurs.policy.distinct import SIMILARITY, Distinct, SourcePlace, check_distinct
 from secateurs.policy.outputs import Fallback, Split, ToolOutput, combine, resolve, split
-from secateurs.policy.ranked import Ranked, far_behind, lowered, ranks, standing
+from secateurs.policy.ranked import WEIGHT, Ranked, far_behind, lower, lowered, ranks, standing
 
 __all__ = [
     "SIMILARITY",
+    "WEIGHT",
     "AllOf",
     "AnyOf",
     "Candidates",
@@ -78,6 +79,7 @@ __all__ = [
     "far_behind",
     "leaves",
     "longest_fit",
+    "lower",
     "lowered",
     "mapped",
     "ranks",

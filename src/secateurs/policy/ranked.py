@@ -51,8 +51,7 @@ class Ranked(Policy):
         """Return units with the scores that the other policy sees."""
         if not self.behind:
             return sentences
-        less = self.weight * self.behind
-        return scored(sentences, [_probability(_log_odds(one.score) - less) for one in sentences])
+        return scored(sentences, [lower(one.score, self.weight * self.behind) for one in sentences])
 
     @property
     def parts(self) -> tuple[Policy, ...]:
@@ -74,6 +73,11 @@ class Ranked(Policy):
 
     def __repr__(self) -> str:
         return f"Ranked({self.policy!r}, {self.weight!r})"
+
+
+def lower(probability: float, by: float) -> float:
+    """Return the probability whose log-odds are lower by so much."""
+    return 1 / (1 + math.exp(by - _log_odds(probability)))
 
 
 def ranks(policy: Policy) -> bool:
@@ -122,7 +126,3 @@ def _ranked(policy: Policy) -> Iterator[Ranked]:
 def _log_odds(probability: float) -> float:
     inside = min(max(probability, _EDGE), 1 - _EDGE)
     return math.log(inside / (1 - inside))
-
-
-def _probability(log_odds: float) -> float:
-    return 1 / (1 + math.exp(-log_odds))

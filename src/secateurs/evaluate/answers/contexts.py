@@ -14,15 +14,16 @@ import numpy as np
 
 from secateurs.evaluate.answers.draft import Draft, Sentences
 from secateurs.evaluate.peers import keyword_overlap
-from secateurs.policy import longest_fit
+from secateurs.policy import WEIGHT, far_behind, longest_fit, lower
 
 FULL, PRUNED, ORACLE = "full", "pruned", "oracle"
-CONTROLS = ("random", "truncated", "bm25", "embedding")  # at as many tokens as ours
+CONTROLS = ("ranked", "random", "truncated", "bm25", "embedding")  # at as many tokens as ours
 FEWER, RERANK = "fewer", "re-rank"
 SYSTEMS = (FULL, PRUNED, *CONTROLS, FEWER, RERANK, ORACLE)
 EXPLAINED = {
     FULL: "all documents",
     PRUNED: "the compressor, each document cut at one threshold",
+    "ranked": "the best units of all documents, which compete (`Ranked`), at as many tokens as ours of the same case",
     "random": "units drawn at random, at as many tokens as ours of the same case",
     "truncated": "the documents from the first on, cut off at as many tokens",
     "bm25": "the units that share the rarest words with the query, at as many tokens; of labelled data the other"
@@ -124,7 +125,18 @@ def _orders(seed: int, encoder: Sentences | None) -> dict[str, Order]:
         query = encoder.queries([draft.case.query])[0]
         return _sorted(draft, lambda texts: encoder.sentences(texts) @ query)
 
-    return {"random": shuffled, "bm25": by_words, "embedding": by_embedding}
+    return {"ranked": _by_ranking, "random": shuffled, "bm25": by_words, "embedding": by_embedding}
+
+
+def _by_ranking(draft: Draft) -> list[Place]:
+    """Return all units as `Ranked` compares them."""
+    behind = far_behind(draft.ranking, [""] * len(draft.ranking))
+    scores = {
+        (one, unit): lower(float(score), WEIGHT * far) if far else float(score)
+        for one, (document, far) in enumerate(zip(draft.scored, behind, strict=True))
+        for unit, score in enumerate(document.scores)
+    }
+    return sorted(_places(draft), key=lambda place: -scores[place])
 
 
 def _places(draft: Draft) -> list[Place]:
