@@ -13,6 +13,7 @@ from secateurs import (
     Fallback,
     Neighbours,
     Policy,
+    Ranked,
     Sentence,
     Signals,
     Threshold,
@@ -52,6 +53,7 @@ unlimited = st.recursive(
 empty = st.sampled_from(["drop", "best", "original"])
 around = st.one_of(
     st.tuples(unlimited, empty).map(lambda a: Fallback(*a)),
+    st.tuples(unlimited, st.floats(0, 10)).map(lambda a: Ranked(*a)),
     st.tuples(st.none() | st.integers(0, 60), st.none() | empty, st.integers(0, 60), unlimited).map(
         lambda a: ToolOutput(*a)
     ),
@@ -230,6 +232,9 @@ def test_settings_out_of_range_are_refused(build):
         "Fallback(0.5, 'best')",
         "Fallback(TopK(1), 'keep')",
         "Fallback(TopK(1) + TopK(2), 'best')",
+        "Ranked(0.3)",
+        "Ranked(Default(), -1)",
+        "Ranked(Default(), '1')",
         "ToolOutput(-1)",
         "ToolOutput('9')",
         "ToolOutput(9, 'keep')",

@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 import typer
 from slices import part, whole
+from test_tower import build_tower
 from typer.testing import CliRunner
 
 from secateurs.bench.callers import COMPRESS, LANGCHAIN, LLAMA_INDEX
@@ -187,6 +188,16 @@ def test_the_table_is_for_people(tiny_folder: Path):
     assert "not measured: neighbours: --no-peers" in result.output and "not measured: growth" in result.output
     assert LLAMA_INDEX not in result.output and LANGCHAIN not in result.output
     assert result.stderr.startswith("preparing the documents ...\n")  # and another line every twenty seconds
+
+
+def test_a_model_with_a_tower_is_measured(tmp_path: Path):
+    """Its encoder runs in two halves, and every figure is there all the same."""
+    build_tower(tmp_path)
+    options = ("--device", "cpu", "--workloads", "mixed", "--scale", 0.02, "--repeats", 1, "--growth-seconds", 0)
+    result = run("--model", tmp_path, *options, "--no-peers", "--format", "json")
+    assert result.exit_code == 0, result.output
+    (workload,) = json.loads(result.stdout)["workloads"]
+    check_workload(workload)
 
 
 def test_the_options_help_names_all_workloads():

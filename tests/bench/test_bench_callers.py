@@ -11,6 +11,7 @@ import torch
 from build import KINDS, build
 from langchain_core.embeddings import Embeddings
 from llama_index.core.embeddings import BaseEmbedding
+from test_tower import build_tower
 
 from secateurs import checkpoints
 from secateurs.bench import machine
@@ -32,6 +33,7 @@ from secateurs.compressor import Compressor
 from secateurs.errors import Error
 
 CPU = torch.device("cpu")
+TOWER = "with a tower"
 TEXTS = ["The mill was built in 1842 by Ann Lee. It burned down twice.", "Ann Lee", "What causes tides?"]
 
 
@@ -39,10 +41,18 @@ def load(folder: Path, family: str | None = None) -> checkpoints.Checkpoint:
     return checkpoints.load(folder, family=family, device=CPU, dtype=torch.float32)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+def build_any(kind: str, folder: Path) -> None:
+    """Write a tiny checkpoint, of a kind or with a tower."""
+    if kind == TOWER:
+        build_tower(folder)
+    else:
+        build(kind, folder)
+
+
+@pytest.mark.parametrize("kind", [*KINDS, TOWER])
 def test_variants_agree_on_every_backbone(kind: str, tmp_path: Path):
     """Padded or packed, alone or together: the same token scores."""
-    build(kind, tmp_path)
+    build_any(kind, tmp_path)
     checkpoint = load(tmp_path, "opensearch" if kind == "opensearch" else None)
     recipe = Recipe("few", 6, lognormal(50, 0.5, 16, 100))
     corpus = make_corpus(
@@ -156,6 +166,20 @@ def test_the_peak_of_memory_can_be_forgotten():
     ever = memory.ever().resident
     assert ever is not None and ever >= before + 50 * 2**20
     assert least([Peak(3, None), Peak(2, 5)]) == Peak(2, 5) and Peak(3, None) | Peak(2, 5) == Peak(3, 5)
+
+
+def test_every_way_to_run_windows_is_counted(tmp_path: Path):
+    """The first layer sees each pass once, with its padding, also of a model whose encoder runs in two halves."""
+    build_tower(tmp_path)
+    checkpoint = load(tmp_path)
+    windows = prepare(checkpoint, Corpus("Who?", tuple(TEXTS))).windows
+    lengths = [len(window) for window in windows]
+    padded = (len(lengths) * max(lengths),)
+    most = (sum(lengths) + 16, *padded * 3)
+    for way, passes, tokens in zip(variants(checkpoint.model), (1, len(lengths), 1, 1), most, strict=True):
+        with ForwardWatch(checkpoint.model.encoder.layers[0], CPU) as watch:
+            way.run(windows)
+        assert watch.passes == passes and sum(lengths) <= watch.tokens <= tokens
 
 
 def test_operations_follow_the_formula(tiny_folder: Path):

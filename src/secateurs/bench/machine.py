@@ -85,6 +85,8 @@ def _rates(shape: tuple[int, int, int], model: Pruner) -> Iterator[float]:
 def forward_operations(model: Pruner, lengths: Sequence[int]) -> float:
     """Return the floating-point operations that windows need; padding is none, nor are embeddings and norms.
 
+    A tower reads each token once more; what it attends to within a unit is little, and not counted.
+
     Args:
         model: The encoder.
         lengths: Encoder tokens of each window.
@@ -92,7 +94,10 @@ def forward_operations(model: Pruner, lengths: Sequence[int]) -> float:
     Source:
         Two a weight and token; four a layer, width, token and token it attends to (Kaplan et al. 2020).
     """
-    weights = sum(weight.numel() for weight in model.encoder.layers.parameters() if weight.ndim == 2)
+    layers = [model.encoder.layers]
+    if model.similarity is not None:
+        layers.append(model.similarity.encoder.layers)
+    weights = sum(weight.numel() for some in layers for weight in some.parameters() if weight.ndim == 2)
     return sum(length * (2.0 * weights + 4.0 * _attended(model.config, length)) for length in lengths)
 
 

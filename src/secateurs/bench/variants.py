@@ -7,7 +7,7 @@ differs: every row is padded to the longest of its batch, linear layers compute 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from secateurs.model.attention import Attend, Look
 from secateurs.model.encoders import Batch
 from secateurs.model.pruner import Pruner
 from secateurs.model.scorer import Scorer
+from secateurs.model.sides import Sides
 from secateurs.windows.packing import Window
 from secateurs.windows.tokenizer import Ids
 
@@ -90,11 +91,12 @@ def _forward(windows: Sequence[Window], model: Pruner) -> list[Floats]:
     filled = pad([window.ids for window in windows])
     for row, window in enumerate(windows):
         filled.types[row, window.start : len(window)] = window.document_type
-    hidden = encode_padded(model, filled)[torch.from_numpy(filled.real).to(model.device)]
-    logits = model.pruning(hidden).float()
+    real = torch.from_numpy(filled.real).to(model.device).flatten()
+    sides = None if model.similarity is None else _moved(Sides.of(windows), filled.real)
+    read = model.read(*_rows(model, filled), sides)
     if model.ranking is not None:
-        model.ranking(model.encoder.normed(hidden), lengths)
-    scores: Floats = (logits[:, 1] - logits[:, 0]).cpu().numpy()
+        model.ranking(model.encoder.normed(read.hidden[real]), lengths)
+    scores: Floats = read.odds[real].cpu().numpy()
     pieces = zip(windows, np.split(scores, np.cumsum(lengths)[:-1]), strict=True)
     return [piece[window.start :][: window.tokens] for window, piece in pieces]
 
@@ -120,12 +122,21 @@ def pad(rows: Sequence[Ids]) -> Padded:
 
 def encode_padded(model: Pruner, rows: Padded) -> Tensor:
     """Run the encoder over padded rows; (rows, longest, width)."""
+    hidden: Tensor = model.encoder(*_rows(model, rows))
+    return hidden.view(*rows.ids.shape, -1)
+
+
+def _rows(model: Pruner, rows: Padded) -> tuple[Batch, Attend]:
+    """Return padded rows as a batch, and the attention over it."""
     shape = rows.ids.shape
     ids, types = torch.from_numpy(np.stack((rows.ids, rows.types))).to(model.device).flatten(1)
     real = None if rows.real.all() else torch.from_numpy(rows.real).to(model.device)
-    batch = Batch.of(ids, types, [shape[1]] * shape[0])
-    hidden: Tensor = model.encoder(batch, _attend_rows(shape, real))
-    return hidden.view(*shape, -1)
+    return Batch.of(ids, types, [shape[1]] * shape[0]), _attend_rows(shape, real)
+
+
+def _moved(sides: Sides, real: NDArray[np.bool_]) -> Sides:
+    """Return where texts of windows stand once every window is padded to the longest."""
+    return replace(sides, starts=np.flatnonzero(real)[sides.starts])
 
 
 def _attend_rows(shape: tuple[int, ...], real: Tensor | None) -> Attend:

@@ -17,7 +17,8 @@ class ForwardWatch:
     Calls must not overlap, as those of `Scorer` never do.
 
     Args:
-        module: What is called with a `Batch` first (the model, its encoder), or with `input_ids` (transformers').
+        module: What is called with a `Batch` first (the model, its encoder), with states (a layer of it), or with
+            `input_ids` (transformers').
         device: Where it runs.
 
     Attributes:
@@ -51,9 +52,9 @@ class ForwardWatch:
             hook.remove()
 
     def _before(self, module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
-        ids = arguments[0].ids if arguments else named["input_ids"]
+        given = getattr(arguments[0], "ids", arguments[0]) if arguments else named["input_ids"]
         self.passes += 1
-        self.tokens += ids.numel()
+        self.tokens += len(given) if given.is_floating_point() else given.numel()
         self._marks.append(moment(self._device))
 
     def _after(self, module: nn.Module, arguments: tuple[Any, ...], output: Any) -> None:

@@ -138,7 +138,8 @@ class Workload:
 
     def _forward(self, way: Variant, prepared: Prepared, steps: dict[str, float]) -> None:
         checkpoint = self._means.checkpoint
-        done = self._watched(way.name, partial(way.run, prepared.windows), checkpoint.model.encoder)
+        first = checkpoint.model.encoder.layers[0]  # a model with a tower runs its encoder in two halves
+        done = self._watched(way.name, partial(way.run, prepared.windows), first)
         self._log_odds.setdefault(way.name, done.result)
         if way.name == OURS:
             pooled = timed(partial(pool, checkpoint.family.rule, prepared, done.result), checkpoint.model.device)

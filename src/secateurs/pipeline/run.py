@@ -189,8 +189,8 @@ class Pipeline:
         scored = iter(far for far, one in zip(behind, documents, strict=True) if not isinstance(one, Failed))
 
         def mark(document: Scored) -> Scored:
-            document = document.eliding(self.elision)
-            return decide(document, policy, self.checkpoint.default_policy, count, behind=next(scored))
+            far = next(scored)
+            return decide(document.eliding(self.elision), policy, self.checkpoint.default_policy, count, behind=far)
 
         return each(mark, documents)
 
