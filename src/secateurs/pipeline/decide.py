@@ -7,11 +7,25 @@ from dataclasses import dataclass, replace
 
 from secateurs.pipeline.cut import tokens_of
 from secateurs.pipeline.documents import Failed, Scored
-from secateurs.policy import Policy, longest_fit, lowered, resolve, standing, weighed
+from secateurs.policy import Policy, far_behind, longest_fit, lowered, resolve, standing, weighed
 from secateurs.result.savings import TokenCounter
 
 
-def decide(document: Scored, policy: Policy, default: Policy, count: TokenCounter, *, behind: float = 0.0) -> Scored:
+def compete(documents: Sequence[Scored | Failed], queries: Sequence[str]) -> list[Scored | Failed]:
+    """Return documents that know how far they rank behind the best one of their query.
+
+    Args:
+        documents: Documents; failed ones, and those without a ranking score, stay what they are.
+        queries: The query of each.
+    """
+    rankings = [None if isinstance(one, Failed) else one.ranking_score for one in documents]
+    return [
+        replace(one, behind=far) if isinstance(one, Scored) else one
+        for one, far in zip(documents, far_behind(rankings, queries), strict=True)
+    ]
+
+
+def decide(document: Scored, policy: Policy, default: Policy, count: TokenCounter) -> Scored:
     """Mark the sentences that stay.
 
     Args:
@@ -19,7 +33,6 @@ def decide(document: Scored, policy: Policy, default: Policy, count: TokenCounte
         policy: Decides; it sees the sentences as the default marked them.
         default: The checkpoint's own policy, for which `Default()` stands.
         count: Counts the LLM tokens of a text.
-        behind: How far its ranking score lies behind the best one's of its query, in log-odds.
 
     Returns:
         The document with its sentences marked, and the policy's name.
@@ -31,7 +44,7 @@ def decide(document: Scored, policy: Policy, default: Policy, count: TokenCounte
     marked = document.choose(default(candidates, count), repr(policy))
     if policy == default:
         return marked
-    policy = standing(policy, behind)
+    policy = standing(policy, document.behind)
     candidates = marked.candidates
     chosen = marked.choose(policy(candidates, count))
     seen = weighed(policy, lowered(policy, candidates))

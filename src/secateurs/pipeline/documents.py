@@ -49,6 +49,7 @@ class Scored:
         policy: What decided, as it is written down; None until then.
         worths: What each candidate is worth to a limit, where the policy says so; None where that is its score.
         signs: What of its candidates must not be lost, where that is known already.
+        behind: How far, in log-odds, it ranks behind the best one of its query, where documents compete.
     """
 
     parts: Parts
@@ -59,6 +60,7 @@ class Scored:
     policy: str | None = None
     worths: tuple[float, ...] | None = None
     signs: Signs | None = None
+    behind: float = 0.0
 
     @property
     def original(self) -> str:

@@ -5,7 +5,7 @@
                                    output of a tool those that may matter (sift.py)
       -> Scored        score.py    one forward pass for many windows of many documents, one score a unit; of several
                                    queries the best
-      -> Scored        decide.py   a policy marks what stays in each document
+      -> Scored        decide.py   a policy marks what stays in each document; where they compete, by their rank, too
       -> Scored        copies.py   what is said in several documents stays in the best of them, where that is asked
       -> Scored        decide.py   a budget, where there is one, what stays of all documents together
       -> Compression   cut.py      the kept units with their frames, and what they save
@@ -27,12 +27,12 @@ from secateurs.model.scorer import Scorer, WindowScores
 from secateurs.pipeline.cache import ScoreCache, recall, remember
 from secateurs.pipeline.copies import Copies, distinguish, tell
 from secateurs.pipeline.cut import cut, leave_whole
-from secateurs.pipeline.decide import decide, spend
+from secateurs.pipeline.decide import compete, decide, spend
 from secateurs.pipeline.documents import Draft, Failed, Scored, each
 from secateurs.pipeline.draft import plan
 from secateurs.pipeline.score import best_of, reduce_scores
 from secateurs.pipeline.sift import Sifter, may_sift
-from secateurs.policy import Distinct, Policy, far_behind, ranks
+from secateurs.policy import Distinct, Policy, ranks
 from secateurs.result.compression import Compression
 from secateurs.result.join import Parts
 from secateurs.result.savings import TokenCounter
@@ -104,7 +104,9 @@ class Pipeline:
             known.update(zip(some, self.score(some, drafts, cancelled, share), strict=True))
         best = [best_of(known[pair], [(known[one, pair[1]], w) for one, w in further.items()]) for pair in pairs]
         count = _WhileWaited(self.count, cancelled)
-        decided = self._decided(best, policy, [query for query, _ in pairs], count)
+        if ranks(policy):
+            best = compete(best, [query for query, _ in pairs])
+        decided = each(partial(self._decide, policy, count), best)
         copies: list[Copies | None] = [None] * len(pairs)
         if distinct is not None:
             apart = distinguish(decided, distinct, [query for query, _ in pairs])
@@ -179,20 +181,8 @@ class Pipeline:
     def _lengths(self, texts: Sequence[str]) -> Ints:
         return self.checkpoint.encode_sentences(texts).lengths
 
-    def _decided(
-        self, documents: Sequence[Scored | Failed], policy: Policy, queries: Sequence[str], count: TokenCounter
-    ) -> list[Scored | Failed]:
-        behind = [0.0] * len(documents)
-        if ranks(policy):
-            rankings = [None if isinstance(one, Failed) else one.ranking_score for one in documents]
-            behind = far_behind(rankings, queries)
-        scored = iter(far for far, one in zip(behind, documents, strict=True) if not isinstance(one, Failed))
-
-        def mark(document: Scored) -> Scored:
-            far = next(scored)
-            return decide(document.eliding(self.elision), policy, self.checkpoint.default_policy, count, behind=far)
-
-        return each(mark, documents)
+    def _decide(self, policy: Policy, count: TokenCounter, document: Scored) -> Scored:
+        return decide(document.eliding(self.elision), policy, self.checkpoint.default_policy, count)
 
 
 class _WhileWaited(TokenCounter):

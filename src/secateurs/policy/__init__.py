@@ -20,6 +20,7 @@ outputs.py     policies around others: `Fallback`, `ToolOutput`; how a policy is
 ranked.py      `Ranked`, around another: the documents of a query compete
 shapes.py      the table of what must not be lost of a tool's output; a row more for a tool more
 signals.py     finds that in a document
+source.py      reads a policy from its source
 """
 
 from __future__ import annotations

@@ -5,13 +5,11 @@ Source: policies as callables that combine, after tenacity's retry strategies.
 
 from __future__ import annotations
 
-import ast
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
-from secateurs.errors import in_short
 from secateurs.policy.candidates import (
     among,
     best_first,
@@ -25,6 +23,7 @@ from secateurs.policy.candidates import (
 )
 from secateurs.policy.pointing import leans_on
 from secateurs.policy.signals import EDGE
+from secateurs.policy.source import read
 from secateurs.result.span import Sentence
 from secateurs.support.arguments import check_count, check_threshold
 
@@ -89,14 +88,8 @@ class Policy(ABC):
             >>> Policy.parse("Threshold(0.5) & TokenBudget(200)")
             Threshold(0.5) & TokenBudget(200)
         """
-        try:
-            return _build(ast.parse(source.strip(), mode="eval").body)
-        except (SyntaxError, TypeError, RecursionError, MemoryError, AttributeError, UnicodeError) as error:
-            why = str(error)[:200] or type(error).__name__
-            raise ValueError(
-                f"not a policy: {in_short(source)} ({why}). Write for example 'Threshold(0.5) | TopK(1)', with "
-                f"{', '.join(POLICIES)}, combined with | and &."
-            ) from None
+        policy: Policy = read(source, POLICIES)
+        return policy
 
 
 @dataclass(frozen=True, repr=False)
@@ -356,7 +349,7 @@ class AllOf(Policy):
         flags = [True] * len(sentences)
         for policy in choosers:
             flags = [flag and also for flag, also in zip(flags, policy(sentences, count), strict=True)]
-        seen = ranked(choosers, sentences, count) if limits else sentences
+        seen = seen_by_limits(choosers, sentences, count) if limits else sentences
         for policy in limits:
             some = [index for index, flag in enumerate(flags) if flag]
             flags = scatter(some, policy(among(seen, some), count), len(sentences))
@@ -430,7 +423,7 @@ def weighed(policy: Policy, sentences: Sequence[Sentence]) -> Sequence[Sentence]
     return scored(sentences, [max(one.score, *column) for one, *column in zip(sentences, *weights, strict=True)])
 
 
-def ranked(policies: Sequence[Policy], sentences: Sequence[Sentence], count: Count) -> Sequence[Sentence]:
+def seen_by_limits(policies: Sequence[Policy], sentences: Sequence[Sentence], count: Count) -> Sequence[Sentence]:
     """Return the sentences as a limit sees them that chooses within one document: scores and signals take turns.
 
     A score counts where the sentence passes by it; where none does, a sentence is worth the better of the two.
@@ -461,7 +454,6 @@ class _Nothing(Policy):
         return [False] * len(sentences)
 
 
-_DEEPEST = 20  # policies that are arguments of others
 LIMITS = (TopK, TokenBudget)  # they choose among what the others keep
 POLICIES: dict[str, Callable[..., Policy]] = {
     "Threshold": Threshold,
@@ -471,27 +463,3 @@ POLICIES: dict[str, Callable[..., Policy]] = {
     "Default": Default,
     "Signals": Signals,
 }
-
-
-def _build(node: ast.expr, depth: int = 0) -> Policy:
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
-        return _build(node.left, depth) | _build(node.right, depth)
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitAnd):
-        return _build(node.left, depth) & _build(node.right, depth)
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in POLICIES:
-        keywords = {str(keyword.arg): _argument(keyword.value, depth) for keyword in node.keywords}
-        if len(keywords) < len(node.keywords):
-            raise TypeError(f"{node.func.id} is given one argument twice")
-        return POLICIES[node.func.id](*(_argument(one, depth) for one in node.args), **keywords)
-    raise TypeError(f"{ast.unparse(node)!r} is not one")
-
-
-def _argument(node: ast.expr, depth: int) -> object:
-    if isinstance(node, (ast.Call, ast.BinOp)):
-        if depth == _DEEPEST:
-            raise TypeError(f"more than {_DEEPEST} policies inside each other")
-        return _build(node, depth + 1)
-    try:
-        return ast.literal_eval(node)
-    except ValueError:
-        raise TypeError(f"{ast.unparse(node)!r} is no number") from None

@@ -25,7 +25,7 @@ from secateurs.policy.core import (
     check_when_empty,
     leaves,
     mapped,
-    ranked,
+    seen_by_limits,
     weighed,
 )
 from secateurs.policy.signals import plain
@@ -134,7 +134,7 @@ class ToolOutput(Policy):
         """Return which of some sentences fit, best first; the best one in any case, unless to drop it was asked."""
         if limit is None:
             return list(flags)
-        seen = ranked([self.policy], sentences, count)
+        seen = seen_by_limits([self.policy], sentences, count)
         some = [index for index, flag in enumerate(flags) if flag]
         small = [index for index in some if _fits(sentences[index].text, limit, count)]
         fitting = TokenBudget(limit)(among(seen, small), count)
