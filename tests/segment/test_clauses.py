@@ -151,18 +151,15 @@ def test_time_is_linear(bomb):
     assert grows(clauses, bomb, size) <= LINEAR
     text = bomb * (size // len(bomb))
     many = len(clauses(text)) + text.count("\n") > 1_000
-    assert seconds(lambda: clauses(text), 2) <= 0.1 + (2.5 if many else 0.8) * size / 100_000
+    most = 0.1 + (2.5 if many else 0.8) * size / 100_000
+    assert seconds(lambda: clauses(text), 2, most=most) <= most
 
 
 def test_a_megabyte_is_quick():
     """Ordinary text passes at more than a million characters in two and a half seconds."""
     line = "The quick fox, who jumped over 1,000 dogs; was it “ok, then”? It was (as ever, yes) fine.\n"
     text = line * 12_000
-    for _ in range(3):  # what looks too slow is measured again: a disturbance passes
-        took = seconds(lambda: clauses(text), 2)
-        if took < 2.5:
-            break
-    assert took < 2.5
+    assert seconds(lambda: clauses(text), 2, most=2.5) <= 2.5
 
 
 def test_a_compressor_cuts_clauses(tiny_folder, bundled):

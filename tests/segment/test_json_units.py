@@ -315,4 +315,4 @@ def test_time_is_linear(pattern: str) -> None:
 def test_one_long_string_is_linear() -> None:
     """A string of a million escapes is decoded and cut in one go."""
     assert grows(lambda text: units_of(f'["{text}"]'), "\\u4ed6\\u6765\\n\\ud83d\\ude00. ", part(400_000)) <= LINEAR
-    assert seconds(lambda: units_of('["' + "a" * 2_000_000 + '"]'), 1) < 2
+    assert seconds(lambda: units_of('["' + "a" * 2_000_000 + '"]'), 1, most=2) <= 2

@@ -364,16 +364,16 @@ def test_time_is_linear(bomb: str) -> None:
     assert grows(segment, bomb, size) <= LINEAR
     text = bomb * (size // len(bomb))
     many = len(segment(text)) + text.count("\n") > 1_000  # a unit, a line, a block of Markdown cost some microseconds
-    most = 2.0 if many else 0.6
-    assert seconds(lambda: segment(text), 2) <= 0.1 + most * size / 100_000  # three times what a slow machine needs
+    most = 0.1 + (2.0 if many else 0.6) * size / 100_000  # three times what a slow machine needs
+    assert seconds(lambda: segment(text), 2, most=most) <= most
 
 
 def test_a_megabyte_of_prose_is_quick() -> None:
     """Ordinary text, in lines or in one, passes at more than a million characters in two seconds."""
     text = "The quick fox jumped over Dr. Smith in 3.14 days! Was it “ok”? It was (as ever) fine.\n" * 12_000
     line = text.replace("\n", " ")
-    assert seconds(lambda: segment(text), 2) < 2
-    assert seconds(lambda: segment(line), 2) < 2
+    assert seconds(lambda: segment(text), 2, most=2) <= 2
+    assert seconds(lambda: segment(line), 2, most=2) <= 2
 
 
 def test_a_long_paragraph_is_cut_like_a_short_one() -> None:

@@ -23,7 +23,7 @@ from secateurs.segment.prose.inline import Walk, inline
 from secateurs.segment.prose.languages import detect_language, language_of
 from secateurs.segment.prose.lines import goes_on, is_wrapped, runs
 from secateurs.segment.prose.records import add_records, records_end
-from secateurs.segment.prose.sentences import WORD, ends
+from secateurs.segment.prose.sentences import MARK, WORD, ends
 from secateurs.segment.units import Builder, Kind, pieces
 
 __all__ = ["add_prose", "cuts", "detect_language", "offsets", "sentence_ends", "tile"]
@@ -46,8 +46,11 @@ def add_prose(build: Builder, end: int, frame: Sequence[int], language: str | No
     """
     piece = build.text[build.at : end]
     plain = _QUOTED.sub(lambda match: " " * len(match[0]), piece) if ">" in piece else piece
-    code = language or language_of(plain)
     at = build.at
+    if not MARK.search(plain) and len(plain.splitlines()) == 1:  # nothing to join or to cut: short texts are frequent
+        _add(build, end, frame, kind)
+        return
+    code = language or language_of(plain)
     for lines, look in _regions(plain.splitlines(keepends=True), records=kind == "prose" and plain == piece):
         if look == "records":
             add_records(build, lines, frame)

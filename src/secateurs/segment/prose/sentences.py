@@ -26,7 +26,7 @@ _SPACES = "\n\r\t\v\f\x1c\x1d\x1e\x1f\x85\xa0\u2007\u2028\u2029\u202f\u3000"
 _NEUTRAL = re.compile(f"[{re.escape(_OPEN + _CLOSE + _SPACES)}]")
 _APOSTROPHE = re.compile(r"(?<=[^\W_])['’](?=[^\W_])")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_MARK = re.compile(r"[^\w\s,;:'\"()\-|#$%&*+/<=>@\[\]\\^`{}~，、；：（）“”]")  # what may end a sentence
+MARK = re.compile(r"[^\w\s,;:'\"()\-|#$%&*+/<=>@\[\]\\^`{}~，、；：（）“”]")  # what may end a sentence
 _STOP = re.compile(r"[。！？｡]|[.!?…⋯．]+")
 _DENSE = re.compile(DENSE)
 # sentencex takes these for abbreviations or initials; before a capital they are words: "fall ill. Production began"
@@ -76,7 +76,7 @@ def ends(piece: str, language: str) -> Iterator[int]:
         piece: The run; line breaks in it are white space.
         language: A language code.
     """
-    if not _MARK.search(piece):
+    if not MARK.search(piece):
         return
     held = scanned = 0
     for cut in chain(_cuts(piece, language), (len(piece),)):
