@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -64,6 +65,16 @@ policies = st.one_of(
     st.tuples(unlimited, st.integers(0, 60)).map(lambda a: a[0] & TokenBudget(a[1])),
     st.just(TokenBudget(9)),
 )
+
+
+def test_a_threshold_may_be_a_number_of_numpy():
+    """A threshold that was reckoned with NumPy is one; a truth value or a text is not."""
+    for kind in (np.float16, np.float32, np.float64, np.int64):
+        policy = Threshold(kind(1))
+        assert policy == Threshold(1.0) and type(policy.t) is float and repr(policy) == "Threshold(1.0)"
+    for wrong in (np.bool_(True), True, "0.5", None):
+        with pytest.raises(TypeError, match="must be a number"):
+            Threshold(wrong)
 
 
 def test_threshold_is_inclusive():

@@ -13,6 +13,7 @@ from langchain_core.prompts import PromptTemplate
 from langchain_core.runnables import RunnableLambda, RunnablePassthrough
 from langchain_core.tools import BaseTool
 
+from secateurs import Compressor
 from secateurs.langchain import SecateursCompressor, create_compressing_retriever_tool
 
 DEER = "The deer was written by Ann Smith. "
@@ -108,8 +109,19 @@ async def test_L10_threshold_and_budget_are_configurable(configurable: dict[str,
     assert {one.page_content for one in step.invoke(INPUT)} == {DEER}
     assert {spec.id for spec in step.config_specs} == {
         "policy", "threshold", "top_k", "max_tokens", "max_total_tokens", "when_empty", "neighbours", "elision",
-        "distinct",
+        "distinct", "rerank", "top_n", "timeout",
     }  # fmt: skip
+
+
+async def test_L10_the_order_is_configurable(tiny: Compressor):
+    """`rerank` and `top_n` can be set for one call."""
+    step = SecateursCompressor(compressor=tiny, threshold=0.0).as_runnable()
+    documents = [Document(f"{RAIN}{word} was there.", id=word) for word in ("Ann", "Ben", "Cid", "Dan")]
+    given = {"query": "deer", "documents": documents}
+    best = step.with_config(configurable={"rerank": True, "top_n": 2})
+    ranks = {one.id: one.metadata["secateurs"]["ranking_score"] for one in step.invoke(given)}
+    assert [one.id for one in best.invoke(given)] == sorted(ranks, key=lambda name: -ranks[name])[:2]
+    assert await best.ainvoke(given) == best.invoke(given)
 
 
 def test_L10_a_configured_call_loads_no_second_model():
@@ -134,6 +146,8 @@ def test_L10_a_configured_call_loads_no_second_model():
         ({"query": "deer", "documents": "deer"}, {}, TypeError),
         ({"query": ["deer"], "documents": []}, {}, TypeError),
         (INPUT, {"threshold": 1.5}, ValueError),
+        (INPUT, {"top_n": 2}, ValueError),
+        (INPUT, {"timeout": -1}, ValueError),
     ],
 )
 async def test_wrong_input(given: Any, configurable: dict[str, Any], error: type[Exception]):

@@ -59,7 +59,7 @@ class Settings(DocumentFields):
         if self.policy is not None:
             self.policy = read_policy(self.policy)
         if self.threshold is not None:
-            check_threshold(self.threshold)
+            self.threshold = check_threshold(self.threshold)
         if self.top_k is not None:
             check_count(self.top_k, "top_k", least=1)
         if self.max_tokens is not None:

@@ -107,7 +107,8 @@ class SecateursCompressor(BaseDocumentCompressor, Serializable, AdapterModel):
         """Return this compressor as a step of a pipe, from `{"query", "documents"}` to documents.
 
         What says which sentences stay can be configured for one call: `policy`, `threshold`, `top_k`, `max_tokens`,
-        `max_total_tokens`, `when_empty`, `neighbours`, `elision` and `distinct`. It shares this compressor's weights.
+        `max_total_tokens`, `when_empty`, `neighbours`, `elision` and `distinct`; so can `rerank`, `top_n` and
+        `timeout`. It shares this compressor's weights.
 
         Example:
             >>> from langchain_core.documents import Document

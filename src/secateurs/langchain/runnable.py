@@ -23,6 +23,9 @@ _CONFIGURABLE = (
     "neighbours",
     "elision",
     "distinct",
+    "rerank",
+    "top_n",
+    "timeout",
 )
 
 
