@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secateurs.support.encodings import NotTextError, as_utf_8, decode, encoding_of, open_text
+from secateurs.support.encodings import DamagedError, NotTextError, as_utf_8, decode, encoding_of, text_lines
 
 MARKED = {
     "utf-8": codecs.BOM_UTF8,
@@ -79,11 +79,28 @@ def test_what_is_no_text_is_refused_with_advice(raw: bytes, problem: str, advice
 @pytest.mark.parametrize("encoding", sorted(MARKED))
 @pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])
 def test_lines_are_read_in_any_of_them(tmp_path: Path, encoding: str, name: str) -> None:
-    """`open_text` reads lines in each encoding, and what is compressed, too."""
+    """`text_lines` reads and counts lines in each encoding, and what is compressed, too."""
     raw = MARKED[encoding] + "水车\r\nAnn\n".encode(encoding)
     (tmp_path / name).write_bytes(gzip.compress(raw) if name.endswith(".gz") else raw)
-    with open_text(tmp_path / name) as lines:
-        assert list(lines) == ["水车\n", "Ann\n"]
+    assert list(text_lines(tmp_path / name)) == [(1, "水车\n"), (2, "Ann\n")]
+
+
+@pytest.mark.parametrize("damage", ["cut short", "a changed byte", "no gzip", "no UTF-8"])
+def test_damage_is_one_error(tmp_path: Path, damage: str) -> None:
+    """Whatever is wrong with a file's bytes, what can be read is read, and then it says so in one way."""
+    raw = gzip.compress(b"".join(b"%d %s\n" % (number, os.urandom(40).hex().encode()) for number in range(2_000)))
+    name = "a.jsonl" if damage == "no UTF-8" else "a.jsonl.gz"
+    damaged = {
+        "cut short": raw[: len(raw) // 2],
+        "a changed byte": raw[:20_000] + bytes([raw[20_000] ^ 255]) + raw[20_001:],
+        "no gzip": b"Ann\n",
+        "no UTF-8": b"Ann\n" * 10_000 + b"\xff\n",
+    }
+    (tmp_path / name).write_bytes(damaged[damage])
+    read = []
+    with pytest.raises(DamagedError):
+        read.extend(text_lines(tmp_path / name))
+    assert [number for number, _ in read] == list(range(1, len(read) + 1)) and (read or damage == "no gzip")
 
 
 def test_a_pipe_is_read_once(tmp_path: Path) -> None:
@@ -91,8 +108,7 @@ def test_a_pipe_is_read_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=("Ann\n".encode("utf-16"),))
     writer.start()
-    with open_text(tmp_path / "pipe") as lines:
-        assert lines.read() == "Ann\n"
+    assert list(text_lines(tmp_path / "pipe")) == [(1, "Ann\n")]
     writer.join()
 
 

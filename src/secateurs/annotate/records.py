@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from secateurs.segment.prose import detect_language
-from secateurs.support.encodings import open_text
+from secateurs.support.encodings import DamagedError, text_lines
 
 # what an annotation says anew; everything else of a line (answers, source, licence, ...) is carried over
 _SAID_ANEW = ("id", "lang", "query", "context", "evidence", "sentences", "labels", "reasoning", "annotator", "orders")
@@ -101,11 +100,10 @@ def survey(path: Path) -> dict[str, str]:
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     number = 0
     try:
-        with open_text(path) as lines:
-            for number, line in enumerate(lines, start=1):
-                if line.strip():
-                    yield number, line
-    except (UnicodeDecodeError, EOFError, OSError, zlib.error) as error:
+        for number, line in text_lines(path):
+            if line.strip():
+                yield number, line
+    except (OSError, DamagedError) as error:
         raise BadRecordError(
             f"cannot read {path} after line {number}: {error}. Expected UTF-8 text, one JSON object a line (gzip if"
             " the name ends in .gz). Check the path, and whether the file is complete."

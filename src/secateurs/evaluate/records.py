@@ -5,9 +5,7 @@ A file is streamed; no more than one of its records (or one row group of a Parqu
 
 from __future__ import annotations
 
-import gzip
 import json
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +13,7 @@ from typing import Any
 
 from secateurs.errors import MissingExtraError
 from secateurs.result.span import Span
-from secateurs.support.encodings import open_text
+from secateurs.support.encodings import DamagedError, text_lines
 
 _ROWS_AT_ONCE = 256
 
@@ -103,11 +101,10 @@ def json_lines(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """
     number = 0
     try:
-        with open_text(path) as lines:
-            for number, line in enumerate(lines, start=1):
-                if line.strip():
-                    yield number, _parse(line, f"{path}, line {number}")
-    except (UnicodeDecodeError, gzip.BadGzipFile, zlib.error, EOFError) as error:
+        for number, line in text_lines(path):
+            if line.strip():
+                yield number, _parse(line, f"{path}, line {number}")
+    except DamagedError as error:
         raise BadRecordError(
             f"{path}, after line {number}: {error}. Expected UTF-8 text, one JSON object a line"
             " (gzip if the name ends in .gz). Is the file complete?"

@@ -9,6 +9,8 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -91,14 +93,34 @@ def decode(raw: bytes) -> str:
     return text
 
 
-def open_text(path: Path) -> IO[str]:
-    """Open a text file to be read line by line, decompressed where its name ends in .gz."""
+def _open(path: Path) -> IO[str]:
     file: Any = gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # noqa: SIM115 - what is returned closes it
     try:
         return io.TextIOWrapper(file, encoding=encoding_of(file.peek(4)))  # a pipe could not be opened twice
     except BaseException:
         file.close()
         raise
+
+
+class DamagedError(ValueError):
+    """A file is no text in its encoding, or its gzip is damaged or cut short."""
+
+
+def text_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Read a text file line by line, decompressed where its name ends in .gz.
+
+    Yields:
+        tuple: Number of the line, counted from 1, and the line with its break.
+
+    Raises:
+        DamagedError: What was read so far is all that can be read.
+        OSError: The file cannot be opened.
+    """
+    try:
+        with _open(path) as lines:
+            yield from enumerate(lines, start=1)
+    except (EOFError, UnicodeDecodeError, gzip.BadGzipFile, zlib.error) as error:
+        raise DamagedError(str(error)) from None
 
 
 def as_utf_8(file: IO[bytes]) -> IO[bytes]:

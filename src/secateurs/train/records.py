@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from secateurs.result.span import Span
-from secateurs.support.encodings import open_text
+from secateurs.support.encodings import DamagedError, text_lines
 from secateurs.train.config import ConfigError
 
 MASKED = -1  # the label of a sentence that nobody could label
@@ -78,14 +77,13 @@ def read_records(path: Path, *, every: int = 1, fraction: float = 1.0) -> Iterat
         ConfigError: The file is missing, or a line is not as described.
     """
     try:
-        with open_text(path) as file:
-            for number, line in enumerate(file):
-                if number % every or not line.strip():
-                    continue
-                record = _record(line, path, number + 1)
-                if record is not None and (fraction >= 1 or place_of(record.group) < fraction):
-                    yield record
-    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
+        for number, line in text_lines(path):
+            if (number - 1) % every or not line.strip():
+                continue
+            record = _record(line, path, number)
+            if record is not None and (fraction >= 1 or place_of(record.group) < fraction):
+                yield record
+    except (OSError, DamagedError) as error:
         raise ConfigError(
             f"cannot read the data file {path}: {error}. Check `data` and the sources' paths."
         ) from None

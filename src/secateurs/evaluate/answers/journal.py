@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zlib
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from typing import Any
 
 from secateurs.annotate.answers import Reason
 from secateurs.evaluate.records import BadRecordError
-from secateurs.support.encodings import open_text
+from secateurs.support.encodings import DamagedError, text_lines
 from secateurs.support.paths import exists
 
 CONFLICT = "two answers"
@@ -131,17 +130,16 @@ def _rows(path: Path, problems: Counter[str]) -> Iterator[dict[str, Any]]:
     if not exists(path):
         return
     try:
-        with open_text(path) as lines:
-            for line in lines:
-                if not line.strip():
-                    continue
-                try:
-                    row = json.loads(line)
-                except (ValueError, RecursionError):
-                    row = None
-                if isinstance(row, dict):
-                    yield row
-                else:
-                    problems["lines that are no JSON object"] += 1
-    except (UnicodeDecodeError, EOFError, OSError, zlib.error) as error:
+        for _, line in text_lines(path):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError):
+                row = None
+            if isinstance(row, dict):
+                yield row
+            else:
+                problems["lines that are no JSON object"] += 1
+    except (OSError, DamagedError) as error:
         raise BadRecordError(f"cannot read {path}: {error}. Expected UTF-8 text, one JSON object a line.") from None
