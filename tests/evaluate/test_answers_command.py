@@ -232,6 +232,8 @@ def test_without_a_reference_it_is_agreement_and_said_so(
     [
         ((), "name a FILE of questions"),
         (("--import", "x", "FILE"), "leave FILE out"),
+        (("--import", "x", "--savings", "0.5"), "--savings was settled there"),
+        (("--import", "x", "--model", "m"), "--model was settled there"),
         (("FILE", "--systems", "gpt"), "unknown system 'gpt'"),
         (("FILE", "--savings", "2"), "--savings is '2'"),
         (("FILE", "--savings", ""), "--savings is ''"),

@@ -126,7 +126,7 @@ def check_seconds(value: object, name: str) -> None:
 
 def check_threshold(value: float, name: str = "threshold") -> float:
     """Return a threshold as a float, or say what is wrong with it."""
-    if isinstance(value, bool) or not isinstance(value, Real):  # NumPy's numbers, too
+    if isinstance(value, bool) or not isinstance(value, (int, float, Real)):  # NumPy's numbers are Real
         raise TypeError(f"{name} must be a number in [0, 1], got {value!r}")
     if not 0.0 <= value <= 1.0:  # nor is NaN
         raise ValueError(

@@ -30,8 +30,12 @@ from secateurs.evaluate.options import check_folder, need
 from secateurs.support.arguments import check_count
 from secateurs.support.files import write_text
 
+# What the export has settled, and --import would not hear
+_SETTLED = ("model", "revision", "savings", "systems", "documents", "questions", "encoding", "compressed")
+
 
 def answers(  # noqa: PLR0913 - a command's options are its interface
+    context: typer.Context,
     files: Annotated[
         list[Path] | None,
         typer.Argument(
@@ -123,6 +127,8 @@ def answers(  # noqa: PLR0913 - a command's options are its interface
     who = servers(Names(base_url, api_key, reader, judge or (), judge_base_url, judge_api_key), manner)
     paid = _prices(prices)
     target = _target(files, export, import_, output)
+    if import_ is not None:
+        _refuse_settled(context)
     if who is not None and (target is None or export is not None):
         raise ValueError("--base-url needs --output DIR, or --import DIR: answers are kept there as they come")
     plan = make_plan(find_files(files or []), wanted, target) if import_ is None else Folder(import_).read()
@@ -150,6 +156,16 @@ def _target(
         check_folder(output or import_ or Path())
     folder = export or import_ or output
     return Folder(folder) if folder is not None else None
+
+
+def _refuse_settled(context: typer.Context) -> None:
+    for option in context.command.params:
+        source = context.get_parameter_source(option.name or "")
+        if option.name in _SETTLED and source is not None and source.name == "COMMANDLINE":
+            name = option.opts[0]
+            raise ValueError(
+                f"--import reads what was exported, and {name} was settled there: leave it out, or export"
+            )
 
 
 def _ask(plan: Plan, target: Folder, who: Servers, *, concurrency: int, again: bool) -> None:
