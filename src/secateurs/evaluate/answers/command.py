@@ -163,9 +163,7 @@ def _refuse_settled(context: typer.Context) -> None:
         source = context.get_parameter_source(option.name or "")
         if option.name in _SETTLED and source is not None and source.name == "COMMANDLINE":
             name = option.opts[0]
-            raise ValueError(
-                f"--import reads what was exported, and {name} was settled there: leave it out, or export"
-            )
+            raise ValueError(f"--import reads what was exported, and {name} was settled there: leave it out")
 
 
 def _ask(plan: Plan, target: Folder, who: Servers, *, concurrency: int, again: bool) -> None:
