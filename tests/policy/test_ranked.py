@@ -6,6 +6,7 @@ import math
 import pickle
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -18,6 +19,7 @@ from secateurs.policy import far_behind, standing
 from secateurs.ray.rows import compress_rows
 from secateurs.result.span import Sentence
 
+GOLDEN = Path(__file__).parents[1] / "golden"
 QUERY = "Who built the mill in Leeds?"
 ANSWERS = "The mill in Leeds was built by Ann Lee in 1842. It was grey."
 NEAR = "The castle in York was built by Bo Ray in 1900. A mill is a machine. Cake is nice."
@@ -97,6 +99,18 @@ def test_a_document_that_fails_disturbs_no_other(bundled):
         some = other.compress(QUERY, ["bad", ANSWERS, " ", NEAR, "bad"], policy=policy)
         assert [one.status for one in some] == ["error", "unchanged", "unchanged", "dropped", "error"]
         assert kept([some[1], some[3]]) == kept(other.compress(QUERY, [ANSWERS, NEAR], policy=policy))
+
+
+def test_the_best_unit_ranks_where_no_head_does():
+    """Documents of a checkpoint without a ranking head compete, too, and a blank one is behind nobody."""
+    documents = [FAR, " ", ANSWERS, NEAR]
+    with Compressor.from_pretrained(GOLDEN / "opensearch", device="cpu", family="opensearch") as compressor:
+        plain = compressor.compress(QUERY, documents, policy=Threshold(0.0))
+        assert all(one.ranking_score is None for one in plain)
+        best = [max((unit.score for unit in one.sentences), default=0.0) for one in plain]
+        first = max((0, 2, 3), key=lambda number: best[number])
+        ranked = compressor.compress(QUERY, documents, policy=Ranked(Threshold(min(best[first], 0.999)), 10))
+    assert [one.status == "dropped" for one in ranked] == [number not in (1, first) for number in range(4)]
 
 
 def test_rows_do_not_compete_with_each_other(bundled):

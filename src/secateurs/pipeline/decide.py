@@ -15,14 +15,21 @@ def compete(documents: Sequence[Scored | Failed], queries: Sequence[str]) -> lis
     """Return documents that know how far they rank behind the best one of their query.
 
     Args:
-        documents: Documents; failed ones, and those without a ranking score, stay what they are.
+        documents: Documents; failed ones and blank ones stay what they are.
         queries: The query of each.
     """
-    rankings = [None if isinstance(one, Failed) else one.ranking_score for one in documents]
+    rankings = [None if isinstance(one, Failed) else _ranking(one) for one in documents]
     return [
         replace(one, behind=far) if isinstance(one, Scored) else one
         for one, far in zip(documents, far_behind(rankings, queries), strict=True)
     ]
+
+
+def _ranking(document: Scored) -> float | None:
+    """Return the ranking score; the best unit's in its place where the checkpoint has no ranking head."""
+    if document.ranking_score is not None or not document.undecided:
+        return document.ranking_score
+    return max(one.score for one in document.sentences)
 
 
 def decide(document: Scored, policy: Policy, default: Policy, count: TokenCounter) -> Scored:

@@ -20,8 +20,9 @@ class Ranked(Policy):
     """What another policy keeps where the documents of a query compete: for retrieval that brings ten of them.
 
     The policy sees each unit's log-odds lowered by `weight` times how far, in log-odds, the document's ranking score
-    lies behind that of the best document of the same query in the call. The best one is decided as if it were alone;
-    so is every one where the checkpoint ranks none. Scores in the results are those of the model.
+    lies behind that of the best document of the same query in the call. The best one is decided as if it were alone.
+    Where a checkpoint has no ranking head, its best unit's score ranks a document. Scores in the results are those of
+    the model.
 
     Args:
         policy: The other policy.
