@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -25,7 +25,7 @@ from secateurs.train.data import Corpus, Item
 from secateurs.train.dev import DevSet
 from secateurs.train.losses import HoldsModel
 from secateurs.train.measures import as_line
-from secateurs.train.mixing import Sources
+from secateurs.train.mixing import Sources, fill
 from secateurs.train.placement import Placement
 from secateurs.train.records import MASKED
 from secateurs.train.start import Start, load_start
@@ -101,7 +101,7 @@ class Cases:
         beside = rng.random(len(documents)) < self._config.mix.same_title
         places = np.where(beside, documents, rng.permutation(documents))
         cases = [self._case(int(document), rng) for document in documents[np.argsort(places, kind="stable")]]
-        return _in_batches([case for case in cases if case.items], self._size, self._config.run.batch_tokens, rng)
+        return fill([case for case in cases if case.items], self._size, self._config.run.batch_tokens, rng)
 
     def collate(self, cases: Sequence[Case]) -> ContrastBatch:
         """Lay texts one after another."""
@@ -120,7 +120,7 @@ class Cases:
         lengths = np.array([len(text) for text in texts], dtype=np.int64)
         none = np.zeros(len(owners), dtype=np.int64)
         sides = Sides(np.cumsum(lengths) - lengths, lengths, len(items), none, none)
-        labels, own, other = self._labels(cases, np.array(owners), np.array(places))
+        labels, own, other = self._labels(cases, np.array(owners, dtype=np.int64), np.array(places, dtype=np.int64))
         return ContrastBatch(
             ids=torch.from_numpy(np.concatenate(texts).astype(np.int64)),
             sides=sides,
@@ -129,11 +129,22 @@ class Cases:
             wrong=torch.from_numpy(other | (own & (labels == 0))),
         )
 
-    def _labels(self, cases: Sequence[Case], owners: Any, places: Any) -> tuple[Any, Any, Any]:
-        """Return each unit's label for each query, whether it is of its document, whether of quite another one."""
-        rows: list[Any] = []
-        own: list[Any] = []
-        other: list[Any] = []
+    def _labels(
+        self, cases: Sequence[Case], owners: NDArray[np.int64], places: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int8], NDArray[np.bool_], NDArray[np.bool_]]:
+        """Return each unit's label for each query, whether it is of its document, whether of quite another one.
+
+        Args:
+            cases: A document and its queries each.
+            owners: The index of each unit's case, (units,).
+            places: Which unit of its document each is, (units,).
+
+        Returns:
+            tuple: Three arrays, (queries, units).
+        """
+        rows: list[NDArray[np.int8]] = []
+        own: list[NDArray[np.bool_]] = []
+        other: list[NDArray[np.bool_]] = []
         groups = np.array([case.items[0].record.group or f"#{case.document}" for case in cases])
         for index, case in enumerate(cases):
             mine = owners == index
@@ -155,20 +166,6 @@ class Cases:
         document = self._corpus.documents[case.document]
         units = np.diff(document.starts).clip(max=self._limit) + 2
         return int(units.sum()) + sum(min(len(item.query), self._limit) + 2 for item in case.items)
-
-
-def _in_batches(cases: list[Case], size: Any, tokens: int, rng: np.random.Generator) -> list[list[Case]]:
-    """Put neighbours into one batch, and the batches into random order."""
-    batches: list[list[Case]] = []
-    total = 0
-    for case in cases:
-        more = size(case)
-        if not batches or total + more > tokens:
-            batches.append([])
-            total = 0
-        batches[-1].append(case)
-        total += more
-    return [batches[index] for index in rng.permutation(len(batches))]
 
 
 class ContrastLearner(HoldsModel):

@@ -6,7 +6,7 @@ pool without replaying it, and is the same on every machine.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -239,14 +239,19 @@ def pack(examples: Sequence[T], size: Callable[[T], int], tokens: int, rng: np.r
         rng: Decides the order, and a little of what is alike.
     """
     order = np.argsort([size(example) + 8 * rng.normal() for example in examples], kind="stable")
+    return fill([examples[index] for index in order], size, tokens, rng)
+
+
+def fill(examples: Iterable[T], size: Callable[[T], int], tokens: int, rng: np.random.Generator) -> list[list[T]]:
+    """Put neighbours into one batch, and the batches into random order; arguments as of `pack`."""
     batches: list[list[T]] = []
     total = 0
-    for index in order:
-        more = size(examples[index])
+    for example in examples:
+        more = size(example)
         if not batches or total + more > tokens:
             batches.append([])
             total = 0
-        batches[-1].append(examples[index])
+        batches[-1].append(example)
         total += more
     return [batches[index] for index in rng.permutation(len(batches))]
 
