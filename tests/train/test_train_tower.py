@@ -162,3 +162,21 @@ def test_a_tower_that_lacks_a_layer_is_no_start(make_config: Make, tiny_encoder:
     save_file(kept, folder / "model.safetensors")
     with pytest.raises(CheckpointError, match=r"lacks \d+ tensors of the encoder, such as similarity\.encoder"):
         load_start(StartConfig(model=str(folder)))
+
+
+def test_a_smaller_vocabulary_keeps_the_control_tokens_of_a_tower(make_config: Make, tiny_encoder: Path) -> None:
+    """They have other numbers there, and the same embeddings."""
+    config = make_config(start=f"similarity = {json.dumps(str(tiny_encoder))}\n", run="")
+    folder, _ = run(replace(config, run=replace(config.run, steps=1)), Console(quiet=True))
+    said = json.loads((folder / "config.json").read_text("utf-8"))
+    pieces = json.loads((folder / "tokenizer.json").read_text("utf-8"))["model"]["vocab"]
+    last = max(index for index, (piece, _) in enumerate(pieces) if len(piece) == 1)  # pieces of one character stay
+    said["similarity"] |= {"begin_token_id": last}
+    (folder / "config.json").write_text(json.dumps(said), encoding="utf-8")
+    start = StartConfig(model=str(folder))
+    whole, smaller = load_start(start).model, load_start(start, ["mill"]).model
+    assert whole.similarity is not None and smaller.similarity is not None
+    assert whole.similarity.config.begin == last > smaller.similarity.config.begin
+    for one in ("begin", "end"):
+        before, after = (getattr(model.similarity.config, one) for model in (whole, smaller))
+        assert torch.equal(whole.encoder.tokens.weight[before], smaller.encoder.tokens.weight[after])

@@ -11,8 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tokenizers
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from secateurs.checkpoints import BUNDLED, locate
@@ -109,6 +111,7 @@ def load_start(config: StartConfig, texts: Iterable[str] = ()) -> Start:
         pipeline = trimmed.pipeline
         state["encoder.tokens.weight"] = state["encoder.tokens.weight"][torch.from_numpy(trimmed.rows)]
         _replace_ids(base, pipeline, read_tokenizer(folder))
+        tower = None if tower is None else _renumbered(tower, trimmed.rows)
     base["vocab_size"] = len(state["encoder.tokens.weight"])
     shape = BACKBONES[kind].read(base, where)
     _check_layers(state, shape.layers, folder)
@@ -123,6 +126,15 @@ def load_start(config: StartConfig, texts: Iterable[str] = ()) -> Start:
         template = replace(template, document_type=0)
     tokenizer = make_tokenizer(folder, pipeline, shape.vocab_size)
     return Start(model, kind, base, pipeline, tokenizer, Layout(template, window), folder, config.model)
+
+
+def _renumbered(tower: dict[str, Any], rows: NDArray[np.int64]) -> dict[str, Any]:
+    """Return a tower's settings with the ids that its control tokens have in a smaller vocabulary."""
+    ids = ("begin_token_id", "end_token_id")
+    return {
+        **tower,
+        **{key: int(np.searchsorted(rows, tower[key])) for key in ids if isinstance(tower.get(key), int)},
+    }
 
 
 def freeze(model: Pruner, config: StartConfig) -> None:
