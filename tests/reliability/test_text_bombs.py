@@ -5,7 +5,7 @@ from __future__ import annotations
 from unicodedata import normalize
 
 import pytest
-from growth import LINEAR, exponent, grows, seconds
+from growth import LINEAR, exponent, grows, growth, seconds
 from laws import check_laws
 from slices import spread
 from texts import BOMBS, QUERY, RUNS
@@ -39,12 +39,14 @@ def test_a_square_is_recognised():
     assert exponent(sizes, [0.012, 0.02, 0.055, 0.08]) <= LINEAR
     assert exponent(sizes, [0.01 * n**1.5 for n in sizes]) > LINEAR
     assert exponent(sizes, [0.01 * n**2 for n in sizes]) > LINEAR
-    assert grows(lambda text: [text.count(text[:at]) for at in range(0, len(text), 8)], "ab", 32_000) > LINEAR
+    square, sizes = lambda text: [text.count(text[:at]) for at in range(0, len(text), 8)], [8_000, 16_000, 32_000]
+    assert growth(square, ["ab" * (size // 2) for size in sizes], sizes) > LINEAR
 
 
 def test_a_step_is_no_square(monkeypatch):
     """What takes twice as long from one size on, and is a line on either side of it, counts as a line."""
     monkeypatch.setattr("growth.seconds", lambda work, _: work())
+    monkeypatch.setattr("time.sleep", lambda _: None)
     assert grows(lambda text: 1e-5 * len(text) * (2 if len(text) > 4_000 else 1), "a", 16_000) <= LINEAR
     assert grows(lambda text: 1e-8 * len(text) ** 2, "a", 16_000) > LINEAR
 

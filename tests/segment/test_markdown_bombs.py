@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from growth import LINEAR, exponent, grows, seconds
+from growth import LINEAR, grows, growth, seconds
 from slices import part
 
 from secateurs.segment import units
@@ -53,9 +53,10 @@ def test_a_shape_takes_linear_time(shape):
     """What one repeated piece cannot build is linear, too."""
     texts = [shape(size) for size in (2_000, 4_000, 8_000)]
     assert sum(unit.end - unit.start for unit in units(texts[0])) == len(texts[0])
-    times = [seconds(lambda text=text: units(text), 2) for text in texts]
-    assert exponent([len(text) for text in texts], times) <= LINEAR + 0.2  # small texts, so some noise
-    assert times[-1] / len(texts[-1]) <= 60e-6  # seconds a character
+    most = LINEAR + 0.2  # small texts, so some noise
+    assert growth(units, texts, [len(text) for text in texts], most) <= most
+    seconds_each = 60e-6 * len(texts[-1])  # a character
+    assert seconds(lambda: units(texts[-1]), 2, most=seconds_each) <= seconds_each
 
 
 @pytest.mark.parametrize("mark", ["[", ">", "- "])
@@ -63,7 +64,7 @@ def test_ten_megabytes_of_one_mark(mark):
     """Ten megabytes of one mark are units in seconds."""
     text = mark * (10_000_000 // len(mark))
     found = []
-    assert seconds(lambda: found.append(units(text)), 1) <= 15
+    assert seconds(lambda: found.append(units(text)), 1, most=15) <= 15
     assert sum(unit.end - unit.start for unit in found[0]) == len(text)
 
 
